@@ -1,0 +1,58 @@
+// Where work runs. The real one is a pool of threads; the simulated one runs everything in one thread, in an order
+// that a seed decides.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "longbow/base/status.h"
+
+namespace longbow {
+
+using Task = std::function<void()>;
+
+// Thread-safe.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  // Runs `task` once, later, on some thread. Unbounded: for work whose number is bounded elsewhere (a strand has one
+  // task under way, an append holds a reservation).
+  virtual void Post(Task task) = 0;
+  // The same when fewer than the executor's limit are waiting; false when full, and the caller says so to its client.
+  virtual bool TryPost(Task task) = 0;
+  // Runs `task` not before `delay_ns` from now.
+  virtual void PostAfter(int64_t delay_ns, Task task) = 0;
+  // Tasks posted and not yet started.
+  virtual int64_t waiting() const = 0;
+};
+
+struct ThreadPoolOptions {
+  std::string name = "pool";   // thread name, at most 15 characters
+  int threads = 1;
+  int64_t queue_limit = 4096;  // TryPost refuses beyond
+};
+// Its destructor runs what was posted, drops timers that are not due, and joins.
+std::unique_ptr<Executor> MakeThreadPool(ThreadPoolOptions options);
+
+// Tasks of a strand run one after another in the order posted, on whichever thread the executor gives. Thread-safe.
+// Must outlive its tasks: keep it in a shared_ptr that the tasks hold, or drain first.
+class Strand : public std::enable_shared_from_this<Strand> {
+ public:
+  explicit Strand(Executor* executor) : executor_(executor) {}
+  void Post(Task task);
+  int64_t waiting() const;
+
+ private:
+  void Run();
+
+  Executor* const executor_;
+  mutable std::mutex mutex_;
+  std::deque<Task> tasks_;   // guarded by mutex_
+  bool running_ = false;     // guarded by mutex_
+};
+
+}  // namespace longbow

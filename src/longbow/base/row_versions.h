@@ -1,0 +1,39 @@
+// When each row was born and died: what a reader's sequence number is held against.
+#pragma once
+
+#include "longbow/base/chunked_array.h"
+#include "longbow/base/ids.h"
+
+namespace longbow {
+
+// One writer (apply), any number of readers. A row that was never written has born == kNever.
+class RowVersions {
+ public:
+  explicit RowVersions(MemoryLedger* ledger)
+      : born_(ledger, MemoryUse::kRows, kNever), died_(ledger, MemoryUse::kRows, kNever) {}
+
+  void Grow(uint64_t rows) {
+    born_.Grow(rows);
+    died_.Grow(rows);
+  }
+  void SetBorn(RowOrdinal row, Sequence at) { born_.Set(row, at); }
+  void SetDied(RowOrdinal row, Sequence at) { died_.Set(row, at); }
+  Sequence born(RowOrdinal row) const { return born_.GetRelaxed(row); }
+  Sequence died(RowOrdinal row) const { return died_.GetRelaxed(row); }
+
+ private:
+  ChunkedArray<Sequence> born_, died_;
+};
+
+// What a reader pinned: rows below `end`, seen at sequence `at`. Immutable; keeps nothing alive.
+struct Visibility {
+  const RowVersions* versions = nullptr;
+  Sequence at = 0;
+  RowOrdinal end = 0;
+
+  bool Visible(RowOrdinal row) const {
+    return row < end && versions->born(row) <= at && at < versions->died(row);
+  }
+};
+
+}  // namespace longbow

@@ -1,0 +1,59 @@
+// Where an index finds the vectors: by ordinal, in memory that never moves.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "longbow/base/chunked_array.h"
+#include "longbow/base/ids.h"
+#include "longbow/base/slab_arena.h"
+#include "longbow/distance/metric_list.h"
+
+namespace longbow::index {
+
+// The vectors of one column of a shard, as the client's own bytes. Row r lies in slab r >> rows_shift, at
+// (r & rows_mask) * row_bytes. One writer (apply) appends; readers may touch rows whose ordinal they learnt from
+// something published afterwards. A row whose vector is null has a hole of undefined bytes and present(r) == false.
+class VectorStore {
+ public:
+  // dim: elements a vector; row_bytes is dim * scalars * scalar size, no padding. Needs row_bytes <= kSlabBytes.
+  VectorStore(distance::ElementType type, uint32_t dim, SlabArena* arena, MemoryLedger* ledger);
+  ~VectorStore();
+
+  distance::ElementType type() const { return type_; }
+  uint32_t dim() const { return dim_; }
+  size_t scalars() const { return scalars_; }      // stored scalars a row
+  size_t row_bytes() const { return row_bytes_; }
+  uint32_t rows_per_slab() const { return rows_mask_ + 1; }  // a power of two
+
+  const std::byte* Row(RowOrdinal row) const {
+    return slabs_.Get(row >> rows_shift_) + static_cast<size_t>(row & rows_mask_) * row_bytes_;
+  }
+  bool Present(RowOrdinal row) const { return !any_null_.load(std::memory_order_acquire) || !NullBit(row); }
+  // Rows from `row` on that lie behind it in the same slab, itself included.
+  uint32_t ContiguousFrom(RowOrdinal row) const { return rows_per_slab() - (row & rows_mask_); }
+
+  // Writer: makes room for rows below `end`.
+  void Grow(uint64_t end);
+  // Writer: where row's bytes go; valid for ContiguousFrom(row) rows once Grow covered them.
+  std::byte* MutableRow(RowOrdinal row) { return const_cast<std::byte*>(Row(row)); }
+  // Writer: before the row is published.
+  void SetNull(RowOrdinal row);
+  int64_t bytes() const;
+
+ private:
+  bool NullBit(RowOrdinal row) const { return (null_bits_.Get(row >> 6) >> (row & 63) & 1) != 0; }
+
+  const distance::ElementType type_;
+  const uint32_t dim_;
+  const size_t scalars_, row_bytes_;
+  uint32_t rows_shift_ = 0, rows_mask_ = 0;
+  SlabArena* const arena_;
+  ChunkedArray<std::byte*> slabs_;       // by slab number
+  ChunkedArray<uint64_t> null_bits_;     // by ordinal / 64
+  std::atomic<bool> any_null_{false};
+  uint64_t slab_count_ = 0;              // writer's
+};
+
+}  // namespace longbow::index

@@ -1,0 +1,121 @@
+// The one place where a write becomes durable. A log of records for all shards of a node, in one order.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "longbow/base/buffer_chain.h"
+#include "longbow/base/counters.h"
+#include "longbow/base/environment.h"
+#include "longbow/base/ids.h"
+#include "longbow/base/memory_ledger.h"
+#include "longbow/base/status.h"
+
+namespace longbow::storage {
+
+// What a record's bytes mean is the engine's affair; storage carries `kind` along.
+using RecordKind = uint16_t;
+
+enum class Durability : uint8_t {
+  kFsync,   // completes when the record is on the medium
+  kAsync,   // completes when the log has it in order; on the medium within the window
+  kMemory,  // takes a sequence number and is never written
+};
+std::string_view DurabilityName(Durability durability);
+
+// The place of a record in its shard's history and in the node's.
+struct LogPosition {
+  uint64_t generation = 0;
+  ShardId shard = 0;
+  uint64_t term = 0;
+  uint64_t index = 0;        // in the shard, from 1, no gaps
+  Sequence sequence = 0;     // in the node, from 1, no gaps
+};
+
+struct LogAppend {
+  ShardId shard = 0;
+  RecordKind kind = 0;
+  SchemaVersion schema_version = 0;
+  Durability durability = Durability::kFsync;
+  BufferChain payload;       // held until durable
+};
+
+struct LogRecord {
+  LogPosition position;
+  RecordKind kind = 0;
+  SchemaVersion schema_version = 0;
+  BufferChain payload;
+};
+
+// Called exactly once for each append. For kFsync the record is durable when the status is OK. Completions of one shard
+// come in the order of its appends (a shard's appends all have one durability). After a failed flush every append
+// under way and every later one completes with Unavailable that says the log is read-only and why.
+using AppendDone = std::function<void(const LogPosition&, Status)>;
+
+struct CommitLogOptions {
+  std::string directory = "log";
+  uint64_t segment_bytes = uint64_t{64} << 20;
+  uint64_t generation = 1;
+  uint64_t term = 1;
+  // A flush takes at most this many bytes at once, so that acknowledgements keep flowing.
+  uint64_t max_flush_bytes = uint64_t{16} << 20;
+  // Refuses appends (ResourceExhausted) once this much waits for the disk.
+  uint64_t max_pending_bytes = uint64_t{256} << 20;
+};
+
+struct CommitLogCounters {
+  Counter records_appended, bytes_appended, flushes, flush_failures, truncated_bytes, segments_created;
+  Gauge pending_records, pending_bytes, segments;
+  Histogram flush_nanos, flush_records;
+  void List(CounterVisitor& visitor) const;  // names of wire protocol section 11: wal_writes_total ...
+};
+
+// What opening found.
+struct RecoveryReport {
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+  // A torn tail that was cut: never more than what was not yet durable.
+  bool tail_cut = false;
+  std::string cut_file;
+  uint64_t cut_offset = 0;
+  uint64_t cut_bytes = 0;
+};
+
+// Thread-safe. On one node the commit point is the durable point; a replicated log keeps the same interface and commits
+// later than it persists.
+class CommitLog {
+ public:
+  virtual ~CommitLog() = default;  // waits for what is under way
+
+  // Assigns the position at once: appends that are ordered by the caller's lock are ordered in the log. `done` is never
+  // called from inside Append. FailedPrecondition or Unavailable when the log takes no more; then `done` is not called.
+  virtual Result<LogPosition> Append(LogAppend append, AppendDone done) = 0;
+
+  virtual Sequence last_appended() const = 0;   // newest sequence assigned
+  virtual Sequence committed() const = 0;       // everything up to here is durable
+  // `done` once everything appended before this call is durable.
+  virtual void WhenDurable(std::function<void(Status)> done) = 0;
+  // OK, or why the log is read-only.
+  virtual Status health() const = 0;
+
+  // Calls visit for every committed record in order, for shards or all. Only before the first Append.
+  virtual Result<RecoveryReport> Replay(const std::function<Status(const LogRecord&)>& visit) = 0;
+
+  // Forgets records of `shard` with an index above `index` (a new leader overruled them). They must not be committed.
+  virtual Status TruncateSuffix(ShardId shard, uint64_t index) = 0;
+  // Segments that hold nothing above `sequence` may be deleted or used again.
+  virtual Status ReleaseThrough(Sequence sequence) = 0;
+
+  virtual const CommitLogCounters& counters() const = 0;
+};
+
+// Opens or creates the log. Records are found again by Replay, which must be called once before appending.
+// Corruption (file, offset and sequence in the message) when a record that a later one proves durable is damaged.
+Result<std::unique_ptr<CommitLog>> OpenCommitLog(const Environment& environment, MemoryLedger* ledger,
+                                                 CommitLogOptions options);
+
+}  // namespace longbow::storage
