@@ -4,6 +4,7 @@
 #include <arrow/buffer.h>
 #include <arrow/io/interfaces.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 
+#include "longbow/base/counters.h"
 #include "longbow/base/status.h"
 
 namespace longbow {
@@ -26,9 +27,19 @@ class Executor {
   virtual bool TryPost(Task task) = 0;
   // Runs `task` not before `delay_ns` from now.
   virtual void PostAfter(int64_t delay_ns, Task task) = 0;
-  // Tasks posted and not yet started.
+  // Tasks posted and not yet started; timers that are not due do not count.
   virtual int64_t waiting() const = 0;
+  // Blocks until done() is true. It is asked again after each task that this executor ran, so what it looks at is
+  // changed by such tasks, under a lock that done() takes or as a sequentially consistent atomic. The simulated
+  // executor runs its tasks meanwhile: whoever waits for posted work waits here and nowhere else. Not from inside a
+  // task that the awaited ones may need the thread of.
+  virtual void WaitUntil(const std::function<bool()>& done) = 0;
 };
+
+// Runs a task the way every executor does: an exception out of it is caught, counted in TaskFailures() and said on
+// stderr, and the thread goes on. A task whose failure matters (a request, an apply) catches its own.
+void RunTask(const Task& task);
+const Counter& TaskFailures();  // of the process
 
 struct ThreadPoolOptions {
   std::string name = "pool";   // thread name, at most 15 characters
@@ -39,15 +50,18 @@ struct ThreadPoolOptions {
 std::unique_ptr<Executor> MakeThreadPool(ThreadPoolOptions options);
 
 // Tasks of a strand run one after another in the order posted, on whichever thread the executor gives. Thread-safe.
-// Must outlive its tasks: keep it in a shared_ptr that the tasks hold, or drain first.
+// A strand in a shared_ptr lives as long as it has tasks; any other has to outlive the executor. After kTasksPerTurn
+// tasks it queues up again behind the executor's other work.
 class Strand : public std::enable_shared_from_this<Strand> {
  public:
   explicit Strand(Executor* executor) : executor_(executor) {}
   void Post(Task task);
-  int64_t waiting() const;
+  int64_t waiting() const;  // posted and not yet started
 
  private:
-  void Run();
+  static constexpr int kTasksPerTurn = 64;
+  void QueueTurn();
+  void RunTurn();
 
   Executor* const executor_;
   mutable std::mutex mutex_;

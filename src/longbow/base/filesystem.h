@@ -26,7 +26,7 @@ using IoDone = std::function<void(Status)>;
 // was taken; a short write is an error. Offsets may leave holes, which read as zeros. Thread-safe.
 class File {
  public:
-  virtual ~File() = default;  // waits for what is under way
+  virtual ~File() = default;  // waits for what is under way, so never from a completion; before its FileSystem
 
   // Writes the pieces one behind the other at `offset`. With `sync`, completes only when those bytes (and the file's
   // size) are on the medium.
@@ -37,8 +37,8 @@ class File {
   virtual void SubmitRead(uint64_t offset, std::span<uint8_t> out, IoDone done) = 0;
 
   virtual Result<uint64_t> Size() = 0;
-  // Makes the file `size` bytes long with its space reserved: writes inside it cannot fail for want of space.
-  // ResourceExhausted when the disk has not enough.
+  // Makes the file at least `size` bytes long with its space reserved: writes inside it cannot fail for want of space.
+  // The new bytes read as zeros; the new size is durable after a sync. ResourceExhausted when the disk has not enough.
   virtual Status Allocate(uint64_t size) = 0;
   virtual Status Truncate(uint64_t size) = 0;
 
@@ -46,6 +46,13 @@ class File {
   Status Write(uint64_t offset, std::vector<ConstBytes> pieces, bool sync);
   Status Sync();
   Status Read(uint64_t offset, std::span<uint8_t> out);
+
+ protected:
+  // As FileSystem::WaitUntil.
+  virtual void WaitUntil(const std::function<bool()>& done) = 0;
+
+ private:
+  Status Await(const std::function<void(IoDone)>& submit);
 };
 
 enum class OpenMode : uint8_t {
@@ -60,7 +67,8 @@ class FileLock {
   virtual ~FileLock() = default;
 };
 
-// Paths are relative to the file system's root, parts separated by '/'. Thread-safe.
+// Paths are relative to the file system's root, parts separated by '/'; "" is the root itself; InvalidArgument for "..",
+// "." and empty parts. Thread-safe.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -69,7 +77,7 @@ class FileSystem {
   virtual Result<bool> Exists(std::string_view path) = 0;
   // Names (not paths) in a directory, sorted.
   virtual Result<std::vector<std::string>> List(std::string_view directory) = 0;
-  virtual Status CreateDirectories(std::string_view path) = 0;
+  virtual Status CreateDirectories(std::string_view path) = 0;  // durable on return
   // Replaces `to` in one step; durable after SyncDirectory of both parents.
   virtual Status Rename(std::string_view from, std::string_view to) = 0;
   virtual Status Remove(std::string_view path) = 0;  // a file or an empty directory
@@ -79,11 +87,19 @@ class FileSystem {
   // One holder in the world: FailedPrecondition whose message holds what the holder wrote as `note`.
   virtual Result<std::unique_ptr<FileLock>> Lock(std::string_view path, std::string_view note) = 0;
 
+  // Blocks until done() is true. It is asked again after each completion, so what it looks at is changed by
+  // completions, under a lock that done() takes. The simulated disk performs its operations meanwhile: whoever waits for
+  // the disk waits here and nowhere else. Not from a completion.
+  virtual void WaitUntil(const std::function<bool()>& done) = 0;
+
   // Small files as a whole.
   Result<std::string> ReadFile(std::string_view path);
   // New content under `path`, all or nothing and durable on return: written beside it, synced, renamed.
   Status ReplaceFile(std::string_view path, std::string_view content);
 };
+
+// The parts of a path, or InvalidArgument as above. For implementations of FileSystem.
+Result<std::vector<std::string>> SplitPath(std::string_view path);
 
 // The kernel's file system below `root`, which is created when missing. `io_threads` serve submissions.
 Result<std::unique_ptr<FileSystem>> MakePosixFileSystem(const std::string& root, int io_threads);

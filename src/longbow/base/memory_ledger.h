@@ -59,6 +59,7 @@ class MemoryLedger {
  private:
   friend class MemoryReservation;
   void Return(MemoryUse use, int64_t bytes);
+  void ResumeIfBelow();
 
   const int64_t soft_, hard_;
   std::atomic<int64_t> total_{0};

@@ -3,7 +3,6 @@
 
 #include <arrow/result.h>
 #include <arrow/status.h>
-#include <arrow/util/string_builder.h>
 
 #include <cstdint>
 #include <string>

@@ -1,0 +1,231 @@
+#include "longbow/base/executor.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <exception>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "longbow/base/check.h"
+#include "longbow/base/clock.h"
+
+namespace longbow {
+namespace {
+
+Counter& MutableTaskFailures() {
+  static Counter* const failures = new Counter();
+  return *failures;
+}
+
+void ReportTaskFailure(const char* what) {
+  MutableTaskFailures().Add();
+  std::fprintf(stderr, "longbow: a background task failed: %s\n", what);
+}
+
+// Threads serve one queue. Timers lie in a heap; one idle thread, the timekeeper, sleeps no longer than until
+// the earliest of them, the others sleep until there is a task. Guarded.
+class ThreadPool : public Executor {
+ public:
+  explicit ThreadPool(ThreadPoolOptions options) : options_(std::move(options)) {
+    LB_CHECK_FATAL(options_.threads > 0);
+    for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { Serve(); });
+  }
+
+  ~ThreadPool() override {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    work_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void Post(Task task) override {
+    std::unique_lock lock(mutex_);
+    Enqueue(std::move(task), lock);
+  }
+
+  bool TryPost(Task task) override {
+    std::unique_lock lock(mutex_);
+    if (static_cast<int64_t>(queue_.size()) >= options_.queue_limit) return false;
+    Enqueue(std::move(task), lock);
+    return true;
+  }
+
+  void PostAfter(int64_t delay_ns, Task task) override {
+    const int64_t due = SystemClock()->MonotonicNanos() + std::max<int64_t>(delay_ns, 0);
+    std::lock_guard lock(mutex_);
+    timers_.push_back({due, next_timer_++, std::move(task)});
+    std::push_heap(timers_.begin(), timers_.end(), Later);
+    // A new earliest one: whoever is the timekeeper, or could become it, has to look again.
+    if (timers_.front().due == due) work_.notify_all();
+  }
+
+  int64_t waiting() const override {
+    std::lock_guard lock(mutex_);
+    return static_cast<int64_t>(queue_.size());
+  }
+
+  void WaitUntil(const std::function<bool()>& done) override {
+    // Counted before done() is asked: a task that ends afterwards sees the waiter and wakes it.
+    waiters_.fetch_add(1);
+    {
+      std::unique_lock lock(waiters_mutex_);
+      task_ended_.wait(lock, done);
+    }
+    waiters_.fetch_sub(1);
+  }
+
+ private:
+  struct Timer {
+    int64_t due;
+    uint64_t number;  // timers due at the same time run in the order posted
+    Task task;
+  };
+  static bool Later(const Timer& a, const Timer& b) {
+    return a.due != b.due ? a.due > b.due : a.number > b.number;
+  }
+
+  void Enqueue(Task task, std::unique_lock<std::mutex>& lock) {
+    queue_.push_back(std::move(task));
+    const bool wake = idle_ > 0;
+    lock.unlock();
+    if (wake) work_.notify_one();
+  }
+
+  void Serve() {
+    pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());
+    Task task;
+    while (Take(&task)) {
+      RunTask(task);
+      task = nullptr;  // what it holds is let go before waiters look
+      if (waiters_.load() > 0) {
+        std::lock_guard lock(waiters_mutex_);
+        task_ended_.notify_all();
+      }
+    }
+  }
+
+  // Waits for a task; false once stopping and nothing is left.
+  bool Take(Task* task) {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      QueueDueTimers();
+      if (!queue_.empty()) break;
+      if (stopping_) return false;
+      Sleep(lock);
+    }
+    *task = std::move(queue_.front());
+    queue_.pop_front();
+    // This thread may have been the timekeeper: another has to take over.
+    const bool wake = idle_ > 0 && !timers_.empty() && !has_timekeeper_;
+    lock.unlock();
+    if (wake) work_.notify_one();
+    return true;
+  }
+
+  void Sleep(std::unique_lock<std::mutex>& lock) {
+    ++idle_;
+    if (timers_.empty() || has_timekeeper_) {
+      work_.wait(lock);
+    } else {
+      has_timekeeper_ = true;
+      const std::chrono::steady_clock::time_point due{std::chrono::nanoseconds(timers_.front().due)};
+      work_.wait_until(lock, due);
+      has_timekeeper_ = false;
+    }
+    --idle_;
+  }
+
+  void QueueDueTimers() {
+    if (timers_.empty()) return;
+    const int64_t now = SystemClock()->MonotonicNanos();
+    int moved = 0;
+    while (!timers_.empty() && timers_.front().due <= now) {
+      std::pop_heap(timers_.begin(), timers_.end(), Later);
+      queue_.push_back(std::move(timers_.back().task));
+      timers_.pop_back();
+      ++moved;
+    }
+    if (moved > 1 && idle_ > 0) work_.notify_all();  // more than this thread can take at once
+  }
+
+  const ThreadPoolOptions options_;
+  mutable std::mutex mutex_;
+  std::condition_variable work_;
+  std::deque<Task> queue_;       // guarded by mutex_
+  std::vector<Timer> timers_;    // guarded by mutex_; heap, earliest first
+  uint64_t next_timer_ = 0;      // guarded by mutex_
+  int idle_ = 0;                 // guarded by mutex_
+  bool has_timekeeper_ = false;  // guarded by mutex_
+  bool stopping_ = false;        // guarded by mutex_
+
+  std::atomic<int> waiters_{0};
+  std::mutex waiters_mutex_;  // held between a waiter's question and its sleep
+  std::condition_variable task_ended_;
+
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+void RunTask(const Task& task) {
+  try {
+    task();
+  } catch (const std::exception& e) {
+    ReportTaskFailure(e.what());
+  } catch (...) {
+    ReportTaskFailure("an exception that is no std::exception");
+  }
+}
+
+const Counter& TaskFailures() { return MutableTaskFailures(); }
+
+std::unique_ptr<Executor> MakeThreadPool(ThreadPoolOptions options) {
+  return std::make_unique<ThreadPool>(std::move(options));
+}
+
+void Strand::Post(Task task) {
+  {
+    std::lock_guard lock(mutex_);
+    tasks_.push_back(std::move(task));
+    if (running_) return;
+    running_ = true;
+  }
+  QueueTurn();
+}
+
+int64_t Strand::waiting() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<int64_t>(tasks_.size());
+}
+
+void Strand::QueueTurn() {
+  // Null for a strand that no shared_ptr owns.
+  executor_->Post([this, self = weak_from_this().lock()] { RunTurn(); });
+}
+
+void Strand::RunTurn() {
+  for (int i = 0; i < kTasksPerTurn; ++i) {
+    Task task;
+    {
+      std::lock_guard lock(mutex_);
+      if (tasks_.empty()) {
+        running_ = false;
+        return;
+      }
+      task = std::move(tasks_.front());
+      tasks_.pop_front();
+    }
+    RunTask(task);
+  }
+  QueueTurn();
+}
+
+}  // namespace longbow

@@ -1,0 +1,369 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "longbow/base/check.h"
+#include "longbow/base/executor.h"
+#include "longbow/base/filesystem.h"
+
+namespace longbow {
+namespace {
+
+ErrorCode CodeOfErrno(int error) {
+  switch (error) {
+    case ENOENT:
+      return ErrorCode::kNotFound;
+    case EEXIST:
+      return ErrorCode::kAlreadyExists;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+      return ErrorCode::kResourceExhausted;
+    case EACCES:
+    case EPERM:
+      return ErrorCode::kPermissionDenied;
+    case ENAMETOOLONG:
+      return ErrorCode::kInvalidArgument;
+    case EROFS:
+    case ENOTDIR:
+    case EISDIR:
+    case ENOTEMPTY:
+      return ErrorCode::kFailedPrecondition;
+    default:
+      return ErrorCode::kInternal;
+  }
+}
+
+// "cannot <verb> <path>: <text of errno>"; the path is relative to the root and the root is never named.
+Status ErrnoError(int error, std::string_view verb, std::string_view path) {
+  return Error(CodeOfErrno(error), "cannot ", verb, " ", path.empty() ? "the data directory" : path, ": ",
+               std::generic_category().message(error));
+}
+
+// Owns a descriptor. Confined.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd = -1) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+// Repeats a system call that a signal interrupted.
+template <typename Call>
+auto Retry(Call&& call) {
+  decltype(call()) result;
+  do {
+    result = call();
+  } while (result < 0 && errno == EINTR);
+  return result;
+}
+
+// Takes n bytes off the front of what is still to be transferred.
+void Consume(std::span<iovec>* left, size_t n) {
+  while (!left->empty() && n >= left->front().iov_len) {
+    n -= left->front().iov_len;
+    *left = left->subspan(1);
+  }
+  if (n == 0) return;
+  left->front().iov_base = static_cast<uint8_t*>(left->front().iov_base) + n;
+  left->front().iov_len -= n;
+}
+
+class PosixFile : public File {
+ public:
+  PosixFile(Executor* threads, Descriptor fd, std::string path)
+      : threads_(threads), fd_(std::move(fd)), path_(std::move(path)) {}
+
+  ~PosixFile() override {
+    threads_->WaitUntil([this] { return under_way_.load() == 0; });
+  }
+
+  void SubmitWrite(uint64_t offset, std::vector<ConstBytes> pieces, bool sync, IoDone done) override {
+    Submit(std::move(done), [this, offset, pieces = std::move(pieces), sync] {
+      LB_RETURN_NOT_OK(WriteAll(offset, pieces));
+      return sync ? SyncNow() : Status::OK();
+    });
+  }
+
+  void SubmitSync(IoDone done) override {
+    Submit(std::move(done), [this] { return SyncNow(); });
+  }
+
+  void SubmitRead(uint64_t offset, std::span<uint8_t> out, IoDone done) override {
+    Submit(std::move(done), [this, offset, out] { return ReadAll(offset, out); });
+  }
+
+  Result<uint64_t> Size() override {
+    struct stat info;
+    if (fstat(fd_.get(), &info) != 0) return ErrnoError(errno, "look at", path_);
+    return static_cast<uint64_t>(info.st_size);
+  }
+
+  Status Allocate(uint64_t size) override {
+    LB_ASSIGN_OR_RETURN(const uint64_t before, Size());
+    // Returns its error. Where the file system has no reservations it writes zeros, in unwritten places only.
+    int error;
+    do {
+      error = posix_fallocate(fd_.get(), 0, static_cast<off_t>(size));
+    } while (error == EINTR);
+    if (error == 0) return Status::OK();
+    (void)ftruncate(fd_.get(), static_cast<off_t>(before));  // gives back what was reserved in part
+    return WithContext(ErrnoError(error, "reserve space for", path_), std::to_string(size) + " bytes");
+  }
+
+  Status Truncate(uint64_t size) override {
+    if (Retry([&] { return ftruncate(fd_.get(), static_cast<off_t>(size)); }) == 0) return Status::OK();
+    return ErrnoError(errno, "truncate", path_);
+  }
+
+ protected:
+  void WaitUntil(const std::function<bool()>& done) override { threads_->WaitUntil(done); }
+
+ private:
+  template <typename Work>
+  void Submit(IoDone done, Work work) {
+    under_way_.fetch_add(1);
+    threads_->Post([this, done = std::move(done), work = std::move(work)]() mutable {
+      // Counts down however done() ends; the file may be gone right after.
+      struct CountDown {
+        std::atomic<int64_t>& count;
+        ~CountDown() { count.fetch_sub(1); }
+      } count_down{under_way_};
+      const IoDone call = std::move(done);
+      call(work());
+    });
+  }
+
+  Status WriteAll(uint64_t offset, const std::vector<ConstBytes>& pieces) {
+    std::vector<iovec> vectors;
+    vectors.reserve(pieces.size());
+    for (const ConstBytes& piece : pieces) {
+      if (piece.size > 0) vectors.push_back({const_cast<uint8_t*>(piece.data), piece.size});
+    }
+    for (std::span<iovec> left = vectors; !left.empty();) {
+      const int count = static_cast<int>(std::min<size_t>(left.size(), IOV_MAX));
+      const ssize_t n =
+          Retry([&] { return pwritev(fd_.get(), left.data(), count, static_cast<off_t>(offset)); });
+      if (n < 0) return ErrnoError(errno, "write", path_);
+      if (n == 0) return ErrnoError(EIO, "write", path_);
+      offset += static_cast<uint64_t>(n);
+      Consume(&left, static_cast<size_t>(n));
+    }
+    return Status::OK();
+  }
+
+  Status SyncNow() {
+    if (Retry([&] { return fdatasync(fd_.get()); }) == 0) return Status::OK();
+    return ErrnoError(errno, "sync", path_);
+  }
+
+  Status ReadAll(uint64_t offset, std::span<uint8_t> out) {
+    for (std::span<uint8_t> left = out; !left.empty();) {
+      const ssize_t n =
+          Retry([&] { return pread(fd_.get(), left.data(), left.size(), static_cast<off_t>(offset)); });
+      if (n < 0) return ErrnoError(errno, "read", path_);
+      if (n == 0) {
+        return InvalidArgument("cannot read ", path_, ": ", left.size(), " bytes at offset ", offset,
+                               " lie past its end");
+      }
+      offset += static_cast<uint64_t>(n);
+      left = left.subspan(static_cast<size_t>(n));
+    }
+    return Status::OK();
+  }
+
+  Executor* const threads_;
+  const Descriptor fd_;
+  const std::string path_;
+  std::atomic<int64_t> under_way_{0};
+};
+
+// An open file description lock: the kernel drops it with the descriptor, so also when the process dies. The
+// file stays, empty; removing it would let two holders lock two files of one name.
+class PosixFileLock : public FileLock {
+ public:
+  explicit PosixFileLock(Descriptor fd) : fd_(std::move(fd)) {}
+  ~PosixFileLock() override { (void)!ftruncate(fd_.get(), 0); }
+
+ private:
+  const Descriptor fd_;
+};
+
+std::string FirstKiB(int fd) {
+  std::string text(1024, '\0');
+  const ssize_t n = Retry([&] { return pread(fd, text.data(), text.size(), 0); });
+  text.resize(static_cast<size_t>(std::max<ssize_t>(n, 0)));
+  return text;
+}
+
+class PosixFileSystem : public FileSystem {
+ public:
+  PosixFileSystem(Descriptor root, int io_threads)
+      : threads_(MakeThreadPool({.name = "longbow-io", .threads = io_threads})), root_(std::move(root)) {}
+
+  Result<std::unique_ptr<File>> Open(std::string_view path, OpenMode mode) override {
+    LB_ASSIGN_OR_RETURN(Descriptor fd, OpenBelow(path, FlagsOf(mode), "open"));
+    return std::make_unique<PosixFile>(threads_.get(), std::move(fd), std::string(path));
+  }
+
+  Result<bool> Exists(std::string_view path) override {
+    LB_ASSIGN_OR_RETURN(const std::string below, Below(path));
+    struct stat info;
+    if (fstatat(root_.get(), below.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) return true;
+    if (errno == ENOENT || errno == ENOTDIR) return false;
+    return ErrnoError(errno, "look at", path);
+  }
+
+  Result<std::vector<std::string>> List(std::string_view directory) override {
+    LB_ASSIGN_OR_RETURN(const Descriptor fd, OpenBelow(directory, O_RDONLY | O_DIRECTORY, "list"));
+    const int stream_fd = fcntl(fd.get(), F_DUPFD_CLOEXEC, 0);
+    if (stream_fd < 0) return ErrnoError(errno, "list", directory);
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(fdopendir(stream_fd), closedir);  // owns stream_fd
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = readdir(stream.get())) {
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+      errno = 0;
+    }
+    if (errno != 0) return ErrnoError(errno, "list", directory);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  Status CreateDirectories(std::string_view path) override {
+    LB_ASSIGN_OR_RETURN(const std::vector<std::string> parts, SplitPath(path));
+    std::string done;
+    for (const std::string& part : parts) {
+      const std::string parent = done;
+      done += (done.empty() ? "" : "/") + part;
+      if (mkdirat(root_.get(), done.c_str(), 0700) != 0 && errno != EEXIST) {
+        return ErrnoError(errno, "create directory", done);
+      }
+      LB_RETURN_NOT_OK(SyncDirectory(parent));
+    }
+    // What existed may have been a file.
+    return OpenBelow(path, O_RDONLY | O_DIRECTORY, "create directory").status();
+  }
+
+  Status Rename(std::string_view from, std::string_view to) override {
+    LB_ASSIGN_OR_RETURN(const std::string below_from, Below(from));
+    LB_ASSIGN_OR_RETURN(const std::string below_to, Below(to));
+    if (renameat(root_.get(), below_from.c_str(), root_.get(), below_to.c_str()) == 0) return Status::OK();
+    return ErrnoError(errno, "rename", std::string(from) + " to " + std::string(to));
+  }
+
+  Status Remove(std::string_view path) override {
+    LB_ASSIGN_OR_RETURN(const std::string below, Below(path));
+    if (unlinkat(root_.get(), below.c_str(), 0) == 0) return Status::OK();
+    if (errno == EISDIR && unlinkat(root_.get(), below.c_str(), AT_REMOVEDIR) == 0) return Status::OK();
+    return ErrnoError(errno, "remove", path);
+  }
+
+  Status SyncDirectory(std::string_view path) override {
+    LB_ASSIGN_OR_RETURN(const Descriptor fd, OpenBelow(path, O_RDONLY | O_DIRECTORY, "sync directory"));
+    if (Retry([&] { return fsync(fd.get()); }) == 0) return Status::OK();
+    return ErrnoError(errno, "sync directory", path);
+  }
+
+  Result<uint64_t> FreeBytes() override {
+    struct statvfs info;
+    if (fstatvfs(root_.get(), &info) != 0) return ErrnoError(errno, "ask for free space of", "");
+    return static_cast<uint64_t>(info.f_bavail) * info.f_frsize;
+  }
+
+  Result<std::unique_ptr<FileLock>> Lock(std::string_view path, std::string_view note) override {
+    LB_ASSIGN_OR_RETURN(Descriptor fd, OpenBelow(path, O_RDWR | O_CREAT, "lock"));
+    struct flock whole = {};
+    whole.l_type = F_WRLCK;
+    whole.l_whence = SEEK_SET;
+    if (Retry([&] { return fcntl(fd.get(), F_OFD_SETLK, &whole); }) != 0) {
+      if (errno != EAGAIN && errno != EACCES) return ErrnoError(errno, "lock", path);
+      const std::string holder = FirstKiB(fd.get());
+      return Error(ErrorCode::kFailedPrecondition, path, " is held by ",
+                   holder.empty() ? "another process" : holder);
+    }
+    if (ftruncate(fd.get(), 0) != 0 || Retry([&] { return pwrite(fd.get(), note.data(), note.size(), 0); }) !=
+                                           static_cast<ssize_t>(note.size())) {
+      return ErrnoError(errno, "write", path);
+    }
+    return std::make_unique<PosixFileLock>(std::move(fd));
+  }
+
+  void WaitUntil(const std::function<bool()>& done) override { threads_->WaitUntil(done); }
+
+ private:
+  static int FlagsOf(OpenMode mode) {
+    switch (mode) {
+      case OpenMode::kRead:
+        return O_RDONLY;
+      case OpenMode::kReadWrite:
+        return O_RDWR;
+      case OpenMode::kCreate:
+        return O_RDWR | O_CREAT | O_EXCL;
+    }
+    return O_RDONLY;
+  }
+
+  // The path for the *at() calls on root_.
+  static Result<std::string> Below(std::string_view path) {
+    LB_RETURN_NOT_OK(SplitPath(path).status());
+    return path.empty() ? std::string(".") : std::string(path);
+  }
+
+  Result<Descriptor> OpenBelow(std::string_view path, int flags, std::string_view verb) {
+    LB_ASSIGN_OR_RETURN(const std::string below, Below(path));
+    Descriptor fd(
+        Retry([&] { return openat(root_.get(), below.c_str(), flags | O_CLOEXEC | O_NOFOLLOW, 0600); }));
+    if (!fd.valid()) return ErrnoError(errno, verb, path);
+    return fd;
+  }
+
+  const std::unique_ptr<Executor> threads_;
+  const Descriptor root_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<FileSystem>> MakePosixFileSystem(const std::string& root, int io_threads) {
+  LB_CHECK_FATAL(io_threads > 0);
+  std::error_code error;
+  const bool made = std::filesystem::create_directories(root, error);
+  if (error) return ErrnoError(error.value(), "create", "");
+  if (made) {
+    // The directory itself has to survive, too.
+    const std::string parent = std::filesystem::absolute(root / std::filesystem::path("..")).string();
+    const Descriptor fd(open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd.valid() || fsync(fd.get()) != 0) return ErrnoError(errno, "sync the directory above", "");
+  }
+  Descriptor fd(Retry([&] { return open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  if (!fd.valid()) return ErrnoError(errno, "open", "");
+  return std::unique_ptr<FileSystem>(std::make_unique<PosixFileSystem>(std::move(fd), io_threads));
+}
+
+}  // namespace longbow

@@ -1,0 +1,68 @@
+#include "longbow/base/slab_arena.h"
+
+#include <sys/mman.h>
+
+#include <cstdint>
+#include <new>
+
+#include "longbow/base/check.h"
+
+namespace longbow {
+namespace {
+
+// The kernel aligns to 4 KiB only: asks for one slab more and gives the ends back.
+std::byte* MapAligned(size_t bytes) {
+  const size_t asked = bytes + kSlabBytes;
+  void* mapped = mmap(nullptr, asked, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  auto* begin = static_cast<std::byte*>(mapped);
+  const size_t misfit = reinterpret_cast<uintptr_t>(begin) % kSlabBytes;
+  const size_t front = misfit == 0 ? 0 : kSlabBytes - misfit;
+  if (front > 0) munmap(begin, front);
+  if (front < kSlabBytes) munmap(begin + front + bytes, kSlabBytes - front);
+  madvise(begin + front, bytes, MADV_HUGEPAGE);  // a wish: 4 KiB pages do as well
+  return begin + front;
+}
+
+}  // namespace
+
+SlabArena::~SlabArena() {
+  for (std::byte* region : regions_) munmap(region, kSlabsPerRegion * kSlabBytes);
+  if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kSlabs, -in_use_ * static_cast<int64_t>(kSlabBytes));
+}
+
+std::byte* SlabArena::Allocate() {
+  std::byte* slab;
+  {
+    std::lock_guard lock(mutex_);
+    if (free_.empty()) {
+      std::byte* region = MapAligned(kSlabsPerRegion * kSlabBytes);
+      regions_.push_back(region);
+      for (size_t i = kSlabsPerRegion; i-- > 0;) free_.push_back(region + i * kSlabBytes);
+    }
+    slab = free_.back();
+    free_.pop_back();
+    ++in_use_;
+  }
+  if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kSlabs, static_cast<int64_t>(kSlabBytes));
+  return slab;
+}
+
+void SlabArena::Free(std::byte* slab) {
+  LB_CHECK_FATAL(slab != nullptr);
+  LB_CHECK_FATAL(reinterpret_cast<uintptr_t>(slab) % kSlabBytes == 0);
+  {
+    std::lock_guard lock(mutex_);
+    LB_CHECK_FATAL(in_use_ > 0);
+    free_.push_back(slab);
+    --in_use_;
+  }
+  if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kSlabs, -static_cast<int64_t>(kSlabBytes));
+}
+
+int64_t SlabArena::slabs_in_use() const {
+  std::lock_guard lock(mutex_);
+  return in_use_;
+}
+
+}  // namespace longbow
