@@ -23,7 +23,7 @@ class BufferChain {
   explicit BufferChain(std::shared_ptr<arrow::Buffer> piece) { Append(std::move(piece)); }
   static BufferChain FromString(std::string bytes);
 
-  void Append(std::shared_ptr<arrow::Buffer> piece);   // empty pieces are dropped
+  void Append(std::shared_ptr<arrow::Buffer> piece);  // empty pieces are dropped
   void Append(const BufferChain& other);
   void AppendString(std::string bytes);
 
@@ -37,7 +37,8 @@ class BufferChain {
   // The whole in one piece: shared when there is one already, else copied.
   Result<std::shared_ptr<arrow::Buffer>> Join() const;
 
-  // Calls visit(const uint8_t* data, int64_t n) for each contiguous stretch of [offset, offset + length), in order.
+  // Calls visit(const uint8_t* data, int64_t n) for each contiguous stretch of [offset, offset + length), in
+  // order.
   template <typename Visit>
   void ForEachSpan(int64_t offset, int64_t length, Visit&& visit) const {
     for (size_t i = Locate(&offset); i < pieces_.size() && length > 0; ++i, offset = 0) {

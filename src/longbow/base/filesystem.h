@@ -1,4 +1,5 @@
-// Files as the engine sees them. One implementation asks the kernel, one is a simulated disk that loses power.
+// Files as the engine sees them. One implementation asks the kernel, one is a simulated disk that loses
+// power.
 #pragma once
 
 #include <cstdint>
@@ -21,15 +22,17 @@ struct ConstBytes {
 // Called exactly once, from any thread, never under a lock of the file's.
 using IoDone = std::function<void(Status)>;
 
-// Operations are submitted and complete on their own time and in any order: nothing orders two submissions but the
-// completion of the first. Memory handed in stays valid until the completion. A write completes only when every byte
-// was taken; a short write is an error. Offsets may leave holes, which read as zeros. Thread-safe.
+// Operations are submitted and complete on their own time and in any order: nothing orders two submissions
+// but the completion of the first. Memory handed in stays valid until the completion. A write completes only
+// when every byte was taken; a short write is an error. Offsets may leave holes, which read as zeros.
+// Thread-safe.
 class File {
  public:
-  virtual ~File() = default;  // waits for what is under way, so never from a completion; before its FileSystem
+  virtual ~File() =
+      default;  // waits for what is under way, so never from a completion; before its FileSystem
 
-  // Writes the pieces one behind the other at `offset`. With `sync`, completes only when those bytes (and the file's
-  // size) are on the medium.
+  // Writes the pieces one behind the other at `offset`. With `sync`, completes only when those bytes (and the
+  // file's size) are on the medium.
   virtual void SubmitWrite(uint64_t offset, std::vector<ConstBytes> pieces, bool sync, IoDone done) = 0;
   // Everything whose write had completed before this call is on the medium when it completes.
   virtual void SubmitSync(IoDone done) = 0;
@@ -37,8 +40,9 @@ class File {
   virtual void SubmitRead(uint64_t offset, std::span<uint8_t> out, IoDone done) = 0;
 
   virtual Result<uint64_t> Size() = 0;
-  // Makes the file at least `size` bytes long with its space reserved: writes inside it cannot fail for want of space.
-  // The new bytes read as zeros; the new size is durable after a sync. ResourceExhausted when the disk has not enough.
+  // Makes the file at least `size` bytes long with its space reserved: writes inside it cannot fail for want
+  // of space. The new bytes read as zeros; the new size is durable after a sync. ResourceExhausted when the
+  // disk has not enough.
   virtual Status Allocate(uint64_t size) = 0;
   virtual Status Truncate(uint64_t size) = 0;
 
@@ -56,9 +60,9 @@ class File {
 };
 
 enum class OpenMode : uint8_t {
-  kRead,        // NotFound when absent
-  kReadWrite,   // NotFound when absent
-  kCreate,      // AlreadyExists when present; the name is durable after SyncDirectory
+  kRead,       // NotFound when absent
+  kReadWrite,  // NotFound when absent
+  kCreate,     // AlreadyExists when present; the name is durable after SyncDirectory
 };
 
 // Held until destroyed or the process dies.
@@ -67,7 +71,8 @@ class FileLock {
   virtual ~FileLock() = default;
 };
 
-// Paths are relative to the file system's root, parts separated by '/'; "" is the root itself; InvalidArgument for "..",
+// Paths are relative to the file system's root, parts separated by '/'; "" is the root itself;
+// InvalidArgument for "..",
 // "." and empty parts. Thread-safe.
 class FileSystem {
  public:
@@ -88,8 +93,8 @@ class FileSystem {
   virtual Result<std::unique_ptr<FileLock>> Lock(std::string_view path, std::string_view note) = 0;
 
   // Blocks until done() is true. It is asked again after each completion, so what it looks at is changed by
-  // completions, under a lock that done() takes. The simulated disk performs its operations meanwhile: whoever waits for
-  // the disk waits here and nowhere else. Not from a completion.
+  // completions, under a lock that done() takes. The simulated disk performs its operations meanwhile:
+  // whoever waits for the disk waits here and nowhere else. Not from a completion.
   virtual void WaitUntil(const std::function<bool()>& done) = 0;
 
   // Small files as a whole.

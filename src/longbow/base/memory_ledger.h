@@ -42,14 +42,17 @@ class MemoryLedger {
 
   // ResourceExhausted "memory limit exceeded: <used>/<limit> bytes used (write size: <bytes>)".
   Result<MemoryReservation> Reserve(MemoryUse use, int64_t bytes);
-  // For memory that must be had because what needs it is already durable (apply, recovery). Counted, never refused.
+  // For memory that must be had because what needs it is already durable (apply, recovery). Counted, never
+  // refused.
   MemoryReservation ReserveAlways(MemoryUse use, int64_t bytes);
   // The same without an object: for arenas that account for themselves. `bytes` may be negative.
   void Charge(MemoryUse use, int64_t bytes);
 
   bool above_soft_limit() const { return soft_ > 0 && used() > soft_; }
   int64_t used() const { return total_.load(std::memory_order_relaxed); }
-  int64_t used(MemoryUse use) const { return by_use_[static_cast<size_t>(use)].load(std::memory_order_relaxed); }
+  int64_t used(MemoryUse use) const {
+    return by_use_[static_cast<size_t>(use)].load(std::memory_order_relaxed);
+  }
   int64_t soft_limit() const { return soft_; }
   int64_t hard_limit() const { return hard_; }
 

@@ -23,7 +23,8 @@ class RowSelection {
   void Intersect(const RowSelection& other);  // of the same end
   int64_t Count() const;
 
-  // visit(RowOrdinal) for each row of [from, to) that is in the set, ascending; stops when visit returns false.
+  // visit(RowOrdinal) for each row of [from, to) that is in the set, ascending; stops when visit returns
+  // false.
   template <typename Visit>
   void ForEach(RowOrdinal from, RowOrdinal to, Visit&& visit) const {
     if (to > end_) to = end_;
