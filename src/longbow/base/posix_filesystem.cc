@@ -125,15 +125,25 @@ class PosixFile : public File {
   }
 
   Status Allocate(uint64_t size) override {
-    LB_ASSIGN_OR_RETURN(const uint64_t before, Size());
+    struct stat before;
+    struct statvfs disk;
+    if (fstat(fd_.get(), &before) != 0) return ErrnoError(errno, "look at", path_);
+    if (fstatvfs(fd_.get(), &disk) != 0) return ErrnoError(errno, "ask for free space for", path_);
+    // Asked first: the kernel would take all there is, and starve everybody else, before it says no.
+    const uint64_t reserved = static_cast<uint64_t>(before.st_blocks) * 512;
+    const uint64_t free = static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
+    if (size > reserved && size - reserved > free) {
+      return Error(ErrorCode::kResourceExhausted, "cannot reserve space for ", path_, ": expected ",
+                   size - reserved, " bytes free on the disk, found ", free);
+    }
     // Returns its error. Where the file system has no reservations it writes zeros, in unwritten places only.
     int error;
     do {
       error = posix_fallocate(fd_.get(), 0, static_cast<off_t>(size));
     } while (error == EINTR);
     if (error == 0) return Status::OK();
-    (void)ftruncate(fd_.get(), static_cast<off_t>(before));  // gives back what was reserved in part
-    return WithContext(ErrnoError(error, "reserve space for", path_), std::to_string(size) + " bytes");
+    (void)!ftruncate(fd_.get(), before.st_size);  // gives back what was reserved in part
+    return ErrnoError(error, "reserve space for", path_);
   }
 
   Status Truncate(uint64_t size) override {
