@@ -1,0 +1,26 @@
+// Minus the dot product. Included by an instruction set's file inside its unnamed namespace.
+
+struct InnerProduct {
+  static constexpr Metric kMetric = Metric::kInnerProduct;
+  static constexpr bool kNeedsRowNorm = false;
+
+  template <typename Lanes>
+  LONGBOW_INLINE static typename Lanes::Vector Init() {
+    return Lanes::Zero();
+  }
+  template <typename Lanes>
+  LONGBOW_INLINE static typename Lanes::Vector Accumulate(typename Lanes::Vector sum,
+                                                          typename Lanes::Vector query,
+                                                          typename Lanes::Vector row) {
+    return Lanes::MulAdd(query, row, sum);
+  }
+  template <typename Scalar>
+  LONGBOW_INLINE static float Finish(Scalar dot, Scalar) {
+    return static_cast<float>(0 - dot);  // not -dot: that would turn 0 into -0
+  }
+  // Terms of both signs may overflow on the way to a dot product that fits.
+  template <typename Scalar>
+  LONGBOW_INLINE static bool Trusted(Scalar dot, Scalar) {
+    return dot - dot == 0;
+  }
+};
