@@ -196,7 +196,10 @@ TestColumn MakeColumn(Random& random, std::string name, std::shared_ptr<arrow::D
     } else if (!column.list()) {
       row.cells.emplace_back(AppendValue(random, *column.type, builder.get()));
     } else {
-      arrow::ArrayBuilder* values = builder->child(0);
+      arrow::ArrayBuilder* values =
+          column.type->id() == arrow::Type::LIST
+              ? static_cast<arrow::ListBuilder*>(builder.get())->value_builder()
+              : static_cast<arrow::LargeListBuilder*>(builder.get())->value_builder();
       EXPECT_TRUE((column.type->id() == arrow::Type::LIST
                        ? static_cast<arrow::ListBuilder*>(builder.get())->Append()
                        : static_cast<arrow::LargeListBuilder*>(builder.get())->Append())
@@ -231,8 +234,9 @@ std::string Decimal(WideInt thousandths, int scale) {
   }
   const auto places = static_cast<size_t>(scale) + 3;
   if (digits.size() <= places) digits.insert(0, places + 1 - digits.size(), '0');
-  digits.insert(digits.size() - places, ".");
-  return (negative ? "-" : "") + digits;
+  digits.insert(digits.end() - static_cast<std::ptrdiff_t>(places), '.');
+  if (negative) digits.insert(digits.begin(), '-');
+  return digits;
 }
 
 TestLiteral IntegerLiteral(Random& random) {
