@@ -20,6 +20,10 @@ class RowVersions {
   void SetDied(RowOrdinal row, Sequence at) { died_.Set(row, at); }
   Sequence born(RowOrdinal row) const { return born_.GetRelaxed(row); }
   Sequence died(RowOrdinal row) const { return died_.GetRelaxed(row); }
+  // For scans: births and deaths of the kChunk rows around `row`, element 0 being row & ~(kChunk - 1).
+  static constexpr uint32_t kChunk = ChunkedArray<Sequence>::kChunk;
+  const std::atomic<Sequence>* BornChunk(RowOrdinal row) const { return born_.Chunk(row); }
+  const std::atomic<Sequence>* DiedChunk(RowOrdinal row) const { return died_.Chunk(row); }
 
  private:
   ChunkedArray<Sequence> born_, died_;

@@ -31,6 +31,10 @@ class VectorStore {
     return slabs_.Get(row >> rows_shift_) + static_cast<size_t>(row & rows_mask_) * row_bytes_;
   }
   bool Present(RowOrdinal row) const { return !any_null_.load(std::memory_order_acquire) || !NullBit(row); }
+  // Presence of 64 rows at once: bit i set when row + i is null; row is a multiple of 64.
+  uint64_t NullWord(RowOrdinal row) const {
+    return any_null_.load(std::memory_order_acquire) ? null_bits_.Get(row >> 6) : 0;
+  }
   // Rows from `row` on that lie behind it in the same slab, itself included.
   uint32_t ContiguousFrom(RowOrdinal row) const { return rows_per_slab() - (row & rows_mask_); }
 
@@ -43,6 +47,7 @@ class VectorStore {
   int64_t bytes() const;
 
  private:
+  void GrowNullBits();
   bool NullBit(RowOrdinal row) const { return (null_bits_.Get(row >> 6) >> (row & 63) & 1) != 0; }
 
   const distance::ElementType type_;
@@ -53,7 +58,7 @@ class VectorStore {
   ChunkedArray<std::byte*> slabs_;       // by slab number
   ChunkedArray<uint64_t> null_bits_;     // by ordinal / 64
   std::atomic<bool> any_null_{false};
-  uint64_t slab_count_ = 0;              // writer's
+  std::atomic<uint64_t> slab_count_{0};  // stored by the writer alone
 };
 
 }  // namespace longbow::index

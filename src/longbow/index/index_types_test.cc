@@ -1,0 +1,27 @@
+#include <gtest/gtest.h>
+
+#include "longbow/index/vector_index.h"
+
+namespace longbow::index {
+namespace {
+
+TEST(IndexTypes, FlatIsThereAndEveryTypeIsFoundByItsName) {
+  ASSERT_TRUE(FindIndexType("flat").ok());
+  for (const IndexType& type : IndexTypes()) {
+    auto found = FindIndexType(type.name);
+    ASSERT_TRUE(found.ok()) << type.name;
+    EXPECT_EQ(*found, &type);
+  }
+}
+
+TEST(IndexTypes, AnUnknownNameIsRefusedWithTheKnownOnes) {
+  const Status status = FindIndexType("flatt").status();
+  EXPECT_EQ(CodeOf(status), ErrorCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("flatt"), std::string::npos) << status.message();
+  for (const IndexType& type : IndexTypes()) {
+    EXPECT_NE(status.message().find(type.name), std::string::npos) << status.message();
+  }
+}
+
+}  // namespace
+}  // namespace longbow::index
