@@ -209,8 +209,7 @@ TEST_F(PosixFileSystemTest, ALockHasOneHolderAndNamesIt) {
 TEST_F(PosixFileSystemTest, ALockEndsWithItsProcess) {
   const pid_t child = fork();
   if (child == 0) {
-    auto files = MakePosixFileSystem(root_ + "/data", 1).ValueOrDie();
-    auto lock = files->Lock("LOCK", "the child");
+    auto lock = files_->Lock("LOCK", "the child");
     _exit(lock.ok() ? 0 : 1);  // neither unlocks nor cleans up
   }
   int result = -1;
