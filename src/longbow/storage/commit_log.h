@@ -32,8 +32,8 @@ struct LogPosition {
   uint64_t generation = 0;
   ShardId shard = 0;
   uint64_t term = 0;
-  uint64_t index = 0;        // in the shard, from 1, no gaps
-  Sequence sequence = 0;     // in the node, from 1, no gaps
+  uint64_t index = 0;     // in the shard, from 1, no gaps
+  Sequence sequence = 0;  // in the node, from 1, no gaps
 };
 
 struct LogAppend {
@@ -41,7 +41,7 @@ struct LogAppend {
   RecordKind kind = 0;
   SchemaVersion schema_version = 0;
   Durability durability = Durability::kFsync;
-  BufferChain payload;       // held until durable
+  BufferChain payload = {};  // held until durable
 };
 
 struct LogRecord {
@@ -51,9 +51,10 @@ struct LogRecord {
   BufferChain payload;
 };
 
-// Called exactly once for each append. For kFsync the record is durable when the status is OK. Completions of one shard
-// come in the order of its appends (a shard's appends all have one durability). After a failed flush every append
-// under way and every later one completes with Unavailable that says the log is read-only and why.
+// Called exactly once for each append. For kFsync the record is durable when the status is OK. Completions of
+// one shard come in the order of its appends (a shard's appends all have one durability). After a failed
+// flush every append under way and every later one completes with Unavailable that says the log is read-only
+// and why.
 using AppendDone = std::function<void(const LogPosition&, Status)>;
 
 struct CommitLogOptions {
@@ -65,6 +66,8 @@ struct CommitLogOptions {
   uint64_t max_flush_bytes = uint64_t{16} << 20;
   // Refuses appends (ResourceExhausted) once this much waits for the disk.
   uint64_t max_pending_bytes = uint64_t{256} << 20;
+  // Segments kept beside those in use, their blocks written once ahead of need while nobody appends.
+  uint64_t spare_segments = 8;
 };
 
 struct CommitLogCounters {
@@ -85,18 +88,19 @@ struct RecoveryReport {
   uint64_t cut_bytes = 0;
 };
 
-// Thread-safe. On one node the commit point is the durable point; a replicated log keeps the same interface and commits
-// later than it persists.
+// Thread-safe. On one node the commit point is the durable point; a replicated log keeps the same interface
+// and commits later than it persists.
 class CommitLog {
  public:
   virtual ~CommitLog() = default;  // waits for what is under way
 
-  // Assigns the position at once: appends that are ordered by the caller's lock are ordered in the log. `done` is never
-  // called from inside Append. FailedPrecondition or Unavailable when the log takes no more; then `done` is not called.
+  // Assigns the position at once: appends that are ordered by the caller's lock are ordered in the log.
+  // `done` is never called from inside Append. FailedPrecondition or Unavailable when the log takes no more;
+  // then `done` is not called.
   virtual Result<LogPosition> Append(LogAppend append, AppendDone done) = 0;
 
-  virtual Sequence last_appended() const = 0;   // newest sequence assigned
-  virtual Sequence committed() const = 0;       // everything up to here is durable
+  virtual Sequence last_appended() const = 0;  // newest sequence assigned
+  virtual Sequence committed() const = 0;      // everything up to here is durable
   // `done` once everything appended before this call is durable.
   virtual void WhenDurable(std::function<void(Status)> done) = 0;
   // OK, or why the log is read-only.
@@ -105,7 +109,8 @@ class CommitLog {
   // Calls visit for every committed record in order, for shards or all. Only before the first Append.
   virtual Result<RecoveryReport> Replay(const std::function<Status(const LogRecord&)>& visit) = 0;
 
-  // Forgets records of `shard` with an index above `index` (a new leader overruled them). They must not be committed.
+  // Forgets records of `shard` with an index above `index` (a new leader overruled them). They must not be
+  // committed.
   virtual Status TruncateSuffix(ShardId shard, uint64_t index) = 0;
   // Segments that hold nothing above `sequence` may be deleted or used again.
   virtual Status ReleaseThrough(Sequence sequence) = 0;
@@ -114,7 +119,8 @@ class CommitLog {
 };
 
 // Opens or creates the log. Records are found again by Replay, which must be called once before appending.
-// Corruption (file, offset and sequence in the message) when a record that a later one proves durable is damaged.
+// Corruption (file, offset and sequence in the message) when a record that a later one proves durable is
+// damaged.
 Result<std::unique_ptr<CommitLog>> OpenCommitLog(const Environment& environment, MemoryLedger* ledger,
                                                  CommitLogOptions options);
 

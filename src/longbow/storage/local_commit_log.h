@@ -1,0 +1,146 @@
+// The commit log of one node: segments in a directory, one flush under way at a time.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "longbow/storage/commit_log.h"
+#include "longbow/storage/log_flush.h"
+#include "longbow/storage/log_survey.h"
+#include "longbow/storage/segment_store.h"
+
+namespace longbow::storage {
+
+// Guarded: everything that changes is under mutex_, which is never held while something waits or a completion
+// is called.
+//
+// An append gets its place (segment, offset, number, sequence) at once, and only when that place is allocated
+// on the disk: what was accepted cannot fail for want of space. It then waits in queue_ for the flush that
+// takes it.
+class LocalCommitLog : public CommitLog {
+ public:
+  LocalCommitLog(const Environment& environment, CommitLogOptions options);
+  ~LocalCommitLog() override;
+
+  Status Open();
+
+  Result<LogPosition> Append(LogAppend append, AppendDone done) override;
+  Sequence last_appended() const override;
+  Sequence committed() const override;
+  void WhenDurable(std::function<void(Status)> done) override;
+  Status health() const override;
+  Result<RecoveryReport> Replay(const std::function<Status(const LogRecord&)>& visit) override;
+  Status TruncateSuffix(ShardId shard, uint64_t index) override;
+  Status ReleaseThrough(Sequence sequence) override;
+  const CommitLogCounters& counters() const override { return counters_; }
+
+ private:
+  // The log counts as idle this long after the last append.
+  static constexpr int64_t kIdleNanos = 50'000'000;
+  // Segments ready to be entered: the next one, and one that only the log's own records may enter, so that
+  // segments can be given back when the disk is full.
+  static constexpr size_t kPrepared = 2;
+
+  using Lock = std::unique_lock<std::mutex>;
+  struct ShardTail {
+    uint64_t term = 0;
+    uint64_t index = 0;
+  };
+  // A segment that is no longer written.
+  struct Sealed {
+    std::unique_ptr<Segment> segment;
+    Sequence last_sequence = 0;
+  };
+  struct Completion {
+    AppendDone done;
+    LogPosition position;
+    std::function<void(Status)> barrier;
+    Status status;
+  };
+  using Work = void (LocalCommitLog::*)();
+  // Through which posted work finds the log, or that it is gone. All guarded by mutex.
+  struct Handle {
+    std::mutex mutex;
+    LocalCommitLog* log = nullptr;
+    std::map<Executor*, int> running;
+  };
+
+  // recovery
+  void Remember(const RecordHeader& record);
+  void Remember(const LogMarks& marks);
+  Status StartAfter(const LogSurvey& survey);
+  Status StartTail(Lock& lock);
+
+  // appending
+  Status Writable() const;
+  Status MakeRoom(uint64_t bytes, size_t reserve, Lock& lock);
+  Status PrepareSegment(Lock& lock);
+  Status GrowNext(uint64_t bytes);
+  void Rotate();
+  LogEntry Place(RecordType type, BufferChain payload, uint32_t payload_crc);
+  void Queue(LogEntry entry, Lock& lock);
+  LogMarks Marks() const;
+
+  // flushing
+  std::shared_ptr<LogFlush> TakeFlush();
+  void Submit(const std::shared_ptr<LogFlush>& flush);
+  void Flushed(LogFlush* flush, int64_t nanos, const Status& status);
+  Status Fail(const Status& why);
+  void Complete(LogEntry& entry, const Status& status);
+  void CompleteWaiting();
+  void PostDelivery();
+  void DeliverPosted();
+  void Deliver() noexcept;
+
+  // background
+  void Post(Executor* executor, int64_t delay_ns, Work work);
+  void PostMaintenance(int64_t delay_ns);
+  void Maintain();
+  bool Idle() const;
+  bool IdleNow() const;
+  void Release();
+
+  const Environment environment_;
+  const CommitLogOptions options_;
+  SegmentStore store_;
+  CommitLogCounters counters_;
+  const std::shared_ptr<Handle> handle_;
+
+  mutable std::mutex mutex_;
+  // All below is guarded by mutex_.
+  bool replayed_ = false;
+  Status failure_;
+  Segments found_;  // until Replay
+  uint64_t last_number_ = 0;
+  uint64_t durable_number_ = 0;
+  Sequence last_sequence_ = 0;
+  Sequence committed_ = 0;
+  std::map<ShardId, ShardTail> shards_;
+  std::deque<Sealed> sealed_;
+  std::unique_ptr<Segment> tail_;
+  uint64_t tail_offset_ = 0;
+  Sequence tail_sequence_ = 0;  // newest in or before the tail that was written
+  std::deque<std::unique_ptr<Segment>> prepared_;
+  Segments overtaken_;  // prepared too late: a higher number is in use already
+  std::deque<LogEntry> queue_;
+  uint64_t pending_bytes_ = 0;  // queued and being flushed
+  uint64_t pending_records_ = 0;
+  bool flushing_ = false;
+  std::deque<Completion> completed_;
+  bool delivering_ = false;
+  bool delivering_in_completion_ = false;  // of a write, not in a posted task
+  bool delivery_posted_ = false;
+  bool maintenance_posted_ = false;
+  bool closing_ = false;
+  uint64_t release_below_ = 0;  // segments below this number may go, their marks are durable
+  bool releasing_ = false;
+  int64_t last_append_ns_ = 0;
+  bool spares_full_ = false;
+};
+
+}  // namespace longbow::storage

@@ -1,0 +1,231 @@
+// Opening, replaying, closing, and the work in the background.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "longbow/base/check.h"
+#include "longbow/storage/local_commit_log.h"
+#include "longbow/storage/log_replay.h"
+
+namespace longbow::storage {
+
+LocalCommitLog::LocalCommitLog(const Environment& environment, CommitLogOptions options)
+    : environment_(environment),
+      options_(std::move(options)),
+      store_(environment.files, environment.random,
+             {.directory = options_.directory,
+              .segment_bytes = options_.segment_bytes,
+              .generation = options_.generation,
+              .max_spares = options_.spare_segments}),
+      handle_(std::make_shared<Handle>()),
+      spares_full_(options_.spare_segments == 0) {
+  handle_->log = this;
+}
+
+LocalCommitLog::~LocalCommitLog() {
+  environment_.files->WaitUntil([this] {
+    Lock lock(mutex_);
+    closing_ = true;
+    return !flushing_ && !delivering_in_completion_;
+  });
+  {
+    std::lock_guard lock(handle_->mutex);
+    handle_->log = nullptr;
+  }
+  for (Executor* executor : {environment_.appliers, environment_.builders}) {
+    executor->WaitUntil([this, executor] {
+      std::lock_guard lock(handle_->mutex);
+      return handle_->running[executor] == 0;
+    });
+  }
+  Deliver();
+}
+
+Status LocalCommitLog::Open() {
+  LB_ASSIGN_OR_RETURN(Segments found, store_.Open());
+  Lock lock(mutex_);
+  found_ = std::move(found);
+  return Status::OK();
+}
+
+Result<RecoveryReport> LocalCommitLog::Replay(const std::function<Status(const LogRecord&)>& visit) {
+  // Nobody else does anything with a log before its replay.
+  LB_ASSIGN_OR_RETURN(const LogSurvey survey, SurveyLog(found_));
+  RecoveryReport report;
+  shards_.clear();
+  last_sequence_ = survey.last_sequence;
+  LB_RETURN_NOT_OK(
+      ReadRecords(found_, survey, [&](const RecordHeader& record, BufferChain payload) -> Status {
+        if (record.type == RecordType::kMarks) {
+          LB_ASSIGN_OR_RETURN(const LogMarks marks, DecodeMarks(payload));
+          Remember(marks);
+          return Status::OK();
+        }
+        if (record.type == RecordType::kSeal) return Status::OK();
+        Remember(record);
+        if (record.type != RecordType::kData || survey.truncations.Forgotten(record)) return Status::OK();
+        report.records += 1;
+        report.bytes += record.payload_bytes;
+        return visit({.position = {.generation = record.generation,
+                                   .shard = record.shard,
+                                   .term = record.term,
+                                   .index = record.index,
+                                   .sequence = record.sequence},
+                      .kind = record.kind,
+                      .schema_version = record.schema_version,
+                      .payload = std::move(payload)});
+      }));
+  if (survey.torn) {
+    const SegmentSpan& end = survey.spans.back();
+    report.tail_cut = true;
+    report.cut_file = found_[end.segment]->path;
+    report.cut_offset = end.end_offset;
+    report.cut_bytes = survey.torn_bytes;
+    counters_.truncated_bytes.Add(static_cast<int64_t>(survey.torn_bytes));
+  }
+  LB_RETURN_NOT_OK(StartAfter(survey));
+  return report;
+}
+
+void LocalCommitLog::Remember(const RecordHeader& record) {
+  shards_[record.shard] = {record.term, record.index};
+}
+
+void LocalCommitLog::Remember(const LogMarks& marks) {
+  last_sequence_ = std::max(last_sequence_, marks.last_sequence);
+  for (const LogMarks::Shard& shard : marks.shards) shards_[shard.shard] = {shard.term, shard.last_index};
+}
+
+// The steps under "Cutting" in docs/formats/log.md. After any of them the next reading finds the same log.
+Status LocalCommitLog::StartAfter(const LogSurvey& survey) {
+  LB_RETURN_NOT_OK(MakeTailDurable(found_, survey));
+  std::vector<const SegmentSpan*> span_of(found_.size());
+  for (const SegmentSpan& span : survey.spans) span_of[span.segment] = &span;
+  std::vector<uint64_t> unused, empty;
+  for (size_t i = 0; i < found_.size(); ++i) {
+    if (span_of[i] == nullptr) unused.push_back(found_[i]->header.number);
+    if (span_of[i] != nullptr && span_of[i]->records == 0) empty.push_back(found_[i]->header.number);
+  }
+  LB_RETURN_NOT_OK(store_.Recycle(unused));  // their space serves for the new segment
+
+  Lock lock(mutex_);
+  last_number_ = durable_number_ = survey.last_number;
+  committed_ = tail_sequence_ = last_sequence_;
+  last_append_ns_ = environment_.clock->MonotonicNanos();
+  const Status started = StartTail(lock);
+  // A full disk can be read; appends are refused until there is space for a segment.
+  if (!started.ok() && CodeOf(started) != ErrorCode::kResourceExhausted) return started;
+  if (started.ok()) {
+    LB_RETURN_NOT_OK(store_.Recycle(empty));
+    if (!survey.spans.empty() && survey.spans.back().records > 0) {
+      Segment& last = *found_[survey.spans.back().segment];
+      LB_RETURN_NOT_OK(last.file->Truncate(survey.spans.back().end_offset));
+    }
+  }
+  for (const SegmentSpan& span : survey.spans) {
+    if (span.records > 0) sealed_.push_back({std::move(found_[span.segment]), span.last_sequence});
+  }
+  found_.clear();
+  replayed_ = true;
+  counters_.segments.Set(static_cast<int64_t>(store_.live()));
+  PostMaintenance(0);
+  return Status::OK();
+}
+
+// A segment of its own for what comes after recovery: nothing is ever written behind bytes whose fate is
+// unknown.
+Status LocalCommitLog::StartTail(Lock& lock) {
+  const uint64_t base = last_number_;
+  const Sequence base_sequence = last_sequence_;
+  lock.unlock();
+  auto started = store_.Prepare(base, base_sequence, /*cut=*/true);
+  lock.lock();
+  LB_RETURN_NOT_OK(started.status());
+  if (tail_ != nullptr) return Status::OK();  // somebody else was faster
+  tail_ = *std::move(started);
+  tail_offset_ = kSegmentHeaderBytes;
+  counters_.segments_created.Add();
+  return Status::OK();
+}
+
+// Posted work runs only while the log is there, and the log stays while it runs.
+void LocalCommitLog::Post(Executor* executor, int64_t delay_ns, Work work) {
+  auto task = [handle = handle_, executor, work] {
+    LocalCommitLog* log = nullptr;
+    {
+      std::lock_guard lock(handle->mutex);
+      if (handle->log == nullptr) return;
+      log = handle->log;
+      handle->running[executor] += 1;
+    }
+    (log->*work)();
+    std::lock_guard lock(handle->mutex);
+    handle->running[executor] -= 1;
+  };
+  if (delay_ns == 0) {
+    executor->Post(std::move(task));
+  } else {
+    executor->PostAfter(delay_ns, std::move(task));
+  }
+}
+
+void LocalCommitLog::PostMaintenance(int64_t delay_ns) {
+  if (maintenance_posted_ || closing_ || !failure_.ok()) return;
+  maintenance_posted_ = true;
+  Post(environment_.builders, delay_ns, &LocalCommitLog::Maintain);
+}
+
+// Prepares segments before they are needed, and fills spares while nobody writes.
+void LocalCommitLog::Maintain() {
+  Lock lock(mutex_);
+  maintenance_posted_ = false;
+  while (!closing_ && failure_.ok() && tail_ != nullptr) {
+    const bool fill = !spares_full_ && Idle();
+    if (prepared_.empty() || (prepared_.size() < kPrepared && !fill)) {
+      if (!PrepareSegment(lock).ok()) return;  // an append asks again
+    } else if (fill) {
+      lock.unlock();
+      const auto full = store_.FillSpare([this] { return IdleNow(); });
+      lock.lock();
+      spares_full_ = !full.ok() || *full;  // without a spare segments are as good, only slower
+    } else {
+      break;
+    }
+  }
+  if (!spares_full_ && !closing_) PostMaintenance(kIdleNanos);
+}
+
+bool LocalCommitLog::Idle() const {
+  return !closing_ && pending_records_ == 0 &&
+         environment_.clock->MonotonicNanos() - last_append_ns_ >= kIdleNanos;
+}
+
+bool LocalCommitLog::IdleNow() const {
+  Lock lock(mutex_);
+  return Idle();
+}
+
+void LocalCommitLog::Release() {
+  Segments released;
+  uint64_t below = 0;
+  {
+    Lock lock(mutex_);
+    below = release_below_;
+    while (!sealed_.empty() && sealed_.front().segment->header.number < below) {
+      released.push_back(std::move(sealed_.front().segment));
+      sealed_.pop_front();
+    }
+    const auto stays = std::partition(overtaken_.begin(), overtaken_.end(),
+                                      [&](const auto& segment) { return segment->header.number < below; });
+    std::move(overtaken_.begin(), stays, std::back_inserter(released));
+    overtaken_.erase(overtaken_.begin(), stays);
+  }
+  released.clear();  // closes the files
+  const Status recycled = store_.RecycleBelow(below);
+  Lock lock(mutex_);
+  releasing_ = false;
+  counters_.segments.Set(static_cast<int64_t>(store_.live()));
+  if (!recycled.ok()) (void)Fail(recycled);
+}
+
+}  // namespace longbow::storage

@@ -1,0 +1,102 @@
+#include "longbow/storage/manifest.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <xxhash.h>
+
+#include <string>
+
+#include "longbow/storage/little_endian.h"
+#include "longbow/storage/log_test_machine.h"
+
+namespace longbow::storage {
+namespace {
+
+Manifest SomeManifest() {
+  return {.version = 12,
+          .log_generation = 3,
+          .snapshot_sequence = 99,
+          .blocks = {
+              {.file = 1, .shard = 2, .first_row = 3, .end_row = 4, .bytes = 5, .checksum = 6},
+              {.file = 7, .shard = 8, .first_row = 9, .end_row = 10, .bytes = 11, .checksum = ~uint64_t{0}}}};
+}
+
+// Bytes of a manifest after `change`, with a checksum that fits.
+std::string Changed(std::string bytes, size_t offset, uint32_t value) {
+  StoreAt(reinterpret_cast<uint8_t*>(bytes.data()), offset, value);
+  bytes.resize(bytes.size() - 8);
+  AppendTo(&bytes, uint64_t{XXH3_64bits(bytes.data(), bytes.size())});
+  return bytes;
+}
+
+TEST(ManifestFile, IsNotFoundInAFreshDirectory) {
+  LogTestMachine machine;
+  EXPECT_EQ(CodeOf(LoadManifest(&machine.files()).status()), ErrorCode::kNotFound);
+}
+
+TEST(ManifestFile, ComesBackAndIsReplacedAsAWhole) {
+  LogTestMachine machine;
+  ASSERT_TRUE(SaveManifest(&machine.files(), SomeManifest()).ok());
+  const Manifest read = *LoadManifest(&machine.files());
+  EXPECT_EQ(read.version, 12u);
+  EXPECT_EQ(read.log_generation, 3u);
+  EXPECT_EQ(read.snapshot_sequence, 99u);
+  ASSERT_EQ(read.blocks.size(), 2u);
+  EXPECT_EQ(read.blocks[0].end_row, 4u);
+  EXPECT_EQ(read.blocks[1].file, 7u);
+  EXPECT_EQ(read.blocks[1].shard, 8u);
+  EXPECT_EQ(read.blocks[1].first_row, 9u);
+  EXPECT_EQ(read.blocks[1].bytes, 11u);
+  EXPECT_EQ(read.blocks[1].checksum, ~uint64_t{0});
+  ASSERT_TRUE(SaveManifest(&machine.files(), {.version = 13, .blocks = {}}).ok());
+  EXPECT_EQ(LoadManifest(&machine.files())->version, 13u);
+}
+
+TEST(ManifestFile, NoBitCanFlipAndNoByteBeMissingUnseen) {
+  LogTestMachine machine;
+  ASSERT_TRUE(SaveManifest(&machine.files(), SomeManifest()).ok());
+  std::string bytes = *machine.files().ReadFile("manifest");
+  auto file = *machine.files().Open("manifest", OpenMode::kReadWrite);
+  const auto write = [&] {
+    return file->Write(0, {{reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}}, false);
+  };
+  for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
+    ASSERT_TRUE(write().ok());
+    ASSERT_EQ(CodeOf(LoadManifest(&machine.files()).status()), ErrorCode::kCorruption) << "bit " << bit;
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ (1 << bit % 8));
+  }
+  ASSERT_TRUE(write().ok());
+  for (size_t n = bytes.size(); n-- > 0;) {
+    ASSERT_TRUE(file->Truncate(n).ok());
+    ASSERT_EQ(CodeOf(LoadManifest(&machine.files()).status()), ErrorCode::kCorruption) << n << " bytes";
+  }
+}
+
+TEST(ManifestFile, OfANewerFormatIsRefusedAndNotTouched) {
+  LogTestMachine machine;
+  ASSERT_TRUE(SaveManifest(&machine.files(), SomeManifest()).ok());
+  const std::string newer = Changed(*machine.files().ReadFile("manifest"), 12, 2);
+  ASSERT_TRUE(machine.files().ReplaceFile("manifest", newer).ok());
+  EXPECT_EQ(CodeOf(LoadManifest(&machine.files()).status()), ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(*machine.files().ReadFile("manifest"), newer);
+}
+
+TEST(ManifestFile, OfANewerFormatThatOldReadersUnderstandIsRead) {
+  LogTestMachine machine;
+  ASSERT_TRUE(SaveManifest(&machine.files(), SomeManifest()).ok());
+  ASSERT_TRUE(
+      machine.files().ReplaceFile("manifest", Changed(*machine.files().ReadFile("manifest"), 8, 2)).ok());
+  EXPECT_EQ(LoadManifest(&machine.files())->snapshot_sequence, 99u);
+}
+
+TEST(ManifestFile, WhoseNumberOfBlocksLiesIsDamaged) {
+  LogTestMachine machine;
+  ASSERT_TRUE(SaveManifest(&machine.files(), SomeManifest()).ok());
+  ASSERT_TRUE(
+      machine.files().ReplaceFile("manifest", Changed(*machine.files().ReadFile("manifest"), 40, 3)).ok());
+  EXPECT_EQ(CodeOf(LoadManifest(&machine.files()).status()), ErrorCode::kCorruption);
+}
+
+}  // namespace
+}  // namespace longbow::storage

@@ -1,0 +1,185 @@
+#include "longbow/storage/segment_store.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace longbow::storage {
+namespace {
+
+constexpr uint64_t kFillStep = uint64_t{4} << 20;
+constexpr uint64_t kZeroBytes = uint64_t{1} << 20;
+const uint8_t kZeros[kZeroBytes] = {};
+
+std::vector<ConstBytes> Zeros(uint64_t n) {
+  std::vector<ConstBytes> pieces;
+  for (; n > 0; n -= pieces.back().size) pieces.push_back({kZeros, std::min(n, kZeroBytes)});
+  return pieces;
+}
+
+}  // namespace
+
+Result<std::vector<std::unique_ptr<Segment>>> SegmentStore::Open() {
+  LB_RETURN_NOT_OK(files_->CreateDirectories(options_.directory));
+  LB_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_->List(options_.directory));
+  std::vector<std::unique_ptr<Segment>> segments;
+  std::lock_guard lock(mutex_);
+  for (const std::string& name : names) {
+    if (const auto spare = ParseSpareName(name)) {
+      next_number_ = std::max(next_number_, *spare + 1);
+      spares_.push_back(*spare);
+    } else if (const auto number = ParseSegmentName(name)) {
+      next_number_ = std::max(next_number_, *number + 1);
+      LB_ASSIGN_OR_RETURN(std::unique_ptr<Segment> segment, OpenSegment(*number));
+      if (segment->header.generation < options_.generation) continue;
+      if (segment->header.generation > options_.generation) {
+        return Error(ErrorCode::kFailedPrecondition, "log segment ", segment->path, ": generation ",
+                     segment->header.generation, ", expected at most ", options_.generation,
+                     "; the manifest is older than the log: restore the manifest");
+      }
+      live_[*number] = name;
+      segments.push_back(std::move(segment));
+    }
+  }
+  return segments;
+}
+
+Result<std::unique_ptr<Segment>> SegmentStore::OpenSegment(uint64_t number) {
+  auto segment = std::make_unique<Segment>();
+  segment->path = PathOf(SegmentName(number));
+  LB_ASSIGN_OR_RETURN(segment->file, files_->Open(segment->path, OpenMode::kReadWrite));
+  LB_ASSIGN_OR_RETURN(segment->bytes, segment->file->Size());
+  std::vector<uint8_t> block(std::min(segment->bytes, kSegmentHeaderBytes));
+  if (!block.empty()) LB_RETURN_NOT_OK(segment->file->Read(0, block));
+  LB_ASSIGN_OR_RETURN(segment->header, DecodeSegmentHeader(block, segment->path));
+  if (segment->header.number != number) {
+    return Error(ErrorCode::kCorruption, "log segment ", segment->path,
+                 ": the header at offset 0 belongs to segment ", segment->header.number,
+                 "; restore the file from a copy");
+  }
+  return segment;
+}
+
+Result<std::unique_ptr<File>> SegmentStore::CreateSpare(uint64_t number) {
+  LB_ASSIGN_OR_RETURN(const uint64_t free, files_->FreeBytes());
+  if (free < options_.segment_bytes) {
+    return Error(ErrorCode::kResourceExhausted, "disk full: the log needs ", options_.segment_bytes,
+                 " bytes for its next segment and ", free, " are free; writes resume when there is space");
+  }
+  const std::string path = PathOf(SpareName(number));
+  LB_ASSIGN_OR_RETURN(std::unique_ptr<File> file, files_->Open(path, OpenMode::kCreate));
+  if (const Status allocated = file->Allocate(options_.segment_bytes); !allocated.ok()) {
+    file.reset();
+    LB_RETURN_NOT_OK(files_->Remove(path));
+    return WithContext(allocated, "log");
+  }
+  return file;
+}
+
+Result<std::unique_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence base_sequence, bool cut) {
+  auto segment = std::make_unique<Segment>();
+  uint64_t spare = 0;
+  {
+    std::lock_guard lock(mutex_);
+    segment->header = {.number = next_number_++,
+                       .generation = options_.generation,
+                       .salt = random_->Next(),
+                       .base = base,
+                       .base_sequence = base_sequence,
+                       .cut = cut};
+    if (!spares_.empty()) {
+      spare = spares_.back();
+      spares_.pop_back();
+    }
+  }
+  const uint64_t number = segment->header.number;
+  if (spare == 0) {
+    spare = number;
+    LB_ASSIGN_OR_RETURN(segment->file, CreateSpare(spare));
+  } else {
+    LB_ASSIGN_OR_RETURN(segment->file, files_->Open(PathOf(SpareName(spare)), OpenMode::kReadWrite));
+    if (const Status allocated = segment->file->Allocate(options_.segment_bytes); !allocated.ok()) {
+      std::lock_guard lock(mutex_);
+      spares_.push_back(spare);
+      return WithContext(allocated, "log");
+    }
+  }
+  LB_ASSIGN_OR_RETURN(segment->bytes, segment->file->Size());
+  const std::vector<uint8_t> block = EncodeSegmentHeader(segment->header);
+  LB_RETURN_NOT_OK(segment->file->Write(0, {{block.data(), block.size()}}, /*sync=*/true));
+
+  std::lock_guard lock(mutex_);
+  if (number < floor_) {
+    spares_.push_back(spare);
+    return nullptr;
+  }
+  segment->path = PathOf(SegmentName(number));
+  LB_RETURN_NOT_OK(files_->Rename(PathOf(SpareName(spare)), segment->path));
+  LB_RETURN_NOT_OK(files_->SyncDirectory(options_.directory));
+  live_[number] = SegmentName(number);
+  return segment;
+}
+
+Status SegmentStore::Recycle(const std::vector<uint64_t>& numbers) {
+  std::lock_guard lock(mutex_);
+  for (const uint64_t number : numbers) LB_RETURN_NOT_OK(RecycleLocked(number));
+  return Status::OK();
+}
+
+Status SegmentStore::RecycleBelow(uint64_t number) {
+  std::lock_guard lock(mutex_);
+  floor_ = std::max(floor_, number);
+  while (!live_.empty() && live_.begin()->first < number)
+    LB_RETURN_NOT_OK(RecycleLocked(live_.begin()->first));
+  return Status::OK();
+}
+
+// The directory is synced after each: otherwise a crash could undo the first of two renames and not the
+// second, and the log would have a hole.
+Status SegmentStore::RecycleLocked(uint64_t number) {
+  const std::string path = PathOf(SegmentName(number));
+  LB_ASSIGN_OR_RETURN(auto file, files_->Open(path, OpenMode::kRead));
+  LB_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
+  file.reset();
+  const bool keep = bytes == options_.segment_bytes && spares_.size() < options_.max_spares;
+  if (keep) {
+    LB_RETURN_NOT_OK(files_->Rename(path, PathOf(SpareName(number))));
+  } else {
+    LB_RETURN_NOT_OK(files_->Remove(path));
+  }
+  LB_RETURN_NOT_OK(files_->SyncDirectory(options_.directory));
+  live_.erase(number);
+  if (keep) spares_.push_back(number);
+  return Status::OK();
+}
+
+Result<bool> SegmentStore::FillSpare(const std::function<bool()>& go_on) {
+  if (filling_.file == nullptr) {
+    LB_ASSIGN_OR_RETURN(const uint64_t free, files_->FreeBytes());
+    // Speed is not worth the last of the space.
+    if (free / 4 < options_.max_spares * options_.segment_bytes) return true;
+    {
+      std::lock_guard lock(mutex_);
+      if (spares_.size() >= options_.max_spares) return true;
+      filling_.number = next_number_++;
+    }
+    filling_.offset = 0;
+    LB_ASSIGN_OR_RETURN(filling_.file, CreateSpare(filling_.number));
+  }
+  while (filling_.offset < options_.segment_bytes) {
+    if (!go_on()) return false;
+    const uint64_t n = std::min(kFillStep, options_.segment_bytes - filling_.offset);
+    LB_RETURN_NOT_OK(filling_.file->Write(filling_.offset, Zeros(n), /*sync=*/true));
+    filling_.offset += n;
+  }
+  filling_.file.reset();
+  std::lock_guard lock(mutex_);
+  spares_.push_back(filling_.number);
+  return spares_.size() >= options_.max_spares;
+}
+
+uint64_t SegmentStore::live() const {
+  std::lock_guard lock(mutex_);
+  return live_.size();
+}
+
+}  // namespace longbow::storage
