@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, ClassVar
 
@@ -193,19 +192,10 @@ def translate(error: BaseException) -> LongbowError:
     message = message[match.end() :] if match else _ARROW_PREFIX.sub("", message)
     if kind is None:
         kind = next((ours for theirs, ours in _BY_TYPE if isinstance(error, theirs)), InternalError)
-    code = _code_in(getattr(error, "extra_info", b""))
-    if code is not None:
-        kind = _BY_CODE.get(code, kind)
+    own_code = (getattr(error, "extra_info", None) or b"").decode(errors="replace")
+    if own_code in _BY_CODE:  # the server names its code where gRPC's are too coarse
+        kind = _BY_CODE[own_code]
     elif kind is InvalidArgumentError and "dimension mismatch" in message:
         kind = DimensionMismatchError
     return kind(message)
 
-
-def _code_in(extra_info: bytes | None) -> str | None:
-    """The server's own code, which it sends where gRPC's codes are too coarse."""
-    try:
-        detail = json.loads(extra_info or b"null")
-    except ValueError:
-        return None
-    code = detail.get("code") if isinstance(detail, dict) else None
-    return code if isinstance(code, str) else None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +19,6 @@ from longbow.client import Client, connect
 from longbow.errors import UnavailableError
 
 _REPOSITORY_BINARY = Path(__file__).resolve().parents[2] / "bin" / "longbowd"
-_PORT = re.compile(r"127\.0\.0\.1:(\d+)")
 
 
 def find_binary() -> Path:
@@ -56,6 +55,7 @@ class Server:
         self._private = None if data_dir is not None else tempfile.mkdtemp(prefix="longbow-")
         self.data_dir = Path(data_dir) if data_dir is not None else Path(self._private or "") / "data"
         self.log_path = self.data_dir.with_name(self.data_dir.name + ".log")
+        self._ports_path = self.data_dir.with_name(self.data_dir.name + ".ports")
         self._binary = Path(binary) if binary is not None else find_binary()
         self._arguments = arguments or []
         self._settings = settings
@@ -107,9 +107,10 @@ class Server:
         }
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
+        self._ports_path.unlink(missing_ok=True)
         with open(self.log_path, "ab") as log:
             self._process = subprocess.Popen(
-                [self._binary, *self._arguments],
+                [self._binary, "--ports-file", self._ports_path, *self._arguments],
                 env={**inherited, **{f"LONGBOW_{k}": v for k, v in settings.items()}},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -170,18 +171,12 @@ class Server:
         return self.log()[self._log_start :]
 
     def _ready(self) -> bool:
-        if not self.http_port and not self._learn_ports():
+        if not self._ports_path.exists():
             return False
+        ports = json.loads(self._ports_path.read_text())
+        self.port, self.meta_port, self.http_port = ports["data"], ports["meta"], ports["http"]
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/ready", timeout=1) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
-
-    def _learn_ports(self) -> bool:
-        """Ports were left to the system: the start-up banner names them."""
-        ports = [int(p) for p in _PORT.findall(self._new_log())]
-        if len(ports) < 3:
-            return False
-        self.port, self.meta_port, self.http_port = ports[:3]
-        return True

@@ -46,7 +46,7 @@ def _field(name: str, array: pa.Array, source: Any) -> pa.Field:
 def _from_columns(columns: Mapping[str, Any]) -> pa.Table:
     arrays, fields = [], []
     for name, values in columns.items():
-        if isinstance(values, np.ndarray) and values.ndim == 2:
+        if isinstance(values, np.ndarray) and values.ndim > 1:
             array = vector_array(values)
         elif isinstance(values, (pa.Array, pa.ChunkedArray)):
             array = values

@@ -1,0 +1,141 @@
+"""DoAction, ListActions and Handshake."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.flight as flight
+import pytest
+from flight_calls import Calls, batch, fails, random_batch
+
+
+@pytest.mark.parametrize("kind", ["delete", "Delete"])
+@pytest.mark.parametrize("id", ["2", 2])
+def test_a_row_is_deleted_by_number_or_text(calls: Calls, dataset: str, kind: str, id: int | str) -> None:
+    calls.put(dataset, random_batch(3, 2, seed=1))
+    assert calls.action(kind, {"dataset": dataset, "id": id}) == [b"deleted"]
+    assert calls.ids(dataset) == [0, 1]
+    assert calls.action(kind, {"dataset": dataset, "id": id}) == [b"deleted"], "deleting again is fine"
+    calls.put(dataset, batch([2], [[5, 5]]))
+    assert sorted(calls.ids(dataset)) == [0, 1, 2], "a deleted key can be written again"
+
+
+def test_a_row_is_deleted_by_string_key(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, batch(["a", "b/ü"], np.eye(2)))
+    calls.action("delete", {"name": dataset, "id": "b/ü"})
+    assert calls.ids(dataset) == ["a"]
+
+
+def test_an_unknown_row_is_not_found(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(3, 2, seed=1))
+    with fails("NotFound", f"id 99 not found in dataset {dataset}"):
+        calls.action("delete", {"dataset": dataset, "id": "99"})
+    with fails("NotFound", "dataset not found: no-such-set"):
+        calls.action("delete", {"dataset": "no-such-set", "id": "1"})
+
+
+@pytest.mark.parametrize("kind, key", [("delete-dataset", "dataset"), ("delete-dataset", "name"), ("DeleteNamespace", "dataset"), ("DeleteNamespace", "name")])
+def test_a_dataset_is_dropped_and_its_name_is_free(calls: Calls, meta_calls: Calls, dataset: str, kind: str, key: str) -> None:
+    calls.put(dataset, random_batch(3, 2, seed=1))
+    result = meta_calls.action(kind, {key: dataset})
+    assert len(result) == 1 and b"deleted" in result[0]
+    with fails("NotFound"):
+        calls.get(dataset)
+    assert dataset not in calls.dataset_names()
+    calls.put(dataset, random_batch(2, 5, seed=1))
+    assert calls.get(dataset)["vector"].type.list_size == 5
+
+
+@pytest.mark.parametrize("request_body, code", [({"dataset": ""}, "InvalidArgument"), ({}, "InvalidArgument"), ({"dataset": "no-such-set"}, "NotFound")])
+def test_dropping_what_is_not_there_fails(calls: Calls, request_body: dict[str, str], code: str) -> None:
+    with fails(code):
+        calls.action("delete-dataset", request_body)
+
+
+def test_namespaces_are_made_listed_and_dropped_with_their_datasets(calls: Calls, meta_calls: Calls, dataset: str) -> None:
+    space = "ns-" + dataset[:20]
+    assert calls.action_json("CreateNamespace", {"name": space}) == {"status": "created"}
+    with fails("AlreadyExists", space):
+        calls.action("CreateNamespace", {"name": space})
+    calls.put(f"{space}/inner", random_batch(3, 2, seed=1))
+    listed = meta_calls.action_json("ListNamespaces", {})
+    assert {"default", space} <= set(listed["namespaces"]) and listed["count"] == len(listed["namespaces"])
+    assert f"{space}/inner" in calls.dataset_names()
+    assert calls.action_json("DeleteNamespace", {"name": space}) == {"status": "deleted"}
+    assert space not in calls.action_json("ListNamespaces", {})["namespaces"]
+    with fails("NotFound"):
+        calls.get(f"{space}/inner")
+    with fails("NotFound"):
+        calls.action("DeleteNamespace", {"name": space})
+
+
+def test_the_default_namespace_stays(calls: Calls) -> None:
+    with fails("FailedPrecondition", "default"):
+        calls.action("DeleteNamespace", {"name": "default"})
+
+
+def test_equal_names_in_two_namespaces_are_two_datasets(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(3, 2, seed=1))
+    calls.put(f"tenant/{dataset}", random_batch(5, 2, seed=1))
+    assert calls.get(dataset).num_rows == 3 and calls.get(f"tenant/{dataset}").num_rows == 5
+    calls.action("delete", {"dataset": f"tenant/{dataset}", "id": 0})
+    assert calls.get(dataset).num_rows == 3
+
+
+def test_readiness_of_server_and_datasets(calls: Calls, meta_calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(3, 2, seed=1))
+    assert calls.action("wait_indexed", {"dataset": dataset}) != [b"impossible"]
+    for port in (calls, meta_calls):
+        assert port.action_json("check_readiness", {"dataset": dataset})["status"] == "READY"
+        assert port.action_json("check_readiness", {})["status"] == "READY"
+        assert port.action_json("check_readiness", {"dataset": "no-such-set"})["status"] == "NOT_FOUND"
+    tables = dataset + "-no-vectors"
+    calls.put(tables, pa.RecordBatch.from_pydict({"id": [1]}))
+    assert calls.action_json("check_readiness", {"dataset": tables})["status"] == "READY"
+
+
+def test_waiting_for_the_index_of_an_unknown_dataset_fails(calls: Calls) -> None:
+    with fails("NotFound", "no-such-set"):
+        calls.action("wait_indexed", {"dataset": "no-such-set"})
+
+
+@pytest.mark.parametrize("kind", ["vectorsearch", "nope", "DELETE", "x" * 300])
+def test_an_unknown_action_is_unimplemented(calls: Calls, kind: str) -> None:
+    with fails("Unimplemented", "unknown action type"):
+        calls.action(kind, {})
+
+
+def test_actions_are_listed(calls: Calls, meta_calls: Calls) -> None:
+    expected = {
+        "VectorSearch", "VectorSearchByID", "delete", "delete-dataset", "DeleteNamespace", "CreateNamespace",
+        "ListNamespaces", "check_readiness", "wait_indexed",
+    }  # fmt: skip
+    for port in (calls, meta_calls):
+        listed = {a.type: a.description for a in port.client.list_actions(port.options)}
+        assert expected <= set(listed)
+        assert all(listed[name] for name in expected), "each says what it does"
+
+
+@pytest.mark.parametrize("kind", ["VectorSearch", "VectorSearchByID", "delete", "delete-dataset", "CreateNamespace", "check_readiness", "wait_indexed"])
+def test_a_body_that_is_not_json_is_refused(calls: Calls, kind: str) -> None:
+    for body in (b"{", b"not json", b"[1, 2]", b'{"a": 1, "a": 2}', b"\xff\xfe", b'{"dataset": 5}'):
+        with fails("InvalidArgument"):
+            calls.action(kind, body)
+
+
+def test_numbers_beyond_json_are_refused(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(3, 2, seed=1))
+    for text in ("NaN", "Infinity", "1e999"):
+        with fails("InvalidArgument"):
+            calls.action("VectorSearch", f'{{"dataset": "{dataset}", "k": 1, "vector": [{text}, 1]}}'.encode())
+
+
+def test_the_handshake_answers(server, calls: Calls) -> None:
+    from raw_flight import RawFlight, field
+
+    raw = RawFlight(server.port, server.token)
+    answers, code, text = raw.stream("Handshake", [field(2, b"")])
+    raw.close()
+    assert code.name == "OK" and len(answers) == 1, (code, text)
