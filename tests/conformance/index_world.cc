@@ -1,0 +1,203 @@
+#include "index_world.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <future>
+
+#include "longbow/base/check.h"
+#include "longbow/index/top_k.h"
+
+namespace longbow::index::conformance {
+namespace {
+
+using distance::ElementType;
+using distance::Metric;
+
+bool IsUnsigned(ElementType type) {
+  return type == ElementType::kUInt8 || type == ElementType::kUInt16 || type == ElementType::kUInt32 ||
+         type == ElementType::kUInt64;
+}
+
+template <typename T>
+void Put(double value, std::byte* at) {
+  const T scalar = static_cast<T>(value);
+  std::memcpy(at, &scalar, sizeof(T));
+}
+
+void PutHalf(double value, std::byte* at) {  // of a whole number below 2048
+  uint16_t bits = value < 0 ? 0x8000 : 0;
+  if (value != 0) {
+    int exponent;
+    const double fraction = std::frexp(std::abs(value), &exponent);
+    bits |=
+        static_cast<uint16_t>((exponent + 14) << 10 | (static_cast<int>(std::ldexp(fraction, 11)) & 0x3ff));
+  }
+  std::memcpy(at, &bits, sizeof(bits));
+}
+
+}  // namespace
+
+IndexWorld::IndexWorld(const IndexType& type, Metric metric, ElementType element, uint64_t seed,
+                       WorldOptions options)
+    : type_(type),
+      metric_(metric),
+      element_(element),
+      seed_(seed),
+      store_(std::make_unique<VectorStore>(element, options.dim, &arena_, &ledger_)),
+      builders_(MakeThreadPool({.name = "builder", .threads = 2, .queue_limit = 4096})) {
+  std::mt19937_64 random(seed);
+  DrawVectors(random, options);
+  index_ = MakeIndex();
+}
+
+IndexWorld::~IndexWorld() = default;
+
+std::unique_ptr<VectorIndex> IndexWorld::MakeIndex() {
+  IndexInput input;
+  input.metric = metric_;
+  input.store = store_.get();
+  input.versions = &versions_;
+  input.builders = builders_.get();
+  input.ledger = &ledger_;
+  input.seed = seed_;
+  return type_.make(input).ValueOrDie();
+}
+
+double IndexWorld::DrawScalar(std::mt19937_64& random) const {
+  const auto draw = static_cast<double>(random() % 41);
+  return IsUnsigned(element_) ? draw : draw - 20;
+}
+
+void IndexWorld::DrawVectors(std::mt19937_64& random, const WorldOptions& options) {
+  const size_t scalars = store_->scalars();
+  std::vector<double> distinct(static_cast<size_t>(options.distinct) * scalars);
+  const auto draw = [&](double* vector) {
+    for (size_t i = 0; i < scalars; ++i) vector[i] = DrawScalar(random);
+    vector[0] += vector[0] == 0 ? 1 : 0;  // never zero, which has no cosine
+  };
+  for (uint32_t i = 0; i < options.distinct; ++i) draw(distinct.data() + i * scalars);
+  values_.resize(static_cast<size_t>(options.capacity) * scalars);
+  null_.resize(options.capacity);
+  for (RowOrdinal row = 0; row < options.capacity; ++row) {
+    double* vector = values_.data() + row * scalars;
+    if (options.distinct > 0) {
+      std::copy_n(distinct.data() + random() % options.distinct * scalars, scalars, vector);
+    } else {
+      draw(vector);
+    }
+    null_[row] = static_cast<double>(random() % 1000) < options.null_share * 1000;
+  }
+}
+
+void IndexWorld::Encode(double value, std::byte* at) const {
+  switch (element_) {
+    case ElementType::kFloat16:
+      return PutHalf(value, at);
+    case ElementType::kFloat32:
+    case ElementType::kComplex64:
+      return Put<float>(value, at);
+    case ElementType::kFloat64:
+    case ElementType::kComplex128:
+      return Put<double>(value, at);
+    case ElementType::kInt8:
+    case ElementType::kUInt8:
+      return Put<int8_t>(value, at);
+    case ElementType::kInt16:
+    case ElementType::kUInt16:
+      return Put<int16_t>(value, at);
+    case ElementType::kInt32:
+    case ElementType::kUInt32:
+      return Put<int32_t>(value, at);
+    case ElementType::kInt64:
+    case ElementType::kUInt64:
+      return Put<int64_t>(value, at);
+  }
+}
+
+// In the order of the engine's apply: bytes, birth, word to the index; the caller publishes end() and now().
+void IndexWorld::Append(RowOrdinal count) {
+  const RowOrdinal first = end_, end = first + count;
+  LB_CHECK(end <= null_.size());
+  store_->Grow(end);
+  versions_.Grow(end);
+  const size_t scalars = store_->scalars(), width = distance::ScalarBytes(element_);
+  for (RowOrdinal row = first; row < end; ++row) {
+    if (null_[row]) {
+      store_->SetNull(row);
+      std::memset(store_->MutableRow(row), 0xff, store_->row_bytes());  // NaN where that exists
+      continue;
+    }
+    for (size_t i = 0; i < scalars; ++i)
+      Encode(values_[row * scalars + i], store_->MutableRow(row) + i * width);
+  }
+  for (RowOrdinal row = first; row < end; ++row) versions_.SetBorn(row, now_ + 1);
+  index_->RowsAppended(first, end);
+  end_ = end;
+  ++now_;
+}
+
+void IndexWorld::Kill(const std::vector<RowOrdinal>& rows) {
+  for (RowOrdinal row : rows) versions_.SetDied(row, now_ + 1);
+  ++now_;
+}
+
+void IndexWorld::WaitIndexed() {
+  std::promise<Status> indexed;
+  index_->WhenIndexed(end_, [&indexed](Status status) { indexed.set_value(std::move(status)); });
+  LB_CHECK(indexed.get_future().get().ok());
+  LB_CHECK(index_->indexed_end() >= end_);
+}
+
+size_t IndexWorld::query_bytes() const {
+  return store_->scalars() * (distance::QueryTypeOf(element_) == distance::QueryType::kFloat32 ? 4 : 8);
+}
+
+std::vector<std::byte> IndexWorld::Queries(uint32_t count, uint64_t seed) const {
+  std::mt19937_64 random(seed);
+  std::vector<std::byte> queries(count * query_bytes());
+  std::vector<double> values(store_->scalars());
+  for (uint32_t q = 0; q < count; ++q) {
+    for (double& x : values) x = DrawScalar(random);
+    values[0] += values[0] == 0 ? 1 : 0;
+    LB_CHECK(distance::PrepareQuery(metric_, element_, values, queries.data() + q * query_bytes()));
+  }
+  return queries;
+}
+
+float IndexWorld::Distance(const std::byte* query, RowOrdinal row) const {
+  const size_t scalars = store_->scalars();
+  std::vector<double> q(scalars);
+  const bool narrow = distance::QueryTypeOf(element_) == distance::QueryType::kFloat32;
+  distance::ToDouble(narrow ? ElementType::kFloat32 : ElementType::kFloat64, query, scalars, q.data());
+  const double* r = values_.data() + row * scalars;
+  double squares = 0, dot = 0, norm = 0;
+  for (size_t i = 0; i < scalars; ++i) {
+    squares += (q[i] - r[i]) * (q[i] - r[i]);
+    dot += q[i] * r[i];
+    norm += r[i] * r[i];
+  }
+  switch (metric_) {
+    case Metric::kL2:
+      return static_cast<float>(squares);
+    case Metric::kInnerProduct:
+      return static_cast<float>(-dot);
+    case Metric::kCosine:
+      return static_cast<float>(1 - dot / std::sqrt(norm));
+  }
+  return 0;
+}
+
+std::vector<Neighbor> IndexWorld::Oracle(const std::byte* query, const Visibility& visibility,
+                                         const RowSelection* selection, const TieOrder* ties) const {
+  std::vector<Neighbor> all;
+  for (RowOrdinal row = 0; row < visibility.end; ++row) {
+    if (null_[row] || !visibility.Visible(row)) continue;
+    if (selection != nullptr && !selection->Contains(row)) continue;
+    all.push_back({Distance(query, row), row});
+  }
+  std::sort(all.begin(), all.end(), NeighborOrder(ties));
+  return all;
+}
+
+}  // namespace longbow::index::conformance

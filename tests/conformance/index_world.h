@@ -1,0 +1,89 @@
+// A column of vectors, an index over it and the obvious answer to any search, for tests of what every index
+// promises.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "longbow/base/executor.h"
+#include "longbow/base/memory_ledger.h"
+#include "longbow/index/vector_index.h"
+
+namespace longbow::index::conformance {
+
+// Ties by a key that is neither the ordinal nor its reverse, and that is different for every row.
+class ScatteredKeys : public TieOrder {
+ public:
+  static uint32_t Key(RowOrdinal row) { return row * 2654435761u; }
+  bool Before(RowOrdinal a, RowOrdinal b) const override { return Key(a) < Key(b); }
+};
+
+struct WorldOptions {
+  RowOrdinal capacity = 3000;  // rows there will ever be; their vectors are drawn at once
+  uint32_t dim = 12;
+  double null_share = 0;
+  uint32_t distinct = 0;  // vectors are drawn from so many different ones; 0: all are their own
+};
+
+// One thread appends, kills and erases; any may ask. Vectors hold small integers, so that l2 and inner
+// product are exact in every precision and the expected rows are known to the last tie; for cosine, distances
+// may differ by tolerance().
+class IndexWorld {
+ public:
+  IndexWorld(const IndexType& type, distance::Metric metric, distance::ElementType element, uint64_t seed,
+             WorldOptions options = {});
+  ~IndexWorld();
+
+  // The next `count` rows are born, in one sequence.
+  void Append(RowOrdinal count);
+  // The rows die, in one sequence.
+  void Kill(const std::vector<RowOrdinal>& rows);
+  // No view will see them any more.
+  void Erase(const std::vector<RowOrdinal>& rows) { index_->Erase(rows); }
+  void WaitIndexed();
+  // Another index over the same column, empty.
+  std::unique_ptr<VectorIndex> MakeIndex();
+  void Adopt(std::unique_ptr<VectorIndex> index) { index_ = std::move(index); }
+
+  VectorIndex& index() { return *index_; }
+  Sequence now() const { return now_; }
+  RowOrdinal end() const { return end_; }
+  Visibility At(Sequence at) const { return {&versions_, at, end_}; }
+  Visibility Now() const { return At(now_); }
+  bool present(RowOrdinal row) const { return !null_[row]; }
+  size_t query_bytes() const;
+
+  // `count` prepared queries, one behind the other.
+  std::vector<std::byte> Queries(uint32_t count, uint64_t seed) const;
+  // Every visible selected row with a vector, best first.
+  std::vector<Neighbor> Oracle(const std::byte* query, const Visibility& visibility,
+                               const RowSelection* selection, const TieOrder* ties) const;
+  float Distance(const std::byte* query, RowOrdinal row) const;
+  float tolerance() const { return metric_ == distance::Metric::kCosine ? 2e-6f : 0.0f; }
+
+ private:
+  void DrawVectors(std::mt19937_64& random, const WorldOptions& options);
+  double DrawScalar(std::mt19937_64& random) const;
+  void Encode(double value, std::byte* at) const;
+
+  const IndexType& type_;
+  const distance::Metric metric_;
+  const distance::ElementType element_;
+  const uint64_t seed_;
+  MemoryLedger ledger_{0, 0};
+  SlabArena arena_{&ledger_};
+  RowVersions versions_{&ledger_};
+  std::unique_ptr<VectorStore> store_;
+  std::unique_ptr<Executor> builders_;
+  std::unique_ptr<VectorIndex> index_;
+  std::vector<double> values_;  // of all rows, `scalars` each; immutable
+  std::vector<char> null_;      // immutable
+  RowOrdinal end_ = 0;
+  Sequence now_ = 0;
+};
+
+}  // namespace longbow::index::conformance
