@@ -1,0 +1,91 @@
+#include "longbow/query/vector_values.h"
+
+#include <arrow/array.h>
+#include <arrow/buffer.h>
+#include <arrow/type.h>
+#include <arrow/util/float16.h>
+
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "longbow/distance/kernels.h"
+
+namespace longbow::query {
+namespace {
+
+float Narrow(double value, float*) { return static_cast<float>(value); }
+uint16_t Narrow(double value, uint16_t*) { return arrow::util::Float16::FromDouble(value).bits(); }
+
+// Element by element; T is the stored form of the list's values.
+template <typename T>
+Result<std::shared_ptr<arrow::Buffer>> Convert(const index::VectorStore& store,
+                                               std::span<const RowOrdinal> rows) {
+  const size_t scalars = store.scalars();
+  LB_ASSIGN_OR_RETURN(auto buffer,
+                      arrow::AllocateBuffer(static_cast<int64_t>(rows.size() * scalars * sizeof(T))));
+  T* out = reinterpret_cast<T*>(buffer->mutable_data());
+  std::vector<double> values(scalars);
+  for (const RowOrdinal row : rows) {
+    distance::ToDouble(store.type(), store.Row(row), scalars, values.data());
+    for (const double value : values) *out++ = Narrow(value, static_cast<T*>(nullptr));
+  }
+  return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+}
+
+Result<std::shared_ptr<arrow::Array>> StoredBytes(const index::VectorStore& store,
+                                                  std::span<const RowOrdinal> rows) {
+  const size_t width = store.row_bytes();
+  const size_t bytes = rows.size() * width;
+  if (bytes > static_cast<size_t>(std::numeric_limits<int32_t>::max())) {
+    return InvalidArgument(rows.size(), " hits with vectors of ", width,
+                           " bytes are too many for one binary column; ask for fewer or for a vector format");
+  }
+  LB_ASSIGN_OR_RETURN(auto values, arrow::AllocateBuffer(static_cast<int64_t>(bytes)));
+  LB_ASSIGN_OR_RETURN(auto offsets,
+                      arrow::AllocateBuffer(static_cast<int64_t>((rows.size() + 1) * sizeof(int32_t))));
+  auto* offset = reinterpret_cast<int32_t*>(offsets->mutable_data());
+  for (size_t i = 0; i < rows.size(); ++i) {
+    offset[i] = static_cast<int32_t>(i * width);
+    std::memcpy(values->mutable_data() + i * width, store.Row(rows[i]), width);
+  }
+  offset[rows.size()] = static_cast<int32_t>(bytes);
+  return std::make_shared<arrow::BinaryArray>(static_cast<int64_t>(rows.size()),
+                                              std::shared_ptr(std::move(offsets)),
+                                              std::shared_ptr(std::move(values)));
+}
+
+}  // namespace
+
+std::shared_ptr<arrow::DataType> VectorValuesType(const engine::DatasetSchema& schema, int vector_column,
+                                                  VectorFormat format) {
+  const auto& stored = schema.arrow->field(schema.vectors[static_cast<size_t>(vector_column)].field)->type();
+  const auto width = static_cast<const arrow::FixedSizeListType&>(*stored).list_size();
+  switch (format) {
+    case VectorFormat::kFloat32:
+      return arrow::fixed_size_list(arrow::float32(), width);
+    case VectorFormat::kFloat16:
+      return arrow::fixed_size_list(arrow::float16(), width);
+    case VectorFormat::kBinary:
+      return arrow::binary();
+    default:
+      return stored;
+  }
+}
+
+Result<std::shared_ptr<arrow::Array>> VectorValues(const engine::View& view, int vector_column,
+                                                   VectorFormat format, std::span<const RowOrdinal> rows) {
+  const index::VectorStore& store = view.Vectors(vector_column);
+  if (format == VectorFormat::kStored) return view.TakeVectors(vector_column, rows);
+  if (format == VectorFormat::kBinary) return StoredBytes(store, rows);
+  const auto type = VectorValuesType(*view.schema(), vector_column, format);
+  const auto& element = static_cast<const arrow::FixedSizeListType&>(*type).value_type();
+  LB_ASSIGN_OR_RETURN(auto buffer, format == VectorFormat::kFloat32 ? Convert<float>(store, rows)
+                                                                    : Convert<uint16_t>(store, rows));
+  auto values = arrow::MakeArray(arrow::ArrayData::Make(
+      element, static_cast<int64_t>(rows.size() * store.scalars()), {nullptr, buffer}, 0));
+  return std::make_shared<arrow::FixedSizeListArray>(type, static_cast<int64_t>(rows.size()),
+                                                     std::move(values));
+}
+
+}  // namespace longbow::query
