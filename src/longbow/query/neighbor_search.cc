@@ -84,7 +84,10 @@ Result<index::Method> FindNeighbors(const NeighborSearch& search, Workspace* wor
   LB_RETURN_NOT_OK(index.Search(spec, workspace->ScratchOf(index), &workspace->hits));
   const BudgetEnd end = search.budget->end();
   if (end == BudgetEnd::kStopped) return BudgetError(end);
-  if (end == BudgetEnd::kDeadline && workspace->hits.neighbors.empty()) return BudgetError(end);
+  const index::SearchHits& hits = workspace->hits;
+  if (end == BudgetEnd::kDeadline && hits.coverage == index::Coverage::kPartial && hits.neighbors.empty()) {
+    return BudgetError(end);
+  }
   LeaveOut(workspace->left_out, workspace->k, &workspace->hits);
   return spec.method;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "longbow/base/status.h"
 #include "longbow/engine/view.h"
@@ -11,15 +12,15 @@ namespace longbow::query {
 
 struct Workspace;
 
-// InvalidArgument "no query vector provided", or when more than one kind of query is given, or more than the
+// InvalidArgument "no query vector provided", or when queries are given in more than one way or above the
 // limit.
 Result<uint32_t> CountQueries(const Queries& queries, const SearchLimits& limits);
 
 // Fills workspace's prepared, stride and left_out with `count` queries for a vector column of the view.
-// DimensionMismatch "dimension mismatch: expected X, got Y" (X is twice the dimension for complex columns),
-// InvalidArgument for nulls, values that are not finite, a zero vector under cosine; NotFound for an unknown
-// key.
-Status PrepareQueries(const Queries& queries, uint32_t count, const engine::View& view, int vector_column,
-                      Workspace* workspace);
+// DimensionMismatch "dimension mismatch: expected X, got Y" (X is twice the dimension for complex columns);
+// InvalidArgument for nulls, values that are not finite, a zero vector under cosine; NotFound
+// "id <key> not found in dataset <dataset>".
+Status PrepareQueries(const Queries& queries, uint32_t count, std::string_view dataset,
+                      const engine::View& view, int vector_column, Workspace* workspace);
 
 }  // namespace longbow::query

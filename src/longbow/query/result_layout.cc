@@ -123,8 +123,9 @@ Result<ResultLayout> ResultLayout::Make(std::shared_ptr<const engine::DatasetSch
     const auto vector = std::find_if(dataset->vectors.begin(), dataset->vectors.end(),
                                      [i](const engine::VectorColumn& column) { return column.field == i; });
     const bool is_vector = vector != dataset->vectors.end();
-    // Other vector columns come when they are named.
-    if (request.columns || is_vector ? !Requested(request.columns, field->name()) : false) continue;
+    // Without a list all payload comes; other vector columns come only when they are named.
+    const bool wanted = request.columns ? Requested(request.columns, field->name()) : !is_vector;
+    if (!wanted) continue;
     layout.payload_.push_back(
         {field->name(), is_vector ? static_cast<int>(vector - dataset->vectors.begin()) : -1});
     fields.push_back(field->WithName(PayloadName(field->name(), own, *dataset->arrow)));

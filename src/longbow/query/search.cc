@@ -29,7 +29,7 @@ Result<int> FindVectorColumn(const engine::DatasetSchema& schema, const std::str
                          known.substr(0, 512));
 }
 
-// One k a query, checked. `extra` queries are asked for one hit more, for the row that is left out.
+// One k a query, checked.
 Status ReadK(const SearchRequest& request, uint32_t count, const SearchLimits& limits,
              std::vector<uint32_t>* k) {
   if (request.k.size() != 1 && request.k.size() != count) {
@@ -64,7 +64,8 @@ Status CheckEffort(const index::Effort& effort, const SearchLimits& limits) {
   return Status::OK();
 }
 
-// No query gets more hits than there are rows, however large its k: so heaps need no more room.
+// No query gets more hits than there are rows, however large its k: so heaps need no more room. One more is
+// asked for where a row will be left out.
 void BoundByRows(const std::vector<RowOrdinal>& left_out, RowOrdinal rows, std::vector<uint32_t>* k) {
   for (size_t query = 0; query < k->size(); ++query) {
     (*k)[query] = std::min((*k)[query], std::max<uint32_t>(rows, 1)) + (left_out[query] == kNoRow ? 0 : 1);
@@ -137,7 +138,7 @@ Result<SearchAnswer> QueryEngine::Search(const SearchRequest& request) {
 
   const auto workspace = scratch_->Take();
   LB_RETURN_NOT_OK(ReadK(request, count, limits_, &workspace->k));
-  LB_RETURN_NOT_OK(PrepareQueries(request.queries, count, *view, column, workspace.get()));
+  LB_RETURN_NOT_OK(PrepareQueries(request.queries, count, request.dataset, *view, column, workspace.get()));
   BoundByRows(workspace->left_out, view->visibility().end, &workspace->k);
   if (!workspace->layout.Fits(view->schema(), column, request)) {
     LB_ASSIGN_OR_RETURN(workspace->layout, ResultLayout::Make(view->schema(), column, request));
