@@ -26,6 +26,9 @@ _UNLIMITED = [
     ("grpc.max_send_message_length", -1),
 ]
 
+# Keys in one call, whose body the server takes up to 1 MiB of.
+_DELETE_KEYS = 2000
+
 # ("price", "<", 20), or a list of such (all must hold), or the wire protocol's filter objects.
 Filter = tuple[str, str, Any] | Mapping[str, Any] | Sequence[tuple[str, str, Any] | Mapping[str, Any]]
 
@@ -206,9 +209,13 @@ class Client:
             return reader.read_all()
 
     def delete(self, dataset: str, ids: int | str | Iterable[int | str]) -> None:
-        """Deletes rows by id; deleting one again is no error. Raises NotFoundError for an id that never was."""
-        for key in [ids] if isinstance(ids, (int, str)) else ids:
-            self._action("delete", {"dataset": dataset, "id": str(key)})
+        """Deletes rows by id; deleting one again is no error.
+
+        Raises NotFoundError for an id that never was; then none of the 2,000 ids around it is deleted.
+        """
+        keys = [str(key) for key in ([ids] if isinstance(ids, (int, str)) else ids)]
+        for first in range(0, len(keys), _DELETE_KEYS):
+            self._action("delete", {"dataset": dataset, "ids": keys[first : first + _DELETE_KEYS]})
 
     def delete_dataset(self, dataset: str) -> None:
         """Deletes a dataset with all its rows. Raises NotFoundError."""

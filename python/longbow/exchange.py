@@ -39,9 +39,9 @@ class SearchStream:
 
     def search(self, queries: pa.Array) -> Answer:
         self._requests += 1
-        batch = pa.RecordBatch.from_arrays([queries], schema=self._schema)
+        numbers = pa.repeat(pa.scalar(self._requests, pa.int64()), len(queries))
         try:
-            self._writer.write_with_metadata(batch, json.dumps({"request_id": self._requests}).encode())
+            self._writer.write_batch(pa.RecordBatch.from_arrays([queries, numbers], schema=self._schema))
         except pa.ArrowException:
             self._reader.read_chunk()  # raises what the server said
             raise
@@ -71,7 +71,7 @@ class SearchStreams:
     def search(self, command: dict[str, Any], queries: pa.Array, options: flight.FlightCallOptions) -> Answer:
         """One batch of queries. A stream that broke while it was idle is replaced once."""
         encoded = json.dumps(command, sort_keys=True).encode()
-        schema = pa.schema([pa.field("query_vector", queries.type)])
+        schema = pa.schema([("query_vector", queries.type), ("request_id", pa.int64())])
         key = (encoded, str(queries.type))
         stream = self._take(key)
         while True:

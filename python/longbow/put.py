@@ -107,7 +107,7 @@ class _Acknowledgements:
                 self._changed.notify_all()
 
     def _take(self, message: dict[str, Any]) -> None:
-        for item in message.get("rejected", ()):
+        for item in message.get("errors", ()):
             sent = self._forget(item["seq"])
             if sent:
                 self.rejected.append(

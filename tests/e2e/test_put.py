@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -225,7 +226,7 @@ PAYLOAD = {
     "timestamp": pa.array([0, None, 1735689600000000000], pa.timestamp("ns")),
     "timestamp_tz": pa.array([0, None, 1735689600000], pa.timestamp("ms", "UTC")),
     "duration": pa.array([0, None, -5], pa.duration("s")),
-    "decimal": pa.array([1, None, -2]).cast(pa.decimal128(20, 3)),
+    "decimal": pa.array([Decimal("1.500"), None, Decimal("-2.000")], pa.decimal128(20, 3)),
     "list": pa.array([[1, 2], None, []], pa.list_(pa.int64())),
     "struct": pa.array([{"a": 1, "b": "x"}, None, {"a": None, "b": "z"}]),
 }
@@ -307,15 +308,42 @@ def test_an_end_with_wrong_counts_is_refused(calls: Calls, dataset: str, seq: in
         stream.close()
 
 
-@pytest.mark.parametrize("second", [1, 3, 0])
-def test_numbers_that_do_not_follow_each_other_are_refused(calls: Calls, dataset: str, second: int) -> None:
+@pytest.mark.parametrize("second, code", [(3, "DataLoss"), (0, "InvalidArgument")])
+def test_numbers_that_do_not_follow_each_other_are_refused(calls: Calls, dataset: str, second: int, code: str) -> None:
     stream = AcknowledgedStream(calls, dataset, random_batch(1, 4, seed=0).schema)
     stream.send(1, random_batch(5, 4, seed=0))
     stream.send(second, random_batch(5, 4, seed=1, first_id=50))
     stream.results()
-    with fails("InvalidArgument", "seq"):
+    with fails(code, "seq"):
         stream.close()
     assert calls.ids(dataset) == [0, 1, 2, 3, 4]
+
+
+def test_a_client_without_a_name_cannot_send_a_batch_again(calls: Calls, dataset: str) -> None:
+    stream = AcknowledgedStream(calls, dataset, random_batch(1, 4, seed=0).schema, client="")
+    stream.send(1, random_batch(5, 4, seed=0))
+    stream.send(1, random_batch(5, 4, seed=0))
+    stream.results()
+    with fails("InvalidArgument", "seq"):
+        stream.close()
+
+
+@pytest.mark.parametrize("change, code", [({"rows": 4}, "InvalidArgument"), ({"crc32c": 1}, "Corruption")])
+def test_a_batch_that_is_not_what_its_frame_says_is_refused(
+    calls: Calls, dataset: str, change: dict[str, int], code: str
+) -> None:
+    rows = random_batch(5, 4, seed=0)
+    writer, reader = calls.open_put(dataset, rows.schema)
+    frame = {"protocol": 1, "client": "c", "stream": "s", "seq": 1, "rows": 5, **change}
+    writer.write_with_metadata(rows, json.dumps(frame).encode())
+    writer.write_metadata(b'{"fin": true, "seq": 1}')
+    writer.done_writing()
+    errors = []
+    while (buffer := reader.read()) is not None:
+        errors += json.loads(buffer.to_pybytes())["errors"]
+    writer.close()
+    assert [(e["seq"], e["code"]) for e in errors] == [(1, code)]
+    assert calls.get(dataset).num_rows == 0
 
 
 def test_a_refused_batch_is_reported_and_the_stream_goes_on(calls: Calls, dataset: str) -> None:
@@ -327,7 +355,7 @@ def test_a_refused_batch_is_reported_and_the_stream_goes_on(calls: Calls, datase
     stream.fin(3, 12)
     results = stream.results()
     stream.close()
-    rejected = [item for result in results for item in result.get("rejected", [])]
+    rejected = [item for result in results for item in result["errors"]]
     assert [(item["seq"], item["code"]) for item in rejected] == [(2, "InvalidArgument")]
     assert "NaN" in rejected[0]["text"]
     assert results[-1]["acked_through"] == 3

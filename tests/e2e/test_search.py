@@ -297,7 +297,14 @@ def test_many_batches_on_one_stream_are_answered_in_order(calls: Calls, sift: st
     truth = np.sqrt(np.load(SIFT / "gt_dist.npy")[:, :5])
     for i, (answer, metadata) in enumerate(answers):
         np.testing.assert_allclose(answer["distance"].to_numpy().reshape(10, 5), truth[i * 10 : i * 10 + 10], rtol=1e-5)
-        assert metadata["sequence"] and "exact" in json.dumps(metadata)
+        assert metadata["sequence"] and metadata["coverage"] == "exact" and metadata["stats"]
+
+
+@pytest.mark.parametrize("ids, expected", [(["a", "b"], "a"), ([7, 8], 7)])
+def test_an_answer_carries_the_number_of_its_request(calls: Calls, sift: str, ids: list[Any], expected: Any) -> None:
+    request = query_batch(np.load(SIFT / "queries.npy")[:2], request_id=ids)
+    (_, metadata), = calls.exchange({"command": "VectorSearch", "dataset": sift, "k": 5}, request)
+    assert metadata["request_id"] == expected
 
 
 def test_every_row_may_have_its_own_k(calls: Calls, sift: str) -> None:
