@@ -145,7 +145,7 @@ int Run(const StartCommand& command) {
     log.Warn("setting without effect", {{"source", name}});
   auto signals = StopSignals::Make();
   if (!signals.ok()) return Refuse(signals.status(), kFailed);
-  auto node = Node::Start(settings);
+  auto node = Node::Start(settings, &log);
   if (!node.ok()) return Refuse(node.status(), kFailed);
   if (!command.ports_file.empty()) {
     const Status written = WritePortsFile(command.ports_file, (*node)->ports());

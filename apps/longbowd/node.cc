@@ -78,15 +78,16 @@ query::ScanOptions ScanOptionsOf(const Settings& settings) {
 
 }  // namespace
 
-Node::Node(const Settings& settings, int64_t memory_limit)
+Node::Node(const Settings& settings, int64_t memory_limit, observe::LineLog* log)
     : settings_(settings),
+      log_(log),
       ledger_(memory_limit / 100 * settings.memory_soft_percent, memory_limit),
       arena_(&ledger_) {}
 
 Node::~Node() { Stop(); }
 
-Result<std::unique_ptr<Node>> Node::Start(const Settings& settings) {
-  std::unique_ptr<Node> node(new Node(settings, MemoryLimit(settings)));
+Result<std::unique_ptr<Node>> Node::Start(const Settings& settings, observe::LineLog* log) {
+  std::unique_ptr<Node> node(new Node(settings, MemoryLimit(settings), log));
   ARROW_RETURN_NOT_OK(node->TakeDirectory());
   ARROW_RETURN_NOT_OK(node->OpenPorts());
   return node;
@@ -123,6 +124,9 @@ Status Node::OpenPorts() {
   observe::HttpOptions http;
   http.host = settings_.metrics_addr.host;
   http.port = settings_.metrics_addr.port;
+  http.report_failure = [this](const std::string& path, const std::string& what) {
+    log_->Error("http request failed", {{"path", path}, {"what", what}});
+  };
   ARROW_ASSIGN_OR_RAISE(http_, observe::HttpServer::Start(
                                    http, {{"/metrics", [this] { return Metrics(); }},
                                           {"/health", [] { return observe::HttpReply{.body = "alive\n"}; }},

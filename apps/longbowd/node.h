@@ -15,6 +15,7 @@
 #include "longbow/base/status.h"
 #include "longbow/engine/engine.h"
 #include "longbow/observe/http_server.h"
+#include "longbow/observe/line_log.h"
 #include "longbow/query/search.h"
 #include "longbow/server/flight_server.h"
 #include "longbow/server/serving.h"
@@ -39,7 +40,8 @@ class Node {
  public:
   // Takes the data directory, finds or makes the token, and opens the ports: every call is answered from here
   // on. FailedPrecondition names the process that has the directory; nothing in it was touched then.
-  static Result<std::unique_ptr<Node>> Start(const Settings& settings);
+  // `log` outlives the node.
+  static Result<std::unique_ptr<Node>> Start(const Settings& settings, observe::LineLog* log);
   ~Node();
 
   // Starts recovery on a thread of its own; `recovered` is called from there when it is over. Once.
@@ -55,7 +57,7 @@ class Node {
   const std::string& token_file() const { return token_file_; }  // empty: every client is admitted
 
  private:
-  Node(const Settings& settings, int64_t memory_limit);
+  Node(const Settings& settings, int64_t memory_limit, observe::LineLog* log);
   Status TakeDirectory();
   Status OpenPorts();
   Result<RecoveryOutcome> OpenEngine();
@@ -63,6 +65,7 @@ class Node {
   observe::HttpReply Ready() const;
 
   const Settings settings_;
+  observe::LineLog* const log_;
   MemoryLedger ledger_;
   SlabArena arena_;
   std::unique_ptr<FileSystem> files_;

@@ -40,7 +40,8 @@ HttpReply Answer(const Site& site, http::verb method, std::string_view target) {
     }
     try {
       return route.handle();
-    } catch (const std::exception&) {
+    } catch (const std::exception& error) {
+      if (site.options.report_failure) site.options.report_failure(route.path, error.what());
       return Plain(http::status::internal_server_error, "internal error\n");
     }
   }
@@ -139,7 +140,15 @@ class HttpServer::Listener {
       return MakeError(ErrorCode::kUnavailable,
                        "cannot resolve \"" + options.host + "\": " + error.message());
     }
-    const asio::ip::address address = found.begin()->endpoint().address();
+    // A name may have addresses of both kinds ("localhost" has); clients of the old kind are never left out.
+    auto chosen = found.begin();
+    for (auto each = found.begin(); each != found.end(); ++each) {
+      if (each->endpoint().address().is_v4()) {
+        chosen = each;
+        break;
+      }
+    }
+    const asio::ip::address address = chosen->endpoint().address();
     const int attempts = options.port == 0 ? 1 : std::max(1, options.port_attempts);
     for (int i = 0; i < attempts && options.port + i <= 65535; ++i) {
       error = TryListen(tcp::endpoint(address, static_cast<uint16_t>(options.port + i)));

@@ -18,7 +18,7 @@ struct HttpReply {
 };
 
 // One exact path. The handler runs on the server's only thread: it reads what others keep and never waits. An
-// exception from it is a 500 without its text.
+// exception from it is a 500 without its text, which goes to `report_failure`.
 struct HttpRoute {
   std::string path;
   std::function<HttpReply()> handle;
@@ -32,6 +32,7 @@ struct HttpOptions {
   size_t max_request_bytes = 8192;  // line and headers; 431 beyond
   int request_timeout_ms = 5000;  // for a whole request to arrive and for a kept-open connection to sit idle
   int reply_timeout_ms = 10000;
+  std::function<void(const std::string& path, const std::string& what)> report_failure;  // may be empty
 };
 
 // GET and HEAD of the routes; any other path is 404, any other method 405. Thread-safe. Its destructor closes

@@ -128,10 +128,16 @@ TEST_F(HttpServerTest, ABodyIsNotTakenForTheNextRequest) {
 }
 
 TEST_F(HttpServerTest, AFailingHandlerIsAnErrorWithoutItsText) {
-  const auto server = StartServer();
+  std::string reported;
+  HttpOptions options;
+  options.report_failure = [&](const std::string& path, const std::string& what) {
+    reported = path + ": " + what;
+  };
+  const auto server = StartServer(options);
   const std::string reply = Get(*server, "/broken");
   EXPECT_EQ(reply.rfind("HTTP/1.1 500 ", 0), 0u) << reply;
   EXPECT_EQ(reply.find("secret"), std::string::npos) << reply;
+  EXPECT_EQ(reported, "/broken: a secret");
   EXPECT_NE(Get(*server, "/health").find("alive"), std::string::npos);
 }
 
@@ -195,6 +201,12 @@ TEST_F(HttpServerTest, ABusyPortGivesWayToTheNextOnes) {
   EXPECT_GT(second->port(), first->port());
   EXPECT_LT(second->port(), first->port() + 5);
   EXPECT_NE(Get(*second, "/health").find("alive"), std::string::npos);
+}
+
+TEST_F(HttpServerTest, LocalhostIsReachedByTheOldKindOfAddress) {
+  HttpOptions options;
+  options.host = "localhost";
+  EXPECT_NE(Get(*StartServer(options), "/health").find("alive"), std::string::npos);
 }
 
 TEST_F(HttpServerTest, AnAddressThatCannotBeHadIsNamed) {
