@@ -63,7 +63,7 @@ bench-flight: build ## DoPut, DoGet and search round trips beside Arrow's stock 
 	@$(PYTHON) bench/flight_bench.py
 
 bench-kernels: build ## Nanoseconds a distance by dimension, level and type
-	@build/$(PRESET)/bench/kernel_bench
+	@build/$(PRESET)/bench/kernels_bench
 
 sanitize: setup ## Run the C++ tests under ASan+UBSan and under TSan
 	@for preset in asan tsan; do \

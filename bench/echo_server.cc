@@ -1,0 +1,89 @@
+// The least that a DoExchange costs on Longbow's own Flight code: every message goes back as it came, through
+// the same reactor and byte buffers as the server's searches. `make bench-flight` measures searches against
+// it. Prints its port; ends with SIGTERM.
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/impl/codegen/rpc_service_method.h>
+#include <grpcpp/support/server_callback.h>
+#include <malloc.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "longbow/base/environment.h"
+#include "longbow/base/memory_ledger.h"
+#include "longbow/server/byte_buffers.h"
+#include "longbow/server/flight_shared.h"
+#include "longbow/server/serving.h"
+#include "longbow/server/stream_reactor.h"
+
+namespace longbow::bench {
+namespace {
+
+class EchoStream final : public server::StreamReactor {
+ public:
+  EchoStream(std::shared_ptr<server::FlightShared> shared, grpc::CallbackServerContext* context)
+      : StreamReactor(std::move(shared), context, server::FlightCall::kDoExchange, Input::kMessages) {}
+
+ private:
+  void OnMessage(BufferChain message) override {
+    Send(server::ToByteBuffer(message));
+    Continue();
+  }
+  void OnHalfClose() override { End(Status::OK()); }
+};
+
+// DoExchange under its wire path, as bytes.
+class EchoService final : public grpc::Service {
+ public:
+  explicit EchoService(std::shared_ptr<server::FlightShared> shared) {
+    using Handler = grpc::internal::CallbackBidiHandler<grpc::ByteBuffer, grpc::ByteBuffer>;
+    AddMethod(new grpc::internal::RpcServiceMethod("/arrow.flight.protocol.FlightService/DoExchange",
+                                                   grpc::internal::RpcMethod::BIDI_STREAMING, nullptr));
+    MarkMethodRawCallback(
+        0, new Handler([shared = std::move(shared)](grpc::CallbackServerContext* context) {
+          return server::StreamReactor::Start(std::make_shared<EchoStream>(shared, context));
+        }));
+  }
+};
+
+int Run() {
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+  const auto searchers = MakeThreadPool({.name = "searcher", .threads = 1});
+  Environment environment;
+  environment.clock = SystemClock();
+  environment.searchers = searchers.get();
+  server::Serving serving(environment, nullptr, nullptr);
+  server::FlightOptions options;
+  EchoService service(std::make_shared<server::FlightShared>(options, &serving));
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&service);
+  const auto server = builder.BuildAndStart();
+  if (!server) {
+    std::fprintf(stderr, "echo_server: cannot listen on 127.0.0.1\n");
+    return 1;
+  }
+  std::printf("%d\n", port);
+  std::fflush(stdout);
+  int signal = 0;
+  sigwait(&stop, &signal);
+  server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(1));
+  return 0;
+}
+
+}  // namespace
+}  // namespace longbow::bench
+
+int main() {
+  // As longbowd does: gRPC's read buffers come and go.
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 64 << 20);
+  return longbow::bench::Run();
+}
