@@ -38,9 +38,8 @@ void SimulatedInode::Read(uint64_t offset, std::span<uint8_t> out) const {
   });
 }
 
-void SimulatedInode::Write(uint64_t offset, std::span<const uint8_t> bytes, Stamp stamp, const Fate& take) {
+void SimulatedInode::Write(uint64_t offset, std::span<const uint8_t> bytes, Stamp stamp) {
   ForEachSector(offset, bytes.size(), [&](uint64_t number, uint64_t begin, uint64_t end, uint64_t place) {
-    if (!take()) return;
     Sector& sector = sectors_[number];
     Version version{stamp, false, sector.seen()};
     std::memcpy(version.bytes.data() + begin, bytes.data() + place, end - begin);
@@ -48,7 +47,7 @@ void SimulatedInode::Write(uint64_t offset, std::span<const uint8_t> bytes, Stam
     dirty_.insert(number);
   });
   const uint64_t end = offset + bytes.size();
-  if (!bytes.empty() && end > size() && take()) cached_sizes_.push_back({stamp, end, false});
+  if (!bytes.empty() && end > size()) cached_sizes_.push_back({stamp, end, false});
 }
 
 void SimulatedInode::Resize(uint64_t size, Stamp stamp) {

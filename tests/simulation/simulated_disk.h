@@ -33,9 +33,8 @@ class SimulatedInode {
   uint64_t size() const { return cached_sizes_.empty() ? medium_size_ : cached_sizes_.back().size; }
   void Read(uint64_t offset, std::span<uint8_t> out) const;
 
-  // Into the cache. `take` is asked for each sector touched, and once for a growth in size: all of them for a
-  // whole write, some for one that was cut.
-  void Write(uint64_t offset, std::span<const uint8_t> bytes, Stamp stamp, const Fate& take);
+  // Into the cache.
+  void Write(uint64_t offset, std::span<const uint8_t> bytes, Stamp stamp);
   void Resize(uint64_t size, Stamp stamp);
 
   // Onto the medium: what the cache had at `through`.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "longbow/base/random.h"
 
@@ -44,7 +45,7 @@ TEST(SimulatedInode, ReadsWhatWasWrittenOverWhateverWasThere) {
         break;
       default:
         const std::string text(length, static_cast<char>('a' + stamp % 26));
-        inode.Write(offset, Bytes(text), stamp, Yes);
+        inode.Write(offset, Bytes(text), stamp);
         expected.resize(std::max<size_t>(expected.size(), offset + length), '\0');
         expected.replace(offset, length, text);
     }
@@ -54,9 +55,9 @@ TEST(SimulatedInode, ReadsWhatWasWrittenOverWhateverWasThere) {
 
 TEST(SimulatedInode, WithoutLuckAPowerCutLeavesExactlyWhatWasSynced) {
   SimulatedInode inode;
-  inode.Write(0, Bytes("synced"), 1, Yes);
-  inode.Write(0, Bytes("later!"), 2, Yes);
-  inode.Write(600, Bytes("later"), 3, Yes);
+  inode.Write(0, Bytes("synced"), 1);
+  inode.Write(0, Bytes("later!"), 2);
+  inode.Write(600, Bytes("later"), 3);
   inode.SyncThrough(1);
   inode.LosePower(No, Newest);
   EXPECT_EQ(Content(inode), "synced");
@@ -65,8 +66,8 @@ TEST(SimulatedInode, WithoutLuckAPowerCutLeavesExactlyWhatWasSynced) {
 TEST(SimulatedInode, WithLuckAnyVersionInTheCacheMaySurvive) {
   for (const bool newest : {false, true}) {
     SimulatedInode inode;
-    inode.Write(0, Bytes("1"), 1, Yes);
-    inode.Write(0, Bytes("2"), 2, Yes);
+    inode.Write(0, Bytes("1"), 1);
+    inode.Write(0, Bytes("2"), 2);
     inode.LosePower(Yes, newest ? Newest : Oldest);
     EXPECT_EQ(Content(inode), newest ? "2" : "1");
   }
@@ -74,8 +75,8 @@ TEST(SimulatedInode, WithLuckAnyVersionInTheCacheMaySurvive) {
 
 TEST(SimulatedInode, ASyncedRangeCoversItsBytesAndTheSizeOnly) {
   SimulatedInode inode;
-  inode.Write(0, Bytes(std::string(512, 'a')), 1, Yes);
-  inode.Write(512, Bytes(std::string(512, 'b')), 2, Yes);
+  inode.Write(0, Bytes(std::string(512, 'a')), 1);
+  inode.Write(512, Bytes(std::string(512, 'b')), 2);
   inode.SyncRange(512, 512);
   inode.LosePower(No, Newest);
   EXPECT_EQ(Content(inode), std::string(512, '\0') + std::string(512, 'b'));
@@ -83,9 +84,9 @@ TEST(SimulatedInode, ASyncedRangeCoversItsBytesAndTheSizeOnly) {
 
 TEST(SimulatedInode, WhatAFailedSyncGaveUpIsReadAndLost) {
   SimulatedInode inode;
-  inode.Write(0, Bytes("old"), 1, Yes);
+  inode.Write(0, Bytes("old"), 1);
   inode.SyncThrough(1);
-  inode.Write(0, Bytes("new"), 2, Yes);
+  inode.Write(0, Bytes("new"), 2);
   inode.Forsake(2);
   inode.SyncThrough(2);  // says OK, as the kernel's does
   EXPECT_EQ(Content(inode), "new");
@@ -94,16 +95,33 @@ TEST(SimulatedInode, WhatAFailedSyncGaveUpIsReadAndLost) {
 }
 
 TEST(SimulatedInode, TruncatedBytesNeverComeBackAtALaterSize) {
-  for (const bool lucky : {false, true}) {
+  const std::string expected = std::string(100, 'x') + std::string(1900, '\0');
+  const auto shrunk_and_grown = [] {
     SimulatedInode inode;
-    inode.Write(0, Bytes(std::string(2000, 'x')), 1, Yes);
+    inode.Write(0, Bytes(std::string(2000, 'x')), 1);
     inode.SyncThrough(1);
     inode.Resize(100, 2);
     inode.Resize(2000, 3);
-    inode.SyncThrough(3);
-    inode.LosePower(lucky ? Yes : No, Oldest);
-    EXPECT_EQ(Content(inode), std::string(100, 'x') + std::string(1900, '\0'));
-  }
+    return inode;
+  };
+  SimulatedInode synced = shrunk_and_grown();
+  synced.SyncThrough(3);
+  synced.LosePower(No, Newest);
+  EXPECT_EQ(Content(synced), expected);
+
+  SimulatedInode synced_elsewhere = shrunk_and_grown();
+  synced_elsewhere.SyncRange(0, 1);
+  synced_elsewhere.LosePower(No, Newest);
+  EXPECT_EQ(Content(synced_elsewhere), expected);
+
+  SimulatedInode only_size_kept = shrunk_and_grown();
+  bool first = true;
+  only_size_kept.LosePower([&] { return std::exchange(first, false); }, Newest);
+  EXPECT_EQ(Content(only_size_kept), expected);
+
+  SimulatedInode truncation_lost = shrunk_and_grown();
+  truncation_lost.LosePower(No, Newest);
+  EXPECT_EQ(Content(truncation_lost), std::string(2000, 'x'));
 }
 
 TEST(SimulatedDisk, NamesAreLostUntilTheirDirectoryIsSynced) {
@@ -125,7 +143,7 @@ TEST(SimulatedDisk, ARenameIsDoneOrNotDoneAndKeepsTheReplacedFile) {
     SimulatedDisk disk;
     const auto write = [&](std::string_view path, std::string_view text) {
       auto inode = disk.Create(path).ValueOrDie();
-      inode->Write(0, Bytes(text), disk.NextStamp(), Yes);
+      inode->Write(0, Bytes(text), disk.NextStamp());
       inode->SyncThrough(disk.stamp());
     };
     write("f", "old");
@@ -171,9 +189,25 @@ TEST(SimulatedDisk, AFileHasOneNameAfterEveryCut) {
   }
 }
 
+TEST(SimulatedDisk, ANewFileUnderAnOldNameNeverCostsTheOneThatWasMovedAway) {
+  for (uint64_t seed = 0; seed < 300; ++seed) {
+    auto random = MakeSeededRandom(seed);
+    SimulatedDisk disk;
+    auto moved = disk.Create("log").ValueOrDie();
+    moved->Write(0, Bytes("moved"), disk.NextStamp());
+    moved->SyncThrough(disk.stamp());
+    ASSERT_TRUE(disk.SyncDirectory("").ok());
+    ASSERT_TRUE(disk.Rename("log", "log.old").ok());
+    ASSERT_TRUE(disk.Create("log").ok());
+    disk.LosePower([&] { return random->Next() % 2 == 0; }, [&](uint64_t n) { return random->Next() % n; });
+    const std::string_view path = disk.Exists("log.old") ? "log.old" : "log";
+    EXPECT_EQ(Content(*disk.Find(path).ValueOrDie()), "moved") << "seed " << seed;
+  }
+}
+
 TEST(SimulatedDisk, ACopyHasItsOwnFate) {
   SimulatedDisk disk;
-  disk.Create("f").ValueOrDie()->Write(0, Bytes("x"), disk.NextStamp(), Yes);
+  disk.Create("f").ValueOrDie()->Write(0, Bytes("x"), disk.NextStamp());
   SimulatedDisk copy = disk.Copy();
   disk.LosePower(No, Newest);
   EXPECT_FALSE(disk.Exists("f"));

@@ -17,8 +17,6 @@ Status FaultError(Fault fault, std::string_view path) {
   return Error(ErrorCode::kInternal, "cannot use ", path, ": Input/output error");
 }
 
-bool Always() { return true; }
-
 }  // namespace
 
 class SimulatedFile : public File {
@@ -117,28 +115,28 @@ class SimulatedFile : public File {
     bytes.reserve(length);
     for (const ConstBytes& piece : pieces) bytes.insert(bytes.end(), piece.data, piece.data + piece.size);
     files_->schedule_->NoteBytes(bytes);
-    const auto some = [this] { return files_->schedule_->Chance(0.5); };
-    const auto take = [&](std::span<const uint8_t> taken, const Fate& fate) {
-      inode_->Write(offset, taken, files_->disk_.NextStamp(), fate);
+    const auto cache = [&](size_t taken) {
+      inode_->Write(offset, std::span<const uint8_t>(bytes).first(taken), files_->disk_.NextStamp());
     };
     return files_->Perform(
         n, path_,
         [&]() -> Status {
           const uint64_t end = offset + length;
           if (end > inode_->size()) LB_RETURN_NOT_OK(files_->CheckSpace(path_, end - inode_->size()));
-          take(bytes, Always);
+          cache(length);
           if (sync) inode_->SyncRange(offset, length);
           return Status::OK();
         },
-        [&] { take(bytes, some); },
+        [&] {
+          cache(length);
+        },  // what of it gets to the medium is decided with all else that is in the cache
         [&](Fault fault) {
+          if (fault == Fault::kShortWrite && length > 0) cache(files_->schedule_->Below(length));
           // The write of a synced write may have been fine and the sync not.
-          if (fault == Fault::kIoError && sync && some()) {
-            take(bytes, Always);
+          if (fault == Fault::kIoError && sync && files_->schedule_->Chance(0.5)) {
+            cache(length);
             inode_->Forsake(files_->disk_.stamp());
           }
-          if (fault != Fault::kShortWrite || bytes.empty()) return;
-          take(std::span<const uint8_t>(bytes).first(files_->schedule_->Below(bytes.size())), Always);
         });
   }
 
@@ -236,7 +234,7 @@ Result<std::unique_ptr<FileLock>> SimulatedFileSystem::Lock(std::string_view pat
     if (!disk_.Exists(path)) LB_RETURN_NOT_OK(disk_.Create(path).status());
     LB_ASSIGN_OR_RETURN(const auto inode, disk_.Find(path));
     inode->Resize(0, disk_.NextStamp());
-    inode->Write(0, {reinterpret_cast<const uint8_t*>(note.data()), note.size()}, disk_.NextStamp(), Always);
+    inode->Write(0, {reinterpret_cast<const uint8_t*>(note.data()), note.size()}, disk_.NextStamp());
     locks_[std::string(path)] = note;
     return Status::OK();
   }));
