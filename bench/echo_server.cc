@@ -3,6 +3,8 @@
 // it. Prints its port; ends with SIGTERM.
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/rpc_service_method.h>
+#include <grpcpp/impl/codegen/server_callback_handlers.h>
+#include <grpcpp/impl/codegen/service_type.h>
 #include <grpcpp/support/server_callback.h>
 #include <malloc.h>
 

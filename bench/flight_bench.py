@@ -196,7 +196,7 @@ def print_table(results: list[dict[str, Any]]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", type=Path, help="where Longbow's data lies; default: a temporary directory")
+    parser.add_argument("--data-dir", type=Path, default=ROOT / "build", help="where Longbow's data lies, in a directory that is removed afterwards")
     parser.add_argument("--build-dir", type=Path, default=ROOT / "build" / "release" / "bench")
     parser.add_argument("--binary", type=Path, default=ROOT / "bin" / "longbowd")
     parser.add_argument("--dims", type=int, nargs="+", default=[128, 768])
@@ -207,6 +207,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, default=ROOT / "build" / "bench-flight.json")
     arguments = parser.parse_args()
 
+    arguments.data_dir.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="longbow-bench-", dir=arguments.data_dir) as scratch_name:
         scratch = Path(scratch_name)
         server = longbow.Server(scratch / "data", binary=arguments.binary)

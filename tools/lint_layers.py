@@ -124,7 +124,7 @@ def check_file(path: Path, source_root: Path, root: Path, libraries: dict[str, L
     if owner is None:
         return [f"{where}:1: no longbow_library() declares this folder: add one to its CMakeLists.txt"]
     library = libraries[owner]
-    is_test = path.stem.endswith("_test")
+    is_test = "test" in path.stem.split("_")  # flat_index_test.cc, log_test_machine.h
     allowed = {owner} | library.deps | (library.test_deps if is_test else set())
     top = owner.split("/")[0]
     text = path.read_text()

@@ -85,6 +85,7 @@ def test_a_source_of_surprise_is_found(tree, line: str) -> None:
     assert len(problems) == 1 and problems[0].startswith("src/longbow/engine/shard.cc:2:")
     assert tree({"engine/shard.cc": f"// {line}\n"}) == [], "a comment is not code"
     assert tree({"engine/shard.cc": "", "base/clock.cc": line}) == [], "base is where they live"
+    assert tree({"engine/shard_test.cc": line, "engine/test_shard.h": line}) == [], "tests may"
 
 
 def test_names_that_only_look_alike_pass(tree) -> None:
