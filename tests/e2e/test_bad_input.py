@@ -49,7 +49,7 @@ def stored(calls: Calls, dataset: str) -> Iterator[str]:
 def test_numbers_that_are_not_finite(calls: Calls, dataset: str, value: float, dtype: str) -> None:
     good = batch([1], vectors([[1, 2, 3]], dtype))
     calls.put(dataset, good)
-    with fails("InvalidArgument", "vector", "finite" if False else "row 1"):
+    with fails("InvalidArgument", "vector", "row 1"):
         calls.put(dataset, batch([2, 3], vectors([[1, 2, 3], [1, value, 3]], dtype)))
     assert calls.ids(dataset) == [1]
 
@@ -123,13 +123,12 @@ def test_one_bad_row_refuses_its_batch_and_keeps_those_before(calls: Calls, data
 
 
 def test_text_that_is_not_utf8(calls: Calls, stored: str, raw: RawFlight) -> None:
+    calls.put(dataset := stored + "-text", batch([1], [[1, 1, 1]], title=["good"]))
     bad = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, 2], "i4").tobytes()), pa.py_buffer(b"\xff\xfe"))
     rows = batch([4], [[1, 1, 1]], title=bad)
-    _, code, _ = raw.stream("DoPut", [schema_message(rows.schema, path_descriptor(stored)), batch_message(rows)])
-    assert code.name == "INVALID_ARGUMENT"
-    calls_rows = calls.ids(stored)
-    assert calls_rows == [1, 2, 3]
-    # The column may have been added before its first value was looked at; take the rows as the fixture wants them.
+    _, code, text = raw.stream("DoPut", [schema_message(rows.schema, path_descriptor(dataset)), batch_message(rows)])
+    assert code.name == "INVALID_ARGUMENT" and "title" in text, text
+    assert calls.ids(dataset) == [1]
 
 
 @pytest.mark.parametrize("metric", ["manhattan", "", "L3"])
@@ -222,7 +221,7 @@ def test_a_filter_on_an_unknown_column(calls: Calls, stored: str) -> None:
             ask()
 
 
-@pytest.mark.parametrize("value", ["many", 1.5, [1], {"a": 1}, True, "2000-01-01"])
+@pytest.mark.parametrize("value", ["many", [1], {"a": 1}, True, "2000-01-01"])
 def test_a_literal_that_does_not_fit_its_column(calls: Calls, stored: str, value: Any) -> None:
     for ask in searches(calls, stored, filters=[{"field": "year", "op": "=", "value": value}]):
         with fails("InvalidArgument", "year" if not isinstance(value, (list, dict)) else ""):

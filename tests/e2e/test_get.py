@@ -82,6 +82,13 @@ def test_operators_are_known_in_every_spelling(calls: Calls, dataset: str, spell
     assert calls.ids(dataset, {"field": "year", "op": spelling, "value": "2000"}) == expected, "numbers may be text"
 
 
+def test_a_number_between_two_integers_is_compared_as_it_is(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, batch([1, 2, 3], np.eye(3), year=[1, 2, 3]))
+    assert calls.ids(dataset, {"field": "year", "op": "<", "value": 2.5}) == [1, 2]
+    assert calls.ids(dataset, {"field": "year", "op": "=", "value": 2.5}) == []
+    assert calls.ids(dataset, {"field": "year", "op": "<", "value": 1e30}) == [1, 2, 3]
+
+
 def test_null_is_equal_to_nothing(calls: Calls, dataset: str) -> None:
     calls.put(dataset, batch([1, 2, 3], np.eye(3), year=[1990, None, 2010]))
     assert calls.ids(dataset, {"field": "year", "op": "!=", "value": 1990}) == [3]
