@@ -6,6 +6,7 @@ import json
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -161,6 +162,10 @@ def put_acknowledged(
         writer.done_writing()
     except (pa.ArrowException, OSError) as error:
         failure = error  # the status that close() raises says more
+    except BaseException:  # the caller's data failed, or the caller wants to stop
+        with suppress(pa.ArrowException, OSError):
+            writer.close()
+        raise
     acks.join()
     try:
         writer.close()

@@ -115,6 +115,24 @@ def test_a_refused_batch_says_which_rows(client: longbow.Client, dataset: str) -
     assert client.info(dataset).rows == stored.rows, "what is counted is what is there"
 
 
+def test_data_that_breaks_off_keeps_the_whole_batches_before(client: longbow.Client, dataset: str) -> None:
+    schema = pa.schema([("id", pa.int64()), ("vector", pa.list_(pa.float32(), 2))])
+
+    def batches():
+        yield pa.RecordBatch.from_pydict({"id": [1, 2], "vector": [[1, 2], [3, 4]]}, schema)
+        raise RuntimeError("the source dried up")
+
+    with pytest.raises(RuntimeError, match="dried up"):
+        client.put(dataset, pa.RecordBatchReader.from_batches(schema, batches()))
+    assert client.get(dataset)["id"].to_pylist() in ([], [1, 2])
+    assert client.put(dataset, {"id": [3], "vector": np.ones((1, 2), "f4")}).rows == 1
+
+
+def test_an_empty_put_creates_the_dataset(client: longbow.Client, dataset: str) -> None:
+    assert client.put(dataset, {"id": pa.array([], pa.int64()), "vector": np.empty((0, 4), "f4")}).rows == 0
+    assert client.info(dataset).schema.names == ["id", "vector"]
+
+
 def test_errors_have_their_classes(client: longbow.Client, dataset: str) -> None:
     client.put(dataset, unit_rows(3))
     with pytest.raises(longbow.DimensionMismatchError, match="expected 8, got 2"):
