@@ -17,6 +17,7 @@ export CCACHE_SLOPPINESS ?= pch_defines,time_macros,include_file_mtime,include_f
 export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 export PYTHONDONTWRITEBYTECODE := 1
 
+.NOTPARALLEL:
 .PHONY: help setup configure build demo test test-cc test-py lint format bench-flight bench-kernels sanitize \
 	prove-fresh-machine clean
 
