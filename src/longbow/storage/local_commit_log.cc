@@ -346,10 +346,10 @@ Status LocalCommitLog::ReleaseThrough(Sequence sequence) {
   const uint64_t below = kept == sealed_.end() ? tail_->header.number : kept->segment->header.number;
   std::string payload;
   do {  // making room may let others append
-    payload = EncodeMarks(Marks());
+    payload = EncodeMarks(Marks(below));
     LB_RETURN_NOT_OK(MakeRoom(RecordBytes(payload.size()), kNoReserve, lock));
-  } while (payload.size() != EncodeMarks(Marks()).size());
-  BufferChain marks = BufferChain::FromString(EncodeMarks(Marks()));
+  } while (payload.size() != EncodeMarks(Marks(below)).size());
+  BufferChain marks = BufferChain::FromString(EncodeMarks(Marks(below)));
   releasing_ = true;
   release_below_ = below;
   const uint32_t crc = PayloadCrc(marks);
@@ -361,8 +361,8 @@ Status LocalCommitLog::ReleaseThrough(Sequence sequence) {
   return Status::OK();
 }
 
-LogMarks LocalCommitLog::Marks() const {
-  LogMarks marks{.last_sequence = last_sequence_, .shards = {}};
+LogMarks LocalCommitLog::Marks(uint64_t first_segment) const {
+  LogMarks marks{.first_segment = first_segment, .last_sequence = last_sequence_};
   for (const auto& [shard, tail] : shards_) marks.shards.push_back({shard, tail.term, tail.index});
   return marks;
 }

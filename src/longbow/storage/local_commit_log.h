@@ -73,6 +73,7 @@ class LocalCommitLog : public CommitLog {
   // recovery
   void Remember(const RecordHeader& record);
   void Remember(const LogMarks& marks);
+  Status CheckBeginning(uint64_t first_segment) const;
   Status StartAfter(const LogSurvey& survey);
   Status StartTail(Lock& lock);
 
@@ -84,7 +85,7 @@ class LocalCommitLog : public CommitLog {
   void Rotate();
   LogEntry Place(RecordType type, BufferChain payload, uint32_t payload_crc);
   void Queue(LogEntry entry, Lock& lock);
-  LogMarks Marks() const;
+  LogMarks Marks(uint64_t first_segment) const;
 
   // flushing
   std::shared_ptr<LogFlush> TakeFlush();

@@ -52,6 +52,7 @@ Result<RecoveryReport> LocalCommitLog::Replay(const std::function<Status(const L
   // Nobody else does anything with a log before its replay.
   LB_ASSIGN_OR_RETURN(const LogSurvey survey, SurveyLog(found_));
   RecoveryReport report;
+  uint64_t first_segment = 0;
   shards_.clear();
   last_sequence_ = survey.last_sequence;
   LB_RETURN_NOT_OK(
@@ -59,6 +60,7 @@ Result<RecoveryReport> LocalCommitLog::Replay(const std::function<Status(const L
         if (record.type == RecordType::kMarks) {
           LB_ASSIGN_OR_RETURN(const LogMarks marks, DecodeMarks(payload));
           Remember(marks);
+          first_segment = marks.first_segment;
           return Status::OK();
         }
         if (record.type == RecordType::kSeal) return Status::OK();
@@ -75,6 +77,7 @@ Result<RecoveryReport> LocalCommitLog::Replay(const std::function<Status(const L
                       .schema_version = record.schema_version,
                       .payload = std::move(payload)});
       }));
+  LB_RETURN_NOT_OK(CheckBeginning(first_segment));
   if (survey.torn) {
     const SegmentSpan& end = survey.spans.back();
     report.tail_cut = true;
@@ -94,6 +97,19 @@ void LocalCommitLog::Remember(const RecordHeader& record) {
 void LocalCommitLog::Remember(const LogMarks& marks) {
   last_sequence_ = std::max(last_sequence_, marks.last_sequence);
   for (const LogMarks::Shard& shard : marks.shards) shards_[shard.shard] = {shard.term, shard.last_index};
+}
+
+// `first_segment`: what the last marks say, 0 without any. Segments are missing in front unless the log
+// begins at record 1 or marks let it begin where it does.
+Status LocalCommitLog::CheckBeginning(uint64_t first_segment) const {
+  if (found_.empty()) return Status::OK();
+  const SegmentHeader& first = found_.front()->header;
+  const bool from_the_start = first.cut && first.base == 0;
+  if (from_the_start || first.number <= first_segment) return Status::OK();
+  return Error(ErrorCode::kCorruption, "log segments before ", found_.front()->path,
+               " are missing: it begins behind record ", first.base, " at offset ", kSegmentHeaderBytes,
+               ", sequence ", first.base_sequence,
+               ", and nothing says that older ones were released; restore the files from a copy");
 }
 
 // The steps under "Cutting" in docs/formats/log.md. After any of them the next reading finds the same log.

@@ -128,6 +128,7 @@ uint32_t PayloadCrc(const BufferChain& payload) {
 
 std::string EncodeMarks(const LogMarks& marks) {
   std::string bytes;
+  AppendTo(&bytes, marks.first_segment);
   AppendTo(&bytes, marks.last_sequence);
   AppendTo(&bytes, uint64_t{marks.shards.size()});
   for (const LogMarks::Shard& shard : marks.shards) {
@@ -139,12 +140,13 @@ std::string EncodeMarks(const LogMarks& marks) {
 }
 
 Result<LogMarks> DecodeMarks(const BufferChain& payload) {
-  constexpr int64_t kHead = 16, kEach = 24;
-  uint8_t bytes[kEach];
+  constexpr int64_t kHead = 24, kEach = 24;
+  uint8_t bytes[std::max(kHead, kEach)];
   LogMarks marks;
   LB_RETURN_NOT_OK(payload.CopyTo(0, kHead, bytes));
-  marks.last_sequence = LoadAt<uint64_t>(bytes, 0);
-  const uint64_t count = LoadAt<uint64_t>(bytes, 8);
+  marks.first_segment = LoadAt<uint64_t>(bytes, 0);
+  marks.last_sequence = LoadAt<uint64_t>(bytes, 8);
+  const uint64_t count = LoadAt<uint64_t>(bytes, 16);
   if (payload.size() < kHead || count != static_cast<uint64_t>(payload.size() - kHead) / kEach) {
     return Error(ErrorCode::kCorruption, "log marks: ", count, " shards announced in ", payload.size(),
                  " bytes");

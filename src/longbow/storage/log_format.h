@@ -68,8 +68,9 @@ struct LogMarks {
     uint64_t term = 0;
     uint64_t last_index = 0;
   };
+  uint64_t first_segment = 0;  // segments below it may be gone
   Sequence last_sequence = 0;
-  std::vector<Shard> shards;
+  std::vector<Shard> shards = {};
 };
 std::string EncodeMarks(const LogMarks& marks);
 Result<LogMarks> DecodeMarks(const BufferChain& payload);

@@ -70,9 +70,10 @@ TEST(LogFormat, NoBitOfASegmentHeaderCanFlipUnseen) {
 }
 
 TEST(LogFormat, MarksComeBackAndRefuseOtherLengths) {
-  const LogMarks marks{.last_sequence = 77, .shards = {{1, 2, 3}, {4, 5, 6}}};
+  const LogMarks marks{.first_segment = 55, .last_sequence = 77, .shards = {{1, 2, 3}, {4, 5, 6}}};
   const std::string bytes = EncodeMarks(marks);
   const LogMarks read = *DecodeMarks(BufferChain::FromString(bytes));
+  EXPECT_EQ(read.first_segment, 55u);
   EXPECT_EQ(read.last_sequence, 77u);
   ASSERT_EQ(read.shards.size(), 2u);
   EXPECT_EQ(read.shards[1].shard, 4u);

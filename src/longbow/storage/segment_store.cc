@@ -114,8 +114,8 @@ Result<std::unique_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence b
   }
   segment->path = PathOf(SegmentName(number));
   LB_RETURN_NOT_OK(files_->Rename(PathOf(SpareName(spare)), segment->path));
+  live_[number] = SegmentName(number);  // also when the sync fails: it is there
   LB_RETURN_NOT_OK(files_->SyncDirectory(options_.directory));
-  live_[number] = SegmentName(number);
   return segment;
 }
 

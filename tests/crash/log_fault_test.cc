@@ -1,0 +1,144 @@
+// Disks that fail and disks that are full.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+
+#include "crash/log_ledger.h"
+
+namespace longbow::crash {
+namespace {
+
+using simulation::Fault;
+using simulation::Operation;
+using simulation::SimulatedWorld;
+using storage::Durability;
+using testing::HasSubstr;
+
+void ExpectSoundAfterRestartAndPowerCut(SimulatedWorld* world, LogLedger* ledger) {
+  {  // a new process on the same kernel
+    const auto log = RecoverLog(world->environment(), ledger);
+    ASSERT_TRUE(log.ok()) << log.status().ToString();
+  }
+  world->PowerCycle();
+  const auto log = RecoverLog(world->environment(), ledger);
+  ASSERT_TRUE(log.ok()) << log.status().ToString();
+  ASSERT_TRUE(ledger->Append(log->get(), 1, Durability::kFsync, "more")) << ledger->last_refusal().ToString();
+  world->RunUntilIdle();
+  EXPECT_EQ(ledger->trouble(), "");
+}
+
+TEST(LogFault, NothingIsAcknowledgedAfterAnyFailure) {
+  for (const uint64_t seed : {7, 70, 700}) {
+    int64_t operations = 0;
+    {
+      SimulatedWorld world(seed);
+      LogLedger ledger;
+      ASSERT_TRUE(RunLogWorkload(seed, 100, &world, &ledger).ok());
+      operations = world.files().operations();
+    }
+    for (int64_t n = 1; n <= operations; ++n) {
+      for (const Fault fault : {Fault::kIoError, Fault::kShortWrite, Fault::kNoSpace}) {
+        SCOPED_TRACE("seed " + std::to_string(seed) + ", fault " + std::to_string(static_cast<int>(fault)) +
+                     " in operation " + std::to_string(n));
+        SimulatedWorld world(seed);
+        LogLedger ledger;
+        world.files().FailAt(n, fault);
+        (void)RunLogWorkload(seed, 100, &world, &ledger);
+        ASSERT_EQ(ledger.trouble(), "");
+        ASSERT_EQ(ledger.unanswered(), 0);
+        ASSERT_NO_FATAL_FAILURE(ExpectSoundAfterRestartAndPowerCut(&world, &ledger));
+      }
+    }
+  }
+}
+
+TEST(LogFault, AFailedSyncMakesTheLogReadOnlyAndSaysWhy) {
+  SimulatedWorld world(1);
+  LogLedger ledger;
+  auto log = *RecoverLog(world.environment(), &ledger);
+  world.RunUntilIdle();
+  world.files().FailAt(world.files().operations() + 1, Fault::kIoError);
+  for (uint64_t i = 0; i < 5; ++i)
+    ASSERT_TRUE(ledger.Append(log.get(), 1 + i % 2, Durability::kFsync, "lost"));
+  Status told;
+  log->WhenDurable([&](Status status) { told = std::move(status); });
+  world.RunUntilIdle();
+  EXPECT_EQ(ledger.acknowledged(), 0);
+  EXPECT_EQ(ledger.unanswered(), 0);
+  EXPECT_EQ(CodeOf(told), ErrorCode::kUnavailable);
+  EXPECT_EQ(CodeOf(log->health()), ErrorCode::kUnavailable);
+  EXPECT_THAT(log->health().message(), HasSubstr("Input/output error"));
+  EXPECT_THAT(log->health().message(), HasSubstr("read-only"));
+  EXPECT_FALSE(ledger.Append(log.get(), 1, Durability::kFsync, "refused"));
+  EXPECT_EQ(CodeOf(ledger.last_refusal()), ErrorCode::kUnavailable);
+  EXPECT_EQ(log->counters().flush_failures.value(), 1);
+  EXPECT_EQ(log->counters().pending_records.value(), 0);
+  const int64_t writes = world.files().operations(Operation::kSyncedWrite);
+  world.RunUntilIdle();
+  EXPECT_EQ(world.files().operations(Operation::kSyncedWrite), writes) << "nothing is tried again";
+}
+
+TEST(LogFault, AFullDiskRefusesBeforeAcceptedRecordsSuffer) {
+  for (uint64_t capacity = 20'000; capacity < 400'000; capacity += 7'777) {
+    SCOPED_TRACE("capacity " + std::to_string(capacity));
+    SimulatedWorld world(capacity);
+    LogLedger ledger;
+    world.files().set_capacity(capacity);
+    auto log = *RecoverLog(world.environment(), &ledger);
+    int accepted = 0;
+    while (
+        ledger.Append(log.get(), 1, Durability::kFsync, SomeBytes(2500, static_cast<uint64_t>(accepted)))) {
+      if (++accepted % 5 == 0) world.RunUntilIdle();
+      ASSERT_LT(accepted, 1000);
+    }
+    EXPECT_EQ(CodeOf(ledger.last_refusal()), ErrorCode::kResourceExhausted)
+        << ledger.last_refusal().ToString();
+    world.RunUntilIdle();
+    EXPECT_EQ(ledger.acknowledged(), accepted);
+    EXPECT_TRUE(log->health().ok());
+
+    log.reset();  // a full disk does not stop a start
+    auto again = RecoverLog(world.environment(), &ledger);
+    ASSERT_TRUE(again.ok()) << again.status().ToString();
+    log = *std::move(again);
+    world.RunUntilIdle();
+
+    world.files().set_capacity(capacity + 200'000);
+    for (int i = 0; i < 20; ++i) {
+      ASSERT_TRUE(ledger.Append(log.get(), 1, Durability::kFsync, SomeBytes(2500, 1)))
+          << ledger.last_refusal().ToString();
+    }
+    world.RunUntilIdle();
+    EXPECT_EQ(ledger.acknowledged(), accepted + 20);
+    world.PowerCycle();
+    log.reset();
+    const auto recovered = RecoverLog(world.environment(), &ledger);
+    ASSERT_TRUE(recovered.ok()) << recovered.status().ToString();
+  }
+}
+
+TEST(LogFault, ReleasingSegmentsOnAFullDiskLetsWritesGoOn) {
+  SimulatedWorld world(3);
+  LogLedger ledger;
+  world.files().set_capacity(150'000);
+  auto log = *RecoverLog(world.environment(), &ledger);
+  for (int round = 0; round < 5; ++round) {
+    int accepted = 0;
+    while (ledger.Append(log.get(), 1, Durability::kFsync, SomeBytes(2500, 1))) ++accepted;
+    ASSERT_EQ(CodeOf(ledger.last_refusal()), ErrorCode::kResourceExhausted);
+    EXPECT_GT(accepted, 3) << "round " << round;
+    world.RunUntilIdle();
+    ledger.Release(log->last_appended());
+    ASSERT_TRUE(log->ReleaseThrough(log->last_appended()).ok());
+    world.RunUntilIdle();
+  }
+  world.PowerCycle();
+  log.reset();
+  const auto recovered = RecoverLog(world.environment(), &ledger);
+  ASSERT_TRUE(recovered.ok()) << recovered.status().ToString();
+}
+
+}  // namespace
+}  // namespace longbow::crash
