@@ -23,32 +23,33 @@ struct IpcMessage {
   BufferChain body;
 };
 
-// The values of a FixedSizeList column as they lie in a message body: never brought into one piece. Row r begins at
-// offset + r * row_bytes. Pieces are not aligned.
+// The values of a FixedSizeList column as they lie in a message body: never brought into one piece. Row r
+// begins at offset + r * row_bytes. Pieces are not aligned.
 struct LazyVectors {
   BufferChain body;
   int64_t offset = 0;
   int64_t row_bytes = 0;
 };
 
-// A decoded batch whose vector columns are still in the message. `batch` has all columns in the stream's order; the
-// values buffer of a lazy column must not be touched through it (validity may).
+// A decoded batch whose vector columns are still in the message. `batch` has all columns in the stream's
+// order; the values buffer of a lazy column must not be touched through it (validity may).
 struct IncomingBatch {
   std::shared_ptr<arrow::RecordBatch> batch;
-  std::vector<LazyVectors> vectors;       // by column; row_bytes == 0: not lazy
+  std::vector<LazyVectors> vectors;  // by column; row_bytes == 0: not lazy
 };
 
 // Decodes one direction of a Flight data stream. Confined.
 // Dictionaries and views are decoded to plain columns. Compressed bodies are decompressed within a bound of
-// kMaxDecompressed. Anything that is not a sound schema, dictionary or record batch is InvalidArgument; nothing else
-// is trusted: every non-lazy column is validated in full.
+// kMaxDecompressed. Anything that is not a sound schema, dictionary or record batch is InvalidArgument;
+// nothing else is trusted: every non-lazy column is validated in full.
 class BatchDecoder {
  public:
   BatchDecoder();
   ~BatchDecoder();
   static constexpr int64_t kMaxDecompressed = int64_t{512} << 20;
 
-  // True when the message was the schema or a dictionary, false when it was a batch, which is then in `*batch`.
+  // True when the message was the schema or a dictionary, false when it was a batch, which is then in
+  // `*batch`.
   Result<bool> Next(const IpcMessage& message, IncomingBatch* batch);
   // Null before the schema came. As the client sent it.
   const std::shared_ptr<arrow::Schema>& schema() const;

@@ -38,32 +38,35 @@ struct RetryKey {
 };
 
 struct DatasetInfo {
-  std::string name;             // full
+  std::string name;  // full
   std::shared_ptr<const DatasetSchema> schema;
   int64_t rows = 0;
-  int64_t bytes = 0;            // of vectors and payload
+  int64_t bytes = 0;  // of vectors and payload
 };
 
-// One stream of batches into one dataset. Confined to the stream; completions come from any thread. Keeps the dataset
-// alive; a dropped dataset answers NotFound.
+// One stream of batches into one dataset. Confined to the stream; completions come from any thread. Keeps the
+// dataset alive; a dropped dataset answers NotFound.
 class DatasetWriter {
  public:
   virtual ~DatasetWriter() = default;
   // `done` once the dataset and the stream's columns exist durably.
   virtual void WhenReady(Done done) = 0;
-  // Checks, logs and applies one record batch: all rows or none. `done` when it is durable at the dataset's level and
-  // visible. Batches of one writer are applied in the order written. What is wrong with a batch (a bad value, a
-  // width, too much memory) is told by `done` before anything was logged. `done` may be called before Write returns.
-  // `reservation` covers the message's bytes and is released once they are on disk and applied.
-  virtual void Write(IncomingBatch batch, const IpcMessage& message, RetryKey retry, MemoryReservation reservation,
-                     WriteDone done) = 0;
+  // Checks, logs and applies one record batch: all rows or none. `done` when it is durable at the dataset's
+  // level and visible. Batches of one writer are applied in the order written. What is wrong with a batch (a
+  // bad value, a width, too much memory) is told by `done` before anything was logged. `done` may be called
+  // before Write returns. `reservation` covers the message's bytes and is released once they are on disk and
+  // applied.
+  virtual void Write(IncomingBatch batch, const IpcMessage& message, RetryKey retry,
+                     MemoryReservation reservation, WriteDone done) = 0;
   virtual const std::string& dataset() const = 0;  // full name
 };
 
 struct EngineOptions {
   storage::CommitLogOptions log;
   SchemaLimits schema_limits;
-  int64_t max_row_bytes = int64_t{1} << 20;   // of payload
+  int64_t max_row_bytes = int64_t{1} << 20;  // of payload
+  // What a second server on the same directory is told about this one: process, host.
+  std::string holder = "a longbow engine";
 };
 
 struct EngineCounters {
@@ -82,38 +85,40 @@ struct RecoveryProgress {
 // Thread-safe. Calls with a `done` never wait for the disk.
 class Engine {
  public:
-  // Takes the directory (FailedPrecondition that names the holder when another has it), replays the log through the
-  // same apply that writes use. Environment, ledger and arena outlive the engine.
-  static Result<std::unique_ptr<Engine>> Open(const Environment& environment, MemoryLedger* ledger, SlabArena* arena,
-                                              EngineOptions options, RecoveryProgress* progress = nullptr);
+  // Takes the directory (FailedPrecondition that names the holder when another has it), replays the log
+  // through the same apply that writes use. Environment, ledger and arena outlive the engine.
+  static Result<std::unique_ptr<Engine>> Open(const Environment& environment, MemoryLedger* ledger,
+                                              SlabArena* arena, EngineOptions options,
+                                              RecoveryProgress* progress = nullptr);
   virtual ~Engine() = default;  // waits for what is under way
 
-  // The stream's dataset: created from `schema` when missing, evolved when `schema` adds columns. Checked at once; the
-  // records are logged without waiting.
-  virtual Result<std::shared_ptr<DatasetWriter>> OpenWriter(std::string_view dataset, const arrow::Schema& schema) = 0;
-  // Keys as clients write them. NotFound "id <key> not found in dataset <name>" when one was never there; keys deleted
-  // before are fine.
+  // The stream's dataset: created from `schema` when missing, evolved when `schema` adds columns. Checked at
+  // once; the records are logged without waiting.
+  virtual Result<std::shared_ptr<DatasetWriter>> OpenWriter(std::string_view dataset,
+                                                            const arrow::Schema& schema) = 0;
+  // Keys as clients write them. NotFound "id <key> not found in dataset <name>" when one was never there;
+  // keys deleted before are fine.
   virtual void Delete(std::string_view dataset, std::vector<std::string> keys, WriteDone done) = 0;
   virtual void DropDataset(std::string_view dataset, Done done) = 0;
 
-  virtual void CreateNamespace(std::string_view name, Done done) = 0;      // AlreadyExists
+  virtual void CreateNamespace(std::string_view name, Done done) = 0;  // AlreadyExists
   // With its datasets. NotFound; FailedPrecondition for "default".
   virtual void DropNamespace(std::string_view name, Done done) = 0;
-  virtual std::vector<std::string> Namespaces() const = 0;                 // sorted, holds "default"
+  virtual std::vector<std::string> Namespaces() const = 0;  // sorted, holds "default"
 
   // NotFound "dataset not found: X".
   virtual Result<std::shared_ptr<const View>> Pin(std::string_view dataset) const = 0;
   virtual Result<DatasetInfo> Info(std::string_view dataset) const = 0;
-  virtual std::vector<DatasetInfo> Datasets() const = 0;                   // sorted by name
+  virtual std::vector<DatasetInfo> Datasets() const = 0;  // sorted by name
   // `done` when every row visible now is indexed; an empty name means all datasets.
   virtual void WhenIndexed(std::string_view dataset, Done done) = 0;
   // Rows visible and not yet indexed.
   virtual int64_t IndexBacklog(std::string_view dataset) const = 0;
 
   virtual Sequence committed() const = 0;
-  virtual Status health() const = 0;                 // why writes are refused, or OK
+  virtual Status health() const = 0;  // why writes are refused, or OK
   virtual const storage::RecoveryReport& recovery() const = 0;
-  virtual const std::string& node_id() const = 0;    // from the data directory
+  virtual const std::string& node_id() const = 0;  // from the data directory
   virtual void ListCounters(CounterVisitor& visitor) const = 0;
 };
 

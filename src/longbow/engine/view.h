@@ -24,13 +24,14 @@ namespace longbow::engine {
 
 class Shard;
 
-// Payload of an ordinal range: every column but the vectors, as Arrow. Columns the dataset got later are missing here.
-// Immutable.
+// Payload of an ordinal range: every column but the vectors, as Arrow. Columns the dataset got later are
+// missing here. Immutable.
 struct RowBlock {
   RowOrdinal first = 0, end = 0;
-  std::shared_ptr<arrow::RecordBatch> rows;   // end - first rows
+  std::shared_ptr<arrow::RecordBatch> rows;  // end - first rows
 };
-using RowBlocks = std::vector<std::shared_ptr<const RowBlock>>;  // ascending, without overlap; gaps where all is dead
+using RowBlocks =
+    std::vector<std::shared_ptr<const RowBlock>>;  // ascending, without overlap; gaps where all is dead
 
 // Immutable; keeps alive all it shows. Cheap to pin: some reference counts.
 class View {
@@ -53,17 +54,19 @@ class View {
   uint64_t KeyNumber(RowOrdinal row) const;
   // Key order, for rows at equal distance: numbers by value and sign, strings by bytes.
   const index::TieOrder& key_order() const;
-  // The visible row with this key, as clients write it (text of a number is the number). InvalidArgument when it cannot
-  // be a key of this dataset; NotFound "id <key> not found in dataset <name>".
+  // The visible row with this key, as clients write it (text of a number is the number). InvalidArgument when
+  // it cannot be a key of this dataset; NotFound "id <key> not found in dataset <name>".
   Result<RowOrdinal> FindKey(std::string_view key) const;
 
   // The payload column `name` of these rows, in the order given; nulls where a row's block lacks it.
-  Result<std::shared_ptr<arrow::Array>> TakeColumn(std::string_view name, std::span<const RowOrdinal> rows) const;
+  Result<std::shared_ptr<arrow::Array>> TakeColumn(std::string_view name,
+                                                   std::span<const RowOrdinal> rows) const;
   // The vectors of these rows as the schema's FixedSizeList type; copies.
-  Result<std::shared_ptr<arrow::Array>> TakeVectors(int vector_column, std::span<const RowOrdinal> rows) const;
+  Result<std::shared_ptr<arrow::Array>> TakeVectors(int vector_column,
+                                                    std::span<const RowOrdinal> rows) const;
 
-  // Rows [first, end), which must lie in one block and, for every vector column, in one slab, as a batch of the whole
-  // schema, without copying: vector columns are slices of their slabs. All rows, visible or not.
+  // Rows [first, end), which must lie in one block and, for every vector column, in one slab, as a batch of
+  // the whole schema, without copying: vector columns are slices of their slabs. All rows, visible or not.
   Result<std::shared_ptr<arrow::RecordBatch>> SliceRows(RowOrdinal first, RowOrdinal end) const;
   // The end of the longest range from `first` that SliceRows takes, at most `limit`.
   RowOrdinal SliceEnd(RowOrdinal first, RowOrdinal limit) const;

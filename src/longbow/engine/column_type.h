@@ -1,0 +1,41 @@
+// Which Arrow types a column may have, and when two of them are the same to Longbow.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "longbow/base/status.h"
+
+namespace arrow {
+class Array;
+class DataType;
+class Field;
+struct ArrayData;
+}  // namespace arrow
+
+namespace longbow::engine {
+
+inline constexpr int kMaxNesting = 8;
+
+// The type a column is stored as: dictionaries and views replaced by what they stand for. InvalidArgument
+// that names `column` for extension types, unions, run-end encoding and nesting deeper than kMaxNesting.
+Result<std::shared_ptr<arrow::DataType>> StoredType(const arrow::DataType& type, std::string_view column);
+// The same for a field, which also may not carry an extension name in its metadata.
+Result<std::shared_ptr<arrow::Field>> StoredField(const arrow::Field& field);
+
+// Whether values of one can be taken for values of the other: names of list items and nullability do not
+// count, utf8 and large_utf8 are one type.
+bool SameColumnType(const arrow::DataType& a, const arrow::DataType& b);
+
+// An integer or floating point type: what a FixedSizeList must hold to be a vector.
+bool IsNumber(const arrow::DataType& type);
+
+// Whether any part of the type is a dictionary, so that a batch cannot be read without the stream's state.
+bool HasDictionary(const arrow::DataType& type);
+
+// `values` as `type`, where SameColumnType holds: shares the buffers, except that offsets are rewritten where
+// utf8 meets large_utf8.
+Result<std::shared_ptr<arrow::ArrayData>> AsColumnType(const std::shared_ptr<arrow::ArrayData>& values,
+                                                       const std::shared_ptr<arrow::DataType>& type);
+
+}  // namespace longbow::engine

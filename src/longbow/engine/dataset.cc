@@ -1,0 +1,433 @@
+#include "longbow/engine/dataset.h"
+
+#include <arrow/type.h>
+
+#include <limits>
+
+#include "longbow/base/check.h"
+
+namespace longbow::engine {
+namespace {
+
+// Ordinals are 32 bits wide; batches are refused before the last ones are handed out.
+constexpr uint64_t kMaxRowVersions = uint64_t{kNoRow} - (uint64_t{1} << 26);
+
+// Appended, not yet on disk, not a client's: creation, evolution and drops are always flushed.
+constexpr auto kCatalogDurability = storage::Durability::kFsync;
+
+int64_t RowBytes(const VectorColumn& column) {
+  return static_cast<int64_t>(distance::ScalarBytes(column.type)) * distance::ScalarsPerElement(column.type) *
+         column.dim;
+}
+
+}  // namespace
+
+ShardInput EngineParts::shard_input() const { return {environment, ledger, arena, gate}; }
+
+Result<std::shared_ptr<Dataset>> Dataset::Make(EngineParts* parts, DatasetId id, std::string name,
+                                               std::shared_ptr<const DatasetSchema> schema) {
+  auto dataset =
+      std::shared_ptr<Dataset>(new Dataset(parts, id, std::move(name), StoredLayout::Make(schema)));
+  dataset->queue_->set_owner(dataset);
+  LB_ASSIGN_OR_RETURN(auto vectors, dataset->shard_->MakeVectors(*schema, 0));
+  dataset->shard_->AddVectors(std::move(vectors));
+  return dataset;
+}
+
+Dataset::Dataset(EngineParts* parts, DatasetId id, std::string name,
+                 std::shared_ptr<const StoredLayout> layout)
+    : parts_(parts),
+      id_(id),
+      name_(std::move(name)),
+      queue_(std::make_shared<ApplyQueue>(parts->environment.appliers, parts->gate, [this] { Publish(); })),
+      appended_(layout),
+      shard_(std::make_shared<Shard>(parts->shard_input(), name_, *layout, id)),
+      applied_(layout) {
+  published_.shard = shard_;
+  published_.layout = std::move(layout);
+  published_.blocks = std::make_shared<const RowBlocks>();
+}
+
+Dataset::~Dataset() = default;
+
+std::shared_ptr<const StoredLayout> Dataset::appended_layout() const {
+  std::lock_guard lock(append_mutex_);
+  return appended_;
+}
+
+Dataset::Published Dataset::published() const {
+  std::lock_guard lock(state_mutex_);
+  return published_;
+}
+
+Status Dataset::Append(RecordKind kind, storage::Durability durability, BufferChain payload,
+                       std::shared_ptr<Mutation> mutation) {
+  storage::LogAppend append;
+  append.shard = id_;
+  append.kind = static_cast<storage::RecordKind>(kind);
+  append.schema_version = appended_->schema->version;
+  append.durability = durability;
+  append.payload = std::move(payload);
+  auto settle = [self = shared_from_this(), mutation](const storage::LogPosition& position, Status status) {
+    self->queue_->Settle(mutation, position, std::move(status));
+  };
+  LB_RETURN_NOT_OK(parts_->log->Append(std::move(append), std::move(settle)).status());
+  queue_->Push(std::move(mutation));
+  return Status::OK();
+}
+
+Status Dataset::AppendCreate(const IpcMessage& schema, std::function<void()> applied) {
+  CreateDatasetRecord record{id_, name_, schema};
+  auto mutation = std::make_shared<Mutation>();
+  mutation->apply = [this, applied = std::move(applied)](const storage::LogPosition& position) {
+    applied_sequence_ = position.sequence;
+    Publish();
+    applied();
+    return WriteAck{position.sequence, 0, kCatalogDurability};
+  };
+  mutation->done = [](const Result<WriteAck>&) {};
+  std::lock_guard lock(append_mutex_);
+  return Append(RecordKind::kCreateDataset, kCatalogDurability, Encode(record), std::move(mutation));
+}
+
+Result<std::shared_ptr<const StoredLayout>> Dataset::Evolve(const arrow::Schema& incoming) {
+  std::lock_guard lock(append_mutex_);
+  const auto shard = published().shard;
+  if (dropped_ || shard == nullptr) return NotThere();
+  LB_RETURN_NOT_OK(queue_->fence());
+  LB_ASSIGN_OR_RETURN(auto merged, MergeSchema(appended_->schema, incoming, parts_->options.schema_limits));
+  if (merged == appended_->schema) return appended_;
+  const size_t known = appended_->schema->vectors.size();
+  int64_t bytes = 0;  // rows so far get room for their missing vectors
+  for (size_t i = known; i < merged->vectors.size(); ++i) {
+    bytes += static_cast<int64_t>(rows_appended_) * RowBytes(merged->vectors[i]);
+  }
+  auto mutation = std::make_shared<Mutation>();
+  LB_ASSIGN_OR_RETURN(mutation->memory, parts_->ledger->Reserve(MemoryUse::kSlabs, bytes));
+  LB_ASSIGN_OR_RETURN(auto vectors, shard->MakeVectors(*merged, known));
+  auto made = std::make_shared<std::vector<std::unique_ptr<ShardVectors>>>(std::move(vectors));
+  auto layout = StoredLayout::Make(merged);
+  EvolveSchemaRecord record;
+  LB_ASSIGN_OR_RETURN(record.schema, EncodeSchema(incoming));
+  mutation->apply = [this, layout, made](const storage::LogPosition& position) {
+    ApplyLayout(position.sequence, layout, std::move(*made));
+    return WriteAck{position.sequence, 0, kCatalogDurability};
+  };
+  mutation->done = [](const Result<WriteAck>&) {};
+  LB_RETURN_NOT_OK(
+      Append(RecordKind::kEvolveSchema, kCatalogDurability, Encode(record), std::move(mutation)));
+  appended_ = layout;
+  return layout;
+}
+
+void Dataset::AppendPut(PreparedPut put, PutRecord record, MemoryReservation message,
+                        MemoryReservation memory, WriteDone done) {
+  const auto append = [&]() -> Result<std::optional<WriteAck>> {
+    std::lock_guard lock(append_mutex_);
+    if (dropped_) return NotThere();
+    LB_RETURN_NOT_OK(queue_->fence());
+    if (rows_appended_ + static_cast<uint64_t>(put.rows) > kMaxRowVersions) {
+      return Error(ErrorCode::kResourceExhausted, "dataset ", name_, " has had ", rows_appended_,
+                   " row versions, all that one shard can number; write to a new dataset");
+    }
+    WriteAck known;
+    const RetryKey retry = record.retry;
+    switch (parts_->retries.Begin(id_, retry, &done, &known)) {
+      case RetryTable::Verdict::kKnown:
+        parts_->counters.duplicates_ignored.Add();
+        return known;
+      case RetryTable::Verdict::kUnderWay:
+        parts_->counters.duplicates_ignored.Add();
+        return std::nullopt;
+      case RetryTable::Verdict::kNew:
+        break;
+    }
+    if (appended_->schema->key == KeyKind::kHidden) {
+      record.hidden_keys = true;
+      record.first_hidden_key = next_hidden_key_;
+      put.keys.resize(static_cast<size_t>(put.rows));
+      for (size_t i = 0; i < put.keys.size(); ++i) put.keys[i] = next_hidden_key_ + i;
+    }
+    record.rows = put.rows;
+    const int64_t rows = put.rows, began = parts_->environment.clock->MonotonicNanos();
+    BufferChain payload = Encode(record);
+    const int64_t bytes = payload.size();
+    auto mutation = std::make_shared<Mutation>();
+    mutation->message = std::move(message);
+    mutation->memory = std::move(memory);
+    auto prepared = std::make_shared<PreparedPut>(std::move(put));
+    mutation->apply = [this, prepared](const storage::LogPosition& position) {
+      return ApplyPut(position.sequence, prepared.get());
+    };
+    auto shared_done = std::make_shared<WriteDone>(std::move(done));
+    mutation->done = [parts = parts_, id = id_, retry, rows, bytes, began,
+                      shared_done](const Result<WriteAck>& ack) {
+      auto waiters = ack.ok() ? parts->retries.Finish(id, retry, *ack) : parts->retries.Abandon(id, retry);
+      if (ack.ok()) {
+        parts->counters.batches_written.Add();
+        parts->counters.rows_written.Add(rows);
+        parts->counters.bytes_written.Add(bytes);
+        parts->counters.ack_nanos.Record(parts->environment.clock->MonotonicNanos() - began);
+      }
+      (*shared_done)(ack);
+      for (auto& waiter : waiters) waiter(ack);
+    };
+    const Status status =
+        Append(RecordKind::kPut, appended_->schema->durability, std::move(payload), std::move(mutation));
+    if (!status.ok()) {
+      // Under the append lock, so no second sender can be waiting for this one.
+      parts_->retries.Abandon(id_, retry);
+      done = std::move(*shared_done);
+      return status;
+    }
+    if (record.hidden_keys) next_hidden_key_ += static_cast<uint64_t>(rows);
+    rows_appended_ += static_cast<uint64_t>(rows);
+    return std::nullopt;
+  };
+  auto now = append();
+  if (!now.ok()) {
+    done(now.status());
+  } else if (now->has_value()) {
+    done(**now);
+  }
+}
+
+void Dataset::AppendDelete(const std::vector<std::string>& texts, WriteDone done) {
+  const auto append = [&]() -> Status {
+    DeleteRecord record;
+    record.kind = published().layout->schema->key;
+    for (const auto& text : texts) {
+      LB_ASSIGN_OR_RETURN(auto key, ParseKey(record.kind, text));
+      record.keys.push_back(std::move(key));
+    }
+    LB_RETURN_NOT_OK(CheckKeysKnown(record.keys, texts));
+    std::lock_guard lock(append_mutex_);
+    if (dropped_) return NotThere();
+    LB_RETURN_NOT_OK(queue_->fence());
+    const auto durability = appended_->schema->durability;
+    BufferChain payload = Encode(record);
+    auto mutation = std::make_shared<Mutation>();
+    auto keys = std::make_shared<std::vector<Key>>(std::move(record.keys));
+    mutation->apply = [this, keys, durability](const storage::LogPosition& position) {
+      const int64_t died = shard_->Delete(position.sequence, *keys);
+      applied_sequence_ = position.sequence;
+      parts_->counters.rows_deleted.Add(died);
+      return WriteAck{position.sequence, died, durability};
+    };
+    auto shared_done = std::make_shared<WriteDone>(std::move(done));
+    mutation->done = [shared_done](Result<WriteAck> ack) { (*shared_done)(std::move(ack)); };
+    const Status status = Append(RecordKind::kDelete, durability, std::move(payload), std::move(mutation));
+    if (!status.ok()) done = std::move(*shared_done);
+    return status;
+  };
+  const Status status = append();
+  if (!status.ok()) done(status);
+}
+
+Status Dataset::CheckKeysKnown(const std::vector<Key>& keys, const std::vector<std::string>& texts) const {
+  const Published state = published();
+  if (state.shard == nullptr) return NotThere();
+  const Visibility visibility{&state.shard->versions(), state.sequence, state.end};
+  for (size_t i = 0; i < keys.size(); ++i) {
+    bool known = false;
+    state.shard->FindKey(keys[i], *state.blocks, visibility, &known);
+    if (!known) return NotFound("id ", texts[i].substr(0, 256), " not found in dataset ", name_);
+  }
+  return Status::OK();
+}
+
+Status Dataset::AppendDrop(std::function<void()> applied, WriteDone done) {
+  auto mutation = std::make_shared<Mutation>();
+  mutation->apply = [applied = std::move(applied)](const storage::LogPosition& position) {
+    applied();
+    return WriteAck{position.sequence, 0, kCatalogDurability};
+  };
+  mutation->done = std::move(done);
+  std::lock_guard lock(append_mutex_);
+  if (dropped_) return NotThere();
+  LB_RETURN_NOT_OK(
+      Append(RecordKind::kDropDataset, kCatalogDurability, Encode(DropDatasetRecord{}), mutation));
+  dropped_ = true;
+  return Status::OK();
+}
+
+bool Dataset::StopWrites() {
+  std::lock_guard lock(append_mutex_);
+  return !std::exchange(dropped_, true);
+}
+
+void Dataset::ResumeWrites() {
+  std::lock_guard lock(append_mutex_);
+  dropped_ = false;
+}
+
+// ---- apply ----
+
+Result<WriteAck> Dataset::ApplyPut(Sequence at, PreparedPut* put) {
+  const int64_t began = parts_->environment.clock->MonotonicNanos();
+  shard_->Put(at, *put);
+  applied_sequence_ = at;
+  parts_->counters.blocks_merged.Add(shard_->blocks_merged() - merged_counted_);
+  merged_counted_ = shard_->blocks_merged();
+  parts_->counters.apply_nanos.Record(parts_->environment.clock->MonotonicNanos() - began);
+  return WriteAck{at, put->rows, applied_->schema->durability};
+}
+
+void Dataset::ApplyLayout(Sequence at, std::shared_ptr<const StoredLayout> layout,
+                          std::vector<std::unique_ptr<ShardVectors>> vectors) {
+  shard_->AddVectors(std::move(vectors));
+  applied_ = std::move(layout);
+  applied_sequence_ = at;
+}
+
+void Dataset::Publish() {
+  if (shard_ == nullptr) return;
+  std::shared_ptr<const View> old_view;  // let go of outside the lock
+  {
+    std::lock_guard lock(state_mutex_);
+    if (published_.sequence == applied_sequence_) return;
+    published_.layout = applied_;
+    published_.blocks = std::make_shared<const RowBlocks>(shard_->block_list().blocks());
+    published_.end = shard_->end();
+    published_.sequence = applied_sequence_;
+    published_.live_rows = shard_->live_rows();
+    published_.bytes = shard_->vector_bytes() + shard_->block_list().bytes();
+    old_view = std::move(view_);
+    view_ = nullptr;
+  }
+  old_view = nullptr;
+  shard_->Published(applied_sequence_);
+}
+
+void Dataset::Drop() {
+  std::shared_ptr<const View> old_view;
+  Published old;
+  {
+    std::lock_guard lock(state_mutex_);
+    old_view = std::move(view_);
+    view_ = nullptr;
+    old = std::move(published_);
+    published_ = Published{};
+    published_.layout = old.layout;
+  }
+  shard_ = nullptr;
+}
+
+// ---- replay ----
+
+namespace {
+
+// Nothing that was once accepted is refused because limits were lowered since.
+constexpr SchemaLimits kReplayLimits{32768, std::numeric_limits<int>::max()};
+
+}  // namespace
+
+Status Dataset::ReplayEvolve(const storage::LogRecord& record) {
+  EvolveSchemaRecord evolve;
+  LB_RETURN_NOT_OK(Decode(record.payload, &evolve));
+  BatchDecoder decoder;
+  IncomingBatch none;
+  LB_RETURN_NOT_OK(decoder.Next(evolve.schema, &none).status());
+  LB_ASSIGN_OR_RETURN(auto merged, MergeSchema(applied_->schema, *decoder.schema(), kReplayLimits));
+  LB_ASSIGN_OR_RETURN(auto vectors, shard_->MakeVectors(*merged, applied_->schema->vectors.size()));
+  ApplyLayout(record.position.sequence, StoredLayout::Make(merged), std::move(vectors));
+  appended_ = applied_;
+  return Status::OK();
+}
+
+Status Dataset::ReplayPut(const storage::LogRecord& record) {
+  PutRecord put;
+  LB_RETURN_NOT_OK(Decode(record.payload, &put));
+  BatchDecoder decoder;
+  IncomingBatch incoming;
+  LB_RETURN_NOT_OK(decoder.Next(put.schema, &incoming).status());
+  LB_ASSIGN_OR_RETURN(const bool no_batch, decoder.Next(put.batch, &incoming));
+  if (no_batch) return Error(ErrorCode::kCorruption, "a put record without a batch");
+  LB_ASSIGN_OR_RETURN(auto prepared, PreparePut(*applied_, incoming));
+  if (prepared.rows != put.rows || put.hidden_keys != (applied_->schema->key == KeyKind::kHidden)) {
+    return Error(ErrorCode::kCorruption, "a put record that does not fit its dataset");
+  }
+  if (put.hidden_keys) {
+    prepared.keys.resize(static_cast<size_t>(put.rows));
+    for (size_t i = 0; i < prepared.keys.size(); ++i) prepared.keys[i] = put.first_hidden_key + i;
+    next_hidden_key_ = put.first_hidden_key + static_cast<uint64_t>(put.rows);
+  }
+  LB_ASSIGN_OR_RETURN(const WriteAck ack, ApplyPut(record.position.sequence, &prepared));
+  rows_appended_ += static_cast<uint64_t>(put.rows);
+  parts_->retries.Finish(id_, put.retry, ack);
+  return Status::OK();
+}
+
+Status Dataset::ReplayDelete(const storage::LogRecord& record) {
+  DeleteRecord deletion;
+  LB_RETURN_NOT_OK(Decode(record.payload, &deletion));
+  if (deletion.kind != applied_->schema->key) {
+    return Error(ErrorCode::kCorruption, "a delete record that does not fit its dataset");
+  }
+  shard_->Delete(record.position.sequence, deletion.keys);
+  applied_sequence_ = record.position.sequence;
+  return Status::OK();
+}
+
+// ---- reading ----
+
+Result<std::shared_ptr<const View>> Dataset::Pin() const {
+  LB_RETURN_NOT_OK(queue_->fence());
+  std::lock_guard lock(state_mutex_);
+  if (published_.shard == nullptr) return NotThere();
+  if (view_ == nullptr) {
+    view_ = std::make_shared<const View>(
+        published_.shard, published_.layout->schema, published_.blocks,
+        Visibility{&published_.shard->versions(), published_.sequence, published_.end}, published_.live_rows);
+  }
+  return view_;
+}
+
+Result<DatasetInfo> Dataset::Info() const {
+  const Published state = published();
+  if (state.shard == nullptr) return NotThere();
+  return DatasetInfo{name_, state.layout->schema, state.live_rows, state.bytes};
+}
+
+void Dataset::WhenIndexed(Done done) const {
+  const Published state = published();
+  const size_t columns = state.layout->schema->vectors.size();
+  if (state.shard == nullptr || columns == 0) return done(state.shard == nullptr ? NotThere() : Status::OK());
+  struct Waiting {
+    std::mutex mutex;
+    size_t left;
+    Status status;
+    Done done;
+  };
+  auto waiting = std::make_shared<Waiting>();
+  waiting->left = columns;
+  waiting->done = std::move(done);
+  for (size_t i = 0; i < columns; ++i) {
+    state.shard->vectors(static_cast<int>(i)).index->WhenIndexed(state.end, [waiting](Status status) {
+      {
+        std::lock_guard lock(waiting->mutex);
+        if (!status.ok()) waiting->status = std::move(status);
+        if (--waiting->left > 0) return;
+      }
+      waiting->done(waiting->status);
+    });
+  }
+}
+
+int64_t Dataset::IndexBacklog() const {
+  const Published state = published();
+  int64_t backlog = 0;
+  if (state.shard == nullptr) return 0;
+  for (size_t i = 0; i < state.layout->schema->vectors.size(); ++i) {
+    const RowOrdinal indexed = state.shard->vectors(static_cast<int>(i)).index->indexed_end();
+    backlog = std::max<int64_t>(backlog, int64_t{state.end} - std::min(indexed, state.end));
+  }
+  return backlog;
+}
+
+int64_t Dataset::tombstones() const {
+  const Published state = published();
+  return state.shard == nullptr ? 0 : state.shard->tombstones();
+}
+
+}  // namespace longbow::engine

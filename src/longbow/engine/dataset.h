@@ -1,0 +1,123 @@
+// A dataset at work: the order of its writes, its shard, and what readers get of it.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "longbow/engine/apply_queue.h"
+#include "longbow/engine/engine.h"
+#include "longbow/engine/record.h"
+#include "longbow/engine/retry_table.h"
+#include "longbow/engine/shard.h"
+#include "longbow/engine/stored_layout.h"
+#include "longbow/storage/commit_log.h"
+
+namespace longbow::engine {
+
+// What the parts of one engine share. The log is there once it is open.
+struct EngineParts {
+  EngineParts(const Environment& env, MemoryLedger* ledger, SlabArena* arena, EngineOptions options)
+      : environment(env), ledger(ledger), arena(arena), options(std::move(options)) {}
+
+  Environment environment;
+  MemoryLedger* ledger = nullptr;
+  SlabArena* arena = nullptr;
+  EngineOptions options;
+  std::shared_ptr<TaskGate> gate = std::make_shared<TaskGate>();
+  RetryTable retries;
+  mutable EngineCounters counters;
+  std::unique_ptr<storage::CommitLog> log;
+
+  ShardInput shard_input() const;
+};
+
+// Three states follow each other: appended (guarded by append_mutex_, decides about writes), applied (the
+// queue's strand), published (guarded by state_mutex_, what readers get).
+class Dataset : public std::enable_shared_from_this<Dataset> {
+ public:
+  // InvalidArgument when an index does not take a column.
+  static Result<std::shared_ptr<Dataset>> Make(EngineParts* parts, DatasetId id, std::string name,
+                                               std::shared_ptr<const DatasetSchema> schema);
+  ~Dataset();
+
+  DatasetId id() const { return id_; }
+  const std::string& name() const { return name_; }  // full
+  ApplyQueue& queue() { return *queue_; }
+
+  // ---- writing: checked, appended, and applied later ----
+  // Logs the dataset's creation; `applied` runs on the strand when it is durable.
+  Status AppendCreate(const IpcMessage& schema, std::function<void()> applied);
+  // The dataset's schema with what `incoming` adds, logged when it adds something.
+  Result<std::shared_ptr<const StoredLayout>> Evolve(const arrow::Schema& incoming);
+  // Takes a put that was prepared against some version of the schema.
+  void AppendPut(PreparedPut put, PutRecord record, MemoryReservation message, MemoryReservation memory,
+                 WriteDone done);
+  void AppendDelete(const std::vector<std::string>& keys, WriteDone done);
+  // `applied` runs on the strand once the drop is durable.
+  Status AppendDrop(std::function<void()> applied, WriteDone done);
+  // For a drop that another record says: no more writes; false when it was dropped before.
+  bool StopWrites();
+  void ResumeWrites();
+  std::shared_ptr<const StoredLayout> appended_layout() const;
+
+  // ---- replay, in the calling thread; Publish makes it visible ----
+  void ReplayCreated(Sequence at) { applied_sequence_ = at; }
+  Status ReplayEvolve(const storage::LogRecord& record);
+  Status ReplayPut(const storage::LogRecord& record);
+  Status ReplayDelete(const storage::LogRecord& record);
+  void Publish();
+  // Readers of the name get nothing any more; views go on.
+  void Drop();
+
+  // ---- reading ----
+  Result<std::shared_ptr<const View>> Pin() const;
+  Result<DatasetInfo> Info() const;
+  void WhenIndexed(Done done) const;
+  int64_t IndexBacklog() const;
+  int64_t tombstones() const;
+
+ private:
+  struct Published {
+    std::shared_ptr<const Shard> shard;  // null once dropped
+    std::shared_ptr<const StoredLayout> layout;
+    std::shared_ptr<const RowBlocks> blocks;
+    RowOrdinal end = 0;
+    Sequence sequence = 0;
+    int64_t live_rows = 0, bytes = 0;
+  };
+
+  Dataset(EngineParts* parts, DatasetId id, std::string name, std::shared_ptr<const StoredLayout> layout);
+  Status NotThere() const { return NotFound("dataset not found: ", name_); }
+  // Logs `payload` and queues `mutation` behind what was appended before. Under append_mutex_.
+  Status Append(RecordKind kind, storage::Durability durability, BufferChain payload,
+                std::shared_ptr<Mutation> mutation);
+  Result<WriteAck> ApplyPut(Sequence at, PreparedPut* put);
+  void ApplyLayout(Sequence at, std::shared_ptr<const StoredLayout> layout,
+                   std::vector<std::unique_ptr<ShardVectors>> vectors);
+  Status CheckKeysKnown(const std::vector<Key>& keys, const std::vector<std::string>& texts) const;
+  Published published() const;
+
+  EngineParts* const parts_;
+  const DatasetId id_;
+  const std::string name_;
+  const std::shared_ptr<ApplyQueue> queue_;
+
+  mutable std::mutex append_mutex_;
+  std::shared_ptr<const StoredLayout> appended_;  // guarded by append_mutex_
+  bool dropped_ = false;                          // guarded by append_mutex_
+  uint64_t next_hidden_key_ = 0;                  // guarded by append_mutex_
+  uint64_t rows_appended_ = 0;                    // guarded by append_mutex_
+
+  std::shared_ptr<Shard> shard_;                 // the strand's; null once dropped
+  std::shared_ptr<const StoredLayout> applied_;  // the strand's
+  Sequence applied_sequence_ = 0;                // the strand's
+  int64_t merged_counted_ = 0;                   // the strand's
+
+  mutable std::mutex state_mutex_;
+  Published published_;                       // guarded by state_mutex_
+  mutable std::shared_ptr<const View> view_;  // guarded by state_mutex_: of published_, made when asked for
+};
+
+}  // namespace longbow::engine

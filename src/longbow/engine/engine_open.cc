@@ -1,0 +1,192 @@
+// Starting: taking the directory, and replaying the log through the same apply that writes use.
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <limits>
+
+#include "longbow/engine/local_engine.h"
+
+namespace longbow::engine {
+namespace {
+
+constexpr std::string_view kNodeFile = "node";
+constexpr std::string_view kLockFile = "LOCK";
+constexpr std::string_view kNodeMagic = "longbow-node 1 ";
+constexpr size_t kNodeIdBytes = 16;
+constexpr SchemaLimits kReplayLimits{32768, std::numeric_limits<int>::max()};
+
+std::string NodeChecksum(std::string_view text) {
+  char hex[17];
+  std::snprintf(hex, sizeof(hex), "%016llx",
+                static_cast<unsigned long long>(XXH3_64bits(text.data(), text.size())));
+  return hex;
+}
+
+// docs/formats/node.md
+Result<std::string> ParseNode(std::string_view text) {
+  const size_t body = kNodeMagic.size() + 2 * kNodeIdBytes;
+  if (text.size() != body + 1 + 16 + 1 || !text.starts_with(kNodeMagic) ||
+      text.substr(body + 1, 16) != NodeChecksum(text.substr(0, body))) {
+    return Error(ErrorCode::kCorruption,
+                 "the file 'node' of the data directory is damaged; restore it from a backup");
+  }
+  return std::string(text.substr(kNodeMagic.size(), 2 * kNodeIdBytes));
+}
+
+}  // namespace
+
+int RecoveryProgress::percent() const {
+  if (finished.load()) return 100;
+  const int64_t total = bytes_total.load();
+  return total <= 0 ? 0 : static_cast<int>(std::min<int64_t>(99, bytes.load() * 100 / total));
+}
+
+Result<std::unique_ptr<Engine>> Engine::Open(const Environment& environment, MemoryLedger* ledger,
+                                             SlabArena* arena, EngineOptions options,
+                                             RecoveryProgress* progress) {
+  auto engine = std::make_unique<LocalEngine>(environment, ledger, arena, std::move(options));
+  LB_RETURN_NOT_OK(engine->Start(progress));
+  return engine;
+}
+
+Status LocalEngine::Start(RecoveryProgress* progress) {
+  FileSystem* files = parts_.environment.files;
+  const std::string note = parts_.options.holder + ", since " +
+                           std::to_string(parts_.environment.clock->WallMicros() / 1000000) +
+                           " (seconds of 1970)";
+  LB_ASSIGN_OR_RETURN(lock_, files->Lock(kLockFile, note));
+  LB_RETURN_NOT_OK(ReadIdentity());
+  LB_ASSIGN_OR_RETURN(const auto manifest, ReadManifest());
+  auto log_options = parts_.options.log;
+  log_options.generation = manifest.log_generation;
+  if (progress != nullptr) MeasureLog(progress);
+  LB_ASSIGN_OR_RETURN(parts_.log, storage::OpenCommitLog(parts_.environment, parts_.ledger, log_options));
+  LB_ASSIGN_OR_RETURN(recovery_, parts_.log->Replay([&](const storage::LogRecord& record) {
+    if (progress != nullptr) {
+      progress->records.fetch_add(1);
+      progress->bytes.fetch_add(record.payload.size());
+    }
+    const Status status = ReplayRecord(record);
+    return status.ok() ? status
+                       : WithContext(status, "log record " + std::to_string(record.position.sequence) +
+                                                 " of shard " + std::to_string(record.position.shard));
+  }));
+  for (const auto& [id, dataset] : replaying_) {
+    dataset->Publish();
+    catalog_.Show(dataset);
+  }
+  replaying_.clear();
+  if (progress != nullptr) progress->finished.store(true);
+  return Status::OK();
+}
+
+Status LocalEngine::ReadIdentity() {
+  FileSystem* files = parts_.environment.files;
+  LB_ASSIGN_OR_RETURN(const bool known, files->Exists(kNodeFile));
+  if (known) {
+    LB_ASSIGN_OR_RETURN(const auto text, files->ReadFile(kNodeFile));
+    return ParseNode(text).Value(&node_id_);
+  }
+  node_id_ = parts_.environment.random->HexToken(kNodeIdBytes);
+  const std::string body = std::string(kNodeMagic) + node_id_;
+  return files->ReplaceFile(kNodeFile, body + " " + NodeChecksum(body) + "\n");
+}
+
+Result<storage::Manifest> LocalEngine::ReadManifest() {
+  auto manifest = storage::LoadManifest(parts_.environment.files);
+  if (manifest.ok() || CodeOf(manifest.status()) != ErrorCode::kNotFound) return manifest;
+  storage::Manifest fresh;
+  LB_RETURN_NOT_OK(storage::SaveManifest(parts_.environment.files, fresh));
+  return fresh;
+}
+
+// Segments are preallocated, so this is an upper bound; it only serves the percentage.
+void LocalEngine::MeasureLog(RecoveryProgress* progress) {
+  FileSystem* files = parts_.environment.files;
+  const auto names = files->List(parts_.options.log.directory);
+  if (!names.ok()) return;
+  for (const auto& name : *names) {
+    auto file = files->Open(parts_.options.log.directory + "/" + name, OpenMode::kRead);
+    if (!file.ok()) continue;
+    progress->bytes_total.fetch_add(static_cast<int64_t>((*file)->Size().ValueOr(0)));
+  }
+}
+
+Status LocalEngine::ReplayRecord(const storage::LogRecord& record) {
+  const auto kind = static_cast<RecordKind>(record.kind);
+  switch (kind) {
+    case RecordKind::kCreateNamespace: {
+      CreateNamespaceRecord create;
+      LB_RETURN_NOT_OK(Decode(record.payload, &create));
+      const auto lock = catalog_.append_lock();
+      catalog_.AddNamespaceAppended(create.name);
+      catalog_.ShowNamespace(create.name);
+      return Status::OK();
+    }
+    case RecordKind::kDropNamespace:
+      return ReplayDropNamespace(record);
+    case RecordKind::kCreateDataset:
+      return ReplayCreate(record);
+    default:
+      break;
+  }
+  const auto found = replaying_.find(record.position.shard);
+  if (found == replaying_.end()) {
+    return Error(ErrorCode::kCorruption, "a record of kind ", record.kind,
+                 " for a dataset that does not exist");
+  }
+  const std::shared_ptr<Dataset> dataset = found->second;
+  switch (kind) {
+    case RecordKind::kEvolveSchema:
+      return dataset->ReplayEvolve(record);
+    case RecordKind::kPut:
+      return dataset->ReplayPut(record);
+    case RecordKind::kDelete:
+      return dataset->ReplayDelete(record);
+    case RecordKind::kDropDataset:
+      ReplayDrop(dataset);
+      return Status::OK();
+    default:
+      return Error(ErrorCode::kFailedPrecondition, "a record of unknown kind ", record.kind,
+                   ": written by a newer program; use that one");
+  }
+}
+
+Status LocalEngine::ReplayCreate(const storage::LogRecord& record) {
+  CreateDatasetRecord create;
+  LB_RETURN_NOT_OK(Decode(record.payload, &create));
+  BatchDecoder decoder;
+  IncomingBatch none;
+  LB_RETURN_NOT_OK(decoder.Next(create.schema, &none).status());
+  LB_ASSIGN_OR_RETURN(auto schema, ReadSchema(*decoder.schema(), kReplayLimits));
+  LB_ASSIGN_OR_RETURN(auto dataset, Dataset::Make(&parts_, create.id, create.name, std::move(schema)));
+  dataset->ReplayCreated(record.position.sequence);
+  const auto lock = catalog_.append_lock();
+  catalog_.AddWritable(dataset);
+  catalog_.SkipId(create.id);
+  replaying_[create.id] = std::move(dataset);
+  return Status::OK();
+}
+
+Status LocalEngine::ReplayDropNamespace(const storage::LogRecord& record) {
+  DropNamespaceRecord drop;
+  LB_RETURN_NOT_OK(Decode(record.payload, &drop));
+  for (const DatasetId id : drop.datasets) {
+    const auto found = replaying_.find(id);
+    if (found != replaying_.end()) ReplayDrop(std::shared_ptr<Dataset>(found->second));
+  }
+  const auto lock = catalog_.append_lock();
+  catalog_.RemoveNamespaceAppended(drop.name);
+  catalog_.HideNamespace(drop.name);
+  return Status::OK();
+}
+
+void LocalEngine::ReplayDrop(const std::shared_ptr<Dataset>& dataset) {
+  dataset->Drop();
+  replaying_.erase(dataset->id());
+  const auto lock = catalog_.append_lock();
+  catalog_.RemoveWritable(*dataset);
+}
+
+}  // namespace longbow::engine

@@ -1,0 +1,135 @@
+#include "longbow/engine/shard.h"
+
+#include <arrow/array/data.h>
+#include <arrow/record_batch.h>
+
+#include "longbow/base/check.h"
+
+namespace longbow::engine {
+
+void ViewPins::Pin(Sequence at) {
+  std::lock_guard lock(mutex_);
+  ++views_[at];
+}
+
+void ViewPins::Unpin(Sequence at) {
+  std::lock_guard lock(mutex_);
+  const auto found = views_.find(at);
+  if (--found->second == 0) views_.erase(found);
+}
+
+void ViewPins::Publish(Sequence at) {
+  std::lock_guard lock(mutex_);
+  published_ = at;
+}
+
+Sequence ViewPins::Horizon() const {
+  std::lock_guard lock(mutex_);
+  return views_.empty() ? published_ : std::min(published_, views_.begin()->first);
+}
+
+ShardVectors::ShardVectors(const VectorColumn& column, const ShardInput& input)
+    : store(column.type, column.dim, input.arena, input.ledger) {}
+
+Shard::Shard(const ShardInput& input, std::string dataset, const StoredLayout& layout, uint64_t seed)
+    : input_(input),
+      dataset_(std::move(dataset)),
+      key_kind_(layout.schema->key),
+      key_payload_(layout.key_payload),
+      seed_(seed),
+      versions_(input.ledger),
+      key_numbers_(input.ledger, MemoryUse::kKeys, 0),
+      previous_(input.ledger, MemoryUse::kRows, kNoRow),
+      keys_(input.ledger),
+      blocks_(input.ledger),
+      vectors_(std::make_unique<std::unique_ptr<ShardVectors>[]>(kMaxVectorColumns)) {}
+
+Shard::~Shard() = default;
+
+int64_t Shard::vector_bytes() const {
+  int64_t bytes = 0;
+  for (size_t i = 0; i < vector_count_.load(std::memory_order_relaxed); ++i) {
+    bytes += static_cast<int64_t>(end_) * static_cast<int64_t>(vectors_[i]->store.row_bytes());
+  }
+  return bytes;
+}
+
+// Hidden keys are drawn in log order, so they ascend with the ordinals.
+RowOrdinal Shard::FindHidden(uint64_t number, RowOrdinal end) const {
+  RowOrdinal low = 0, high = end;
+  while (low < high) {
+    const RowOrdinal middle = low + (high - low) / 2;
+    if (KeyNumber(middle) < number) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low < end && KeyNumber(low) == number ? low : kNoRow;
+}
+
+bool Shard::HasText(RowOrdinal row, const RowBlocks& blocks, std::string_view text) const {
+  const RowBlock* block = FindBlock(blocks, row);
+  LB_CHECK(block != nullptr && key_payload_ >= 0);
+  return TextAt(*block->rows->column_data(key_payload_), row - block->first) == text;
+}
+
+RowOrdinal Shard::FindKey(const Key& key, const RowBlocks& blocks, const Visibility& visibility,
+                          bool* known) const {
+  *known = false;
+  RowOrdinal row =
+      key_kind_ == KeyKind::kHidden ? FindHidden(key.number, visibility.end) : keys_.Newest(key.number);
+  for (; row != kNoRow; row = key_kind_ == KeyKind::kHidden ? kNoRow : previous_.GetRelaxed(row)) {
+    if (row >= visibility.end) continue;
+    if (key_kind_ == KeyKind::kString && !HasText(row, blocks, key.text)) continue;
+    *known = true;
+    if (visibility.Visible(row)) return row;
+    // Versions of one key follow each other: an older one is visible only to a view from before this one's
+    // birth.
+    if (versions_.born(row) <= visibility.at) return kNoRow;
+  }
+  return kNoRow;
+}
+
+void Shard::UnpinView(Sequence at) const {
+  pins_.Unpin(at);
+  ScheduleErase();
+}
+
+void Shard::Published(Sequence at) const {
+  pins_.Publish(at);
+  ScheduleErase();
+}
+
+void Shard::ScheduleErase() const {
+  {
+    std::lock_guard lock(dead_mutex_);
+    if (dead_.empty() || dead_.front().died > pins_.Horizon()) return;
+  }
+  if (erase_scheduled_.exchange(true)) return;
+  input_.environment.builders->Post([gate = input_.gate, weak = weak_from_this()] {
+    gate->Run([&] {
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      self->erase_scheduled_ = false;
+      self->EraseDead();
+    });
+  });
+}
+
+void Shard::EraseDead() const {
+  const Sequence horizon = pins_.Horizon();
+  std::vector<RowOrdinal> rows;
+  {
+    std::lock_guard lock(dead_mutex_);
+    while (!dead_.empty() && dead_.front().died <= horizon) {
+      rows.push_back(dead_.front().row);
+      dead_.pop_front();
+    }
+  }
+  if (rows.empty()) return;
+  const size_t columns = vector_count_.load(std::memory_order_acquire);
+  for (size_t i = 0; i < columns; ++i) vectors_[i]->index->Erase(rows);
+}
+
+}  // namespace longbow::engine

@@ -1,0 +1,139 @@
+// The rows of a dataset on this node: what apply writes and views read.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "longbow/base/chunked_array.h"
+#include "longbow/base/counters.h"
+#include "longbow/base/environment.h"
+#include "longbow/base/row_versions.h"
+#include "longbow/base/slab_arena.h"
+#include "longbow/engine/block_list.h"
+#include "longbow/engine/key.h"
+#include "longbow/engine/key_index.h"
+#include "longbow/engine/prepared_put.h"
+#include "longbow/engine/task_gate.h"
+#include "longbow/index/vector_index.h"
+#include "longbow/index/vector_source.h"
+
+namespace longbow::engine {
+
+// What every shard of a node is made from. Pointers outlive the shards.
+struct ShardInput {
+  Environment environment;
+  MemoryLedger* ledger = nullptr;
+  SlabArena* arena = nullptr;
+  std::shared_ptr<TaskGate> gate;
+};
+
+// One vector column: its bytes and its index.
+struct ShardVectors {
+  ShardVectors(const VectorColumn& column, const ShardInput& input);
+  index::VectorStore store;
+  std::unique_ptr<index::VectorIndex> index;
+};
+
+// Which sequences are still looked at. Guarded by its mutex.
+class ViewPins {
+ public:
+  void Pin(Sequence at);
+  void Unpin(Sequence at);
+  void Publish(Sequence at);  // views to come are at `at` or later
+  // No view, now or later, is older than this.
+  Sequence Horizon() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<Sequence, int64_t> views_;  // guarded by mutex_
+  Sequence published_ = 0;             // guarded by mutex_
+};
+
+// Written by apply, one mutation at a time; read at any time below what was published.
+class Shard : public std::enable_shared_from_this<Shard> {
+ public:
+  Shard(const ShardInput& input, std::string dataset, const StoredLayout& layout, uint64_t seed);
+  ~Shard();
+
+  // ---- apply ----
+  // Stores and indexes for schema.vectors[from...]; fails for what an index does not take, so that apply does
+  // not.
+  Result<std::vector<std::unique_ptr<ShardVectors>>> MakeVectors(const DatasetSchema& schema,
+                                                                 size_t from) const;
+  // The new columns of rows so far are null.
+  void AddVectors(std::vector<std::unique_ptr<ShardVectors>> vectors);
+  // Returns how many rows died by being replaced.
+  int64_t Put(Sequence at, const PreparedPut& put);
+  // Returns how many rows died.
+  int64_t Delete(Sequence at, std::span<const Key> keys);
+  RowOrdinal end() const { return end_; }
+  int64_t live_rows() const { return live_rows_; }
+  const BlockList& block_list() const { return blocks_; }
+  int64_t blocks_merged() const { return blocks_merged_; }
+  int64_t vector_bytes() const;
+
+  // ---- reading ----
+  const std::string& dataset() const { return dataset_; }  // full name
+  KeyKind key_kind() const { return key_kind_; }
+  const RowVersions& versions() const { return versions_; }
+  uint64_t KeyNumber(RowOrdinal row) const { return key_numbers_.GetRelaxed(row); }
+  // Position of the key column in row blocks; -1: hidden keys.
+  int key_payload() const { return key_payload_; }
+  const ShardVectors& vectors(int column) const { return *vectors_[static_cast<size_t>(column)]; }
+  // The row with this key that `visibility` shows; kNoRow when there is none. `known`: whether a row below
+  // visibility.end ever had the key.
+  RowOrdinal FindKey(const Key& key, const RowBlocks& blocks, const Visibility& visibility,
+                     bool* known) const;
+
+  void PinView(Sequence at) const { pins_.Pin(at); }
+  void UnpinView(Sequence at) const;
+  // Apply has published `at`: views to come are no older.
+  void Published(Sequence at) const;
+  int64_t tombstones() const { return tombstones_.value(); }
+
+ private:
+  // Has the indexes forget rows that no view can see any more, on a builder.
+  void ScheduleErase() const;
+  void EraseDead() const;
+  RowOrdinal FindHidden(uint64_t number, RowOrdinal end) const;
+  bool HasText(RowOrdinal row, const RowBlocks& blocks, std::string_view text) const;
+  RowOrdinal NewestAlive(RowOrdinal newest, std::string_view text) const;
+  int64_t ReplaceOlder(Sequence at, const PreparedPut& put, RowOrdinal first);
+  int64_t Bury(Sequence at, std::span<const RowOrdinal> rows);
+
+  const ShardInput input_;
+  const std::string dataset_;
+  const KeyKind key_kind_;
+  const int key_payload_;
+  const uint64_t seed_;
+  RowVersions versions_;
+  ChunkedArray<uint64_t> key_numbers_;
+  ChunkedArray<RowOrdinal> previous_;  // the row before this one with the same key number
+  KeyIndex keys_;
+  BlockList blocks_;  // apply's
+  // Slots that never move, so that readers need no lock; a view's schema says how many are theirs.
+  std::unique_ptr<std::unique_ptr<ShardVectors>[]> vectors_;
+  std::atomic<size_t> vector_count_{0};
+  RowOrdinal end_ = 0;         // apply's
+  int64_t live_rows_ = 0;      // apply's
+  int64_t blocks_merged_ = 0;  // apply's
+
+  mutable ViewPins pins_;
+  struct Dead {
+    Sequence died;
+    RowOrdinal row;
+  };
+  mutable std::atomic<bool> erase_scheduled_{false};
+  mutable std::mutex dead_mutex_;
+  mutable std::deque<Dead> dead_;  // guarded by dead_mutex_: died, in order, and still in the indexes
+  Gauge tombstones_;               // rows that died
+};
+
+}  // namespace longbow::engine
