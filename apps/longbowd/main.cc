@@ -110,7 +110,6 @@ class StopClock {
 // Until told to stop, or until recovery failed.
 int Serve(const StartCommand& command, Node* node, StopSignals* signals, observe::LineLog* log) {
   std::atomic<bool> recovery_failed{false};
-  Print(Banner(command.settings, *node));
   node->Recover([&](Result<RecoveryOutcome> outcome) {
     if (outcome.ok()) {
       Print(ReadyLines(*outcome));
@@ -147,6 +146,7 @@ int Run(const StartCommand& command) {
   if (!signals.ok()) return Refuse(signals.status(), kFailed);
   auto node = Node::Start(settings, &log);
   if (!node.ok()) return Refuse(node.status(), kFailed);
+  Print(Banner(settings, **node));
   if (!command.ports_file.empty()) {
     const Status written = WritePortsFile(command.ports_file, (*node)->ports());
     if (!written.ok()) return Refuse(written, kWrongSettings);
