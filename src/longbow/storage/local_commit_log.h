@@ -71,9 +71,8 @@ class LocalCommitLog : public CommitLog {
   };
 
   // recovery
-  void Remember(const RecordHeader& record);
-  void Remember(const LogMarks& marks);
-  Status CheckBeginning(uint64_t first_segment) const;
+  Status Remember(const RecordHeader& record, const BufferChain& payload);
+  Status CheckBeginning() const;
   Status StartAfter(const LogSurvey& survey);
   Status StartTail(Lock& lock);
 
@@ -116,7 +115,8 @@ class LocalCommitLog : public CommitLog {
   // All below is guarded by mutex_.
   bool replayed_ = false;
   Status failure_;
-  Segments found_;  // until Replay
+  Segments found_;                     // until Replay
+  uint64_t marked_first_segment_ = 0;  // what the last marks replayed say, 0 without any
   uint64_t last_number_ = 0;
   uint64_t durable_number_ = 0;
   Sequence last_sequence_ = 0;

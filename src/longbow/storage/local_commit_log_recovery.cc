@@ -52,32 +52,25 @@ Result<RecoveryReport> LocalCommitLog::Replay(const std::function<Status(const L
   // Nobody else does anything with a log before its replay.
   LB_ASSIGN_OR_RETURN(const LogSurvey survey, SurveyLog(found_));
   RecoveryReport report;
-  uint64_t first_segment = 0;
   shards_.clear();
+  marked_first_segment_ = 0;
   last_sequence_ = survey.last_sequence;
-  LB_RETURN_NOT_OK(
-      ReadRecords(found_, survey, [&](const RecordHeader& record, BufferChain payload) -> Status {
-        if (record.type == RecordType::kMarks) {
-          LB_ASSIGN_OR_RETURN(const LogMarks marks, DecodeMarks(payload));
-          Remember(marks);
-          first_segment = marks.first_segment;
-          return Status::OK();
-        }
-        if (record.type == RecordType::kSeal) return Status::OK();
-        Remember(record);
-        if (record.type != RecordType::kData || survey.truncations.Forgotten(record)) return Status::OK();
-        report.records += 1;
-        report.bytes += record.payload_bytes;
-        return visit({.position = {.generation = record.generation,
-                                   .shard = record.shard,
-                                   .term = record.term,
-                                   .index = record.index,
-                                   .sequence = record.sequence},
-                      .kind = record.kind,
-                      .schema_version = record.schema_version,
-                      .payload = std::move(payload)});
-      }));
-  LB_RETURN_NOT_OK(CheckBeginning(first_segment));
+  const auto take = [&](const RecordHeader& record, BufferChain payload) -> Status {
+    LB_RETURN_NOT_OK(Remember(record, payload));
+    if (record.type != RecordType::kData || survey.truncations.Forgotten(record)) return Status::OK();
+    report.records += 1;
+    report.bytes += record.payload_bytes;
+    return visit({.position = {.generation = record.generation,
+                               .shard = record.shard,
+                               .term = record.term,
+                               .index = record.index,
+                               .sequence = record.sequence},
+                  .kind = record.kind,
+                  .schema_version = record.schema_version,
+                  .payload = std::move(payload)});
+  };
+  LB_RETURN_NOT_OK(ReadRecords(found_, survey, take));
+  LB_RETURN_NOT_OK(CheckBeginning());
   if (survey.torn) {
     const SegmentSpan& end = survey.spans.back();
     report.tail_cut = true;
@@ -90,22 +83,33 @@ Result<RecoveryReport> LocalCommitLog::Replay(const std::function<Status(const L
   return report;
 }
 
-void LocalCommitLog::Remember(const RecordHeader& record) {
-  shards_[record.shard] = {record.term, record.index};
+// What a record says about where its shard and the log stand.
+Status LocalCommitLog::Remember(const RecordHeader& record, const BufferChain& payload) {
+  switch (record.type) {
+    case RecordType::kData:
+    case RecordType::kTruncate:
+      shards_[record.shard] = {record.term, record.index};
+      return Status::OK();
+    case RecordType::kSeal:
+      return Status::OK();
+    case RecordType::kMarks: {
+      LB_ASSIGN_OR_RETURN(const LogMarks marks, DecodeMarks(payload));
+      marked_first_segment_ = marks.first_segment;
+      last_sequence_ = std::max(last_sequence_, marks.last_sequence);
+      for (const LogMarks::Shard& shard : marks.shards) shards_[shard.shard] = {shard.term, shard.last_index};
+      return Status::OK();
+    }
+  }
+  return Error(ErrorCode::kCorruption, "log record ", record.number, " at offset ", record.offset, ": type ",
+               static_cast<int>(record.type), " is unknown");
 }
 
-void LocalCommitLog::Remember(const LogMarks& marks) {
-  last_sequence_ = std::max(last_sequence_, marks.last_sequence);
-  for (const LogMarks::Shard& shard : marks.shards) shards_[shard.shard] = {shard.term, shard.last_index};
-}
-
-// `first_segment`: what the last marks say, 0 without any. Segments are missing in front unless the log
-// begins at record 1 or marks let it begin where it does.
-Status LocalCommitLog::CheckBeginning(uint64_t first_segment) const {
+// Segments are missing in front unless the log begins at record 1 or marks let it begin where it does.
+Status LocalCommitLog::CheckBeginning() const {
   if (found_.empty()) return Status::OK();
   const SegmentHeader& first = found_.front()->header;
   const bool from_the_start = first.cut && first.base == 0;
-  if (from_the_start || first.number <= first_segment) return Status::OK();
+  if (from_the_start || first.number <= marked_first_segment_) return Status::OK();
   return Error(ErrorCode::kCorruption, "log segments before ", found_.front()->path,
                " are missing: it begins behind record ", first.base, " at offset ", kSegmentHeaderBytes,
                ", sequence ", first.base_sequence,

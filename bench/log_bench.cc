@@ -1,0 +1,255 @@
+// What the commit log makes durable: large payloads in MB/s, and many writers of small ones in records/s.
+//   log_bench [--directory PATH] [--megabytes 1024] [--seconds 3] [--json FILE]
+#include <stdlib.h>
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "longbow/base/environment.h"
+#include "longbow/storage/commit_log.h"
+#include "longbow/storage/crc32c.h"
+
+namespace {
+
+using namespace longbow;           // NOLINT: a program, not a header
+using namespace longbow::storage;  // NOLINT
+
+struct Settings {
+  std::string directory = ".";
+  int64_t megabytes = 1024;
+  double seconds = 3;
+  std::string json;
+};
+
+struct Row {
+  std::string name;
+  double value = 0;
+  std::string unit;
+  double p50_us = 0, p99_us = 0;
+};
+
+using SteadyClock = std::chrono::steady_clock;
+double SecondsSince(SteadyClock::time_point start) {
+  return std::chrono::duration<double>(SteadyClock::now() - start).count();
+}
+
+[[noreturn]] void Stop(const Status& status) {
+  std::cerr << status.ToString() << "\n";
+  std::exit(1);
+}
+void Check(const Status& status) {
+  if (!status.ok()) Stop(status);
+}
+
+// A log in a directory that goes with it. Confined.
+class Bench {
+ public:
+  explicit Bench(const Settings& settings) : root_(settings.directory + "/log_bench_data") {
+    std::filesystem::remove_all(root_);
+    auto files = MakePosixFileSystem(root_, 4);
+    Check(files.status());
+    files_ = *std::move(files);
+    options_.spare_segments = 24;
+    Open();
+  }
+  ~Bench() {
+    log_.reset();
+    pool_.reset();
+    files_.reset();
+    std::filesystem::remove_all(root_);
+  }
+  CommitLog& log() { return *log_; }
+
+  // Until the log has filled its spares.
+  void WaitUntilPrepared() {
+    const size_t wanted = options_.spare_segments;
+    for (int i = 0; i < 600; ++i) {
+      size_t spares = 0;
+      for (const std::string& name : *files_->List("log")) spares += name.ends_with(".spare") ? 1 : 0;
+      if (spares >= wanted) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  }
+  void ReleaseAll() {
+    Check(log_->ReleaseThrough(log_->last_appended()));
+    for (int i = 0; i < 100 && log_->counters().segments.value() > 4; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  }
+
+ private:
+  void Open() {
+    const Environment environment{.files = files_.get(),
+                                  .clock = SystemClock(),
+                                  .random = SystemRandom(),
+                                  .appliers = pool_.get(),
+                                  .searchers = pool_.get(),
+                                  .builders = pool_.get()};
+    auto log = OpenCommitLog(environment, nullptr, options_);
+    Check(log.status());
+    log_ = *std::move(log);
+    Check(log_->Replay([](const LogRecord&) { return Status::OK(); }).status());
+  }
+
+  const std::string root_;
+  CommitLogOptions options_;
+  std::unique_ptr<FileSystem> files_;
+  std::unique_ptr<Executor> pool_ = MakeThreadPool({.name = "bench", .threads = 2});
+  std::unique_ptr<CommitLog> log_;
+};
+
+BufferChain MakePayload(int64_t size) {
+  BufferChain chain;
+  uint64_t state = 1;
+  while (chain.size() < size) {
+    std::string piece(static_cast<size_t>(std::min<int64_t>(1 << 20, size - chain.size())), '\0');
+    for (char& byte : piece) byte = static_cast<char>((state = state * 6364136223846793005u + 1) >> 56);
+    chain.AppendString(std::move(piece));
+  }
+  return chain;
+}
+
+// `writers` writers, each with one append under way, until `enough` says so of the appends so far.
+struct Load {
+  int64_t appends = 0;
+  double seconds = 0;
+  std::vector<double> latencies_us;
+};
+Load Run(CommitLog* log, int writers, const BufferChain& payload,
+         const std::function<bool(int64_t, double)>& enough) {
+  Load load;
+  std::mutex mutex;
+  std::condition_variable idle;
+  int active = writers;
+  const auto start = SteadyClock::now();
+  std::function<void(ShardId)> write = [&](ShardId shard) {
+    const auto begin = SteadyClock::now();
+    Check(log->Append({.shard = shard, .payload = payload},
+                      [&, shard, begin](const LogPosition&, const Status& status) {
+                        Check(status);
+                        bool again = false;
+                        {
+                          std::lock_guard lock(mutex);
+                          load.latencies_us.push_back(SecondsSince(begin) * 1e6);
+                          load.appends += 1;
+                          again = !enough(load.appends + active - 1, SecondsSince(start));
+                          if (!again && --active == 0) idle.notify_all();
+                        }
+                        if (again) write(shard);
+                      })
+              .status());
+  };
+  for (int writer = 0; writer < writers; ++writer) write(static_cast<ShardId>(writer + 1));
+  std::unique_lock lock(mutex);
+  idle.wait(lock, [&] { return active == 0; });
+  load.seconds = SecondsSince(start);
+  std::sort(load.latencies_us.begin(), load.latencies_us.end());
+  return load;
+}
+
+Row ToRow(std::string name, const Load& load, double per_append, std::string unit) {
+  const auto& sorted = load.latencies_us;
+  return {std::move(name), static_cast<double>(load.appends) * per_append / load.seconds, std::move(unit),
+          sorted[sorted.size() / 2], sorted[sorted.size() * 99 / 100]};
+}
+
+std::vector<Row> RunAll(const Settings& settings) {
+  std::vector<Row> rows;
+  {
+    const std::string bytes(5 << 20, 'x');
+    const auto start = SteadyClock::now();
+    uint32_t crc = 0;
+    for (int i = 0; i < 400; ++i) crc = ExtendCrc32c(crc, bytes.data(), bytes.size());
+    rows.push_back({"crc32c of 5 MiB" + std::string(crc == 0 ? " " : ""),
+                    400 * 5.24288 / 1000 / SecondsSince(start), "GB/s"});
+  }
+  const BufferChain large = MakePayload(5'000'000);
+  const auto total = [&](int64_t appends, double) { return appends * 5 >= settings.megabytes; };
+  {
+    Bench bench(settings);
+    rows.push_back(
+        ToRow("5 MB payloads, 4 writers, new files", Run(&bench.log(), 4, large, total), 5, "MB/s"));
+    bench.ReleaseAll();
+    bench.WaitUntilPrepared();
+    rows.push_back(
+        ToRow("5 MB payloads, 4 writers, used segments", Run(&bench.log(), 4, large, total), 5, "MB/s"));
+  }
+  {
+    Bench bench(settings);
+    bench.WaitUntilPrepared();
+    rows.push_back(
+        ToRow("5 MB payloads, 4 writers, prepared spares", Run(&bench.log(), 4, large, total), 5, "MB/s"));
+    bench.ReleaseAll();
+    bench.WaitUntilPrepared();
+    rows.push_back(
+        ToRow("5 MB payloads, 1 writer, used segments", Run(&bench.log(), 1, large, total), 5, "MB/s"));
+    bench.ReleaseAll();
+    const BufferChain small = MakePayload(100);
+    const auto time = [&](int64_t, double seconds) { return seconds >= settings.seconds; };
+    for (const int writers : {1, 8, 64, 512}) {
+      const int64_t before = bench.log().counters().flushes.value();
+      const Load load = Run(&bench.log(), writers, small, time);
+      const auto flushes = static_cast<double>(bench.log().counters().flushes.value() - before);
+      rows.push_back(ToRow("100 B payloads, " + std::to_string(writers) + " writers", load, 1, "records/s"));
+      rows.push_back({"  records a flush", static_cast<double>(load.appends) / flushes, "records"});
+    }
+  }
+  return rows;
+}
+
+Settings Parse(int argc, char** argv) {
+  Settings settings;
+  for (int i = 1; i < argc; i += 2) {
+    const std::string_view flag = argv[i];
+    if (i + 1 == argc) Stop(InvalidArgument(flag, " needs a value"));
+    const std::string value = argv[i + 1];
+    if (flag == "--directory") {
+      settings.directory = value;
+    } else if (flag == "--megabytes") {
+      settings.megabytes = std::stoll(value);
+    } else if (flag == "--seconds") {
+      settings.seconds = std::stod(value);
+    } else if (flag == "--json") {
+      settings.json = value;
+    } else {
+      Stop(InvalidArgument("unknown flag ", flag, "; see the head of log_bench.cc"));
+    }
+  }
+  return settings;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const Settings settings = Parse(argc, argv);
+  const std::vector<Row> rows = RunAll(settings);
+  std::FILE* json = settings.json.empty() ? nullptr : std::fopen(settings.json.c_str(), "w");
+  if (json != nullptr) std::fprintf(json, "[");
+  for (const Row& row : rows) {
+    std::printf("%-44s %12.1f %-10s p50 %9.0f us  p99 %9.0f us\n", row.name.c_str(), row.value,
+                row.unit.c_str(), row.p50_us, row.p99_us);
+    if (json != nullptr) {
+      std::fprintf(
+          json,
+          "%s\n{\"name\": \"%s\", \"value\": %.3f, \"unit\": \"%s\", \"p50_us\": %.1f, \"p99_us\": %.1f}",
+          &row == rows.data() ? "" : ",", row.name.c_str(), row.value, row.unit.c_str(), row.p50_us,
+          row.p99_us);
+    }
+  }
+  if (json != nullptr) {
+    std::fprintf(json, "]\n");
+    std::fclose(json);
+  }
+}
