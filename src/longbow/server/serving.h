@@ -17,8 +17,8 @@
 
 namespace longbow::server {
 
-// Made before the ports open, told by Open or Fail how recovery ended. Thread-safe. Owned by the program; outlives the
-// servers that read it and every completion of the engine it holds.
+// Made before the ports open, told by Open or Fail how recovery ended. Thread-safe. Owned by the program;
+// outlives the servers that read it and every completion of the engine it holds.
 class Serving {
  public:
   // Calls that may wait for recovery at one time; further ones are told Unavailable at once.
@@ -41,8 +41,9 @@ class Serving {
   query::QueryEngine* query() const { return query_.load(std::memory_order_acquire); }
 
   using Ready = std::function<void(Status)>;
-  // Calls `ready` exactly once: at once when open, else from Open, Fail, or at `deadline_ns` on the monotonic clock (0:
-  // none) with Unavailable "warming n %"; never blocks. Returns a number for Forget, 0 when `ready` was already called.
+  // Calls `ready` exactly once: at once when open, else from Open, Fail, or at `deadline_ns` on the monotonic
+  // clock (0: none) with Unavailable "warming n %"; never blocks. Returns a number for Forget, 0 when `ready`
+  // was already called.
   uint64_t WhenOpen(int64_t deadline_ns, Ready ready);
   // The caller went away: true when its `ready` will not be called any more.
   bool Forget(uint64_t number);

@@ -1,0 +1,137 @@
+#include "longbow/protocol/actions.h"
+
+#include <arrow/array.h>
+#include <arrow/buffer.h>
+#include <arrow/io/memory.h>
+#include <arrow/ipc/writer.h>
+#include <arrow/record_batch.h>
+
+#include <nlohmann/json.hpp>
+
+#include "longbow/protocol/search_json.h"
+
+namespace longbow::protocol {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kWhat = "action body";
+
+std::string Dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+// An empty body reads as {}.
+Result<JsonDocument> ParseBody(std::string_view body, size_t max_bytes) {
+  return JsonDocument::Parse(body.empty() ? std::string_view("{}") : body, max_bytes, kWhat);
+}
+
+Status CheckDataset(const JsonObject& object, const std::string& dataset) {
+  return dataset.empty() ? object.Invalid("expected \"dataset\" to be a dataset's name") : Status::OK();
+}
+
+}  // namespace
+
+Result<VectorSearchBody> ReadVectorSearch(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxSearchBodyBytes));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  VectorSearchBody out;
+  out.call.request.k = {0};
+  out.call.request.columns.emplace();
+  LB_RETURN_NOT_OK(ReadSearch(object, &out.call));
+  std::string format = "arrow";
+  LB_RETURN_NOT_OK(object.Read("format", &format));
+  if (format != "arrow" && format != "json") {
+    return object.Invalid("format: expected \"arrow\" or \"json\", got \"" + format + "\"");
+  }
+  out.json = format == "json";
+  LB_RETURN_NOT_OK(CheckDataset(object, out.call.request.dataset));
+  LB_RETURN_NOT_OK(CheckHasQuery(out.call));
+  return out;
+}
+
+Result<SearchCall> ReadVectorSearchByKey(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  SearchCall out;
+  out.request.k = {0};
+  out.request.columns.emplace();
+  LB_RETURN_NOT_OK(ReadSearch(object, &out));
+  LB_RETURN_NOT_OK(CheckDataset(object, out.request.dataset));
+  std::optional<std::string> key;
+  LB_RETURN_NOT_OK(object.ReadKey("id", &key));
+  if (!key) return object.Invalid("expected \"id\" to be the key of a row");
+  out.request.queries = {};
+  out.request.queries.keys.push_back(*std::move(key));
+  return out;
+}
+
+Result<DeleteBody> ReadDelete(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  DeleteBody out;
+  LB_RETURN_NOT_OK(object.Read("name", &out.dataset));
+  LB_RETURN_NOT_OK(object.Read("dataset", &out.dataset));
+  LB_RETURN_NOT_OK(CheckDataset(object, out.dataset));
+  std::optional<std::string> key;
+  LB_RETURN_NOT_OK(object.ReadKey("id", &key));
+  if (key) out.keys.push_back(*std::move(key));
+  if (const auto list = object.Find("ids")) {
+    if (!list->is_array()) return object.Wrong("ids", "an array of strings or integers", *list);
+    for (simdjson::dom::element item : simdjson::dom::array(*list)) {
+      auto text = KeyText(item);
+      if (!text.ok()) return object.Wrong("ids", "an array of strings or integers", item);
+      out.keys.push_back(*std::move(text));
+    }
+  }
+  if (out.keys.empty()) return object.Invalid("expected \"id\" or \"ids\" to be keys of rows");
+  return out;
+}
+
+Result<Subject> ReadSubject(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  Subject out;
+  LB_RETURN_NOT_OK(object.Read("dataset", &out.dataset));
+  LB_RETURN_NOT_OK(object.Read("name", &out.name));
+  return out;
+}
+
+std::string StatusJson(std::string_view status) { return Dump({{"status", status}}); }
+std::string CountJson(int64_t count) { return Dump({{"count", count}}); }
+
+std::string NamespacesJson(const std::vector<std::string>& names) {
+  return Dump({{"namespaces", names}, {"count", names.size()}});
+}
+
+std::string ReadinessJson(std::string_view status, std::string_view reason, int64_t index_len) {
+  json out = {{"status", status}, {"index_len", index_len}};
+  if (!reason.empty()) out["reason"] = reason;
+  return Dump(out);
+}
+
+Result<std::string> HitsJson(const arrow::RecordBatch& hits, int64_t first, int64_t end) {
+  const auto ids = std::dynamic_pointer_cast<arrow::UInt64Array>(hits.GetColumnByName("id"));
+  const auto keys = std::dynamic_pointer_cast<arrow::StringArray>(hits.GetColumnByName("key"));
+  const auto scores = std::dynamic_pointer_cast<arrow::FloatArray>(hits.GetColumnByName("score"));
+  if (!ids || !scores) return Error(ErrorCode::kInternal, "search hits lack id or score");
+  json out = {{"ids", json::array()}, {"scores", json::array()}};
+  for (int64_t row = first; row < end; ++row) {
+    if (keys) {
+      out["ids"].push_back(keys->GetString(row));
+    } else {
+      out["ids"].push_back(ids->Value(row));
+    }
+    out["scores"].push_back(scores->Value(row));
+  }
+  return Dump(out);
+}
+
+Result<std::string> HitsStream(const arrow::RecordBatch& hits, int64_t first, int64_t end) {
+  LB_ASSIGN_OR_RETURN(auto sink, arrow::io::BufferOutputStream::Create());
+  LB_ASSIGN_OR_RETURN(auto writer, arrow::ipc::MakeStreamWriter(sink, hits.schema()));
+  if (end > first) LB_RETURN_NOT_OK(writer->WriteRecordBatch(*hits.Slice(first, end - first)));
+  LB_RETURN_NOT_OK(writer->Close());
+  LB_ASSIGN_OR_RETURN(auto bytes, sink->Finish());
+  return bytes->ToString();
+}
+
+}  // namespace longbow::protocol

@@ -1,0 +1,50 @@
+// DoExchange: the command that opens a stream, request batches of searches, and what goes beside each answer.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "longbow/base/status.h"
+#include "longbow/protocol/flight_messages.h"
+#include "longbow/protocol/ticket.h"
+
+namespace arrow {
+class RecordBatch;
+}
+
+namespace longbow::protocol {
+
+inline constexpr int64_t kDefaultK = 10;
+
+// Searches with what the command's JSON said; request batches fill in the rest.
+struct ExchangeSearch {
+  SearchCall defaults;
+};
+struct ExchangeIngest {
+  std::string dataset;
+};
+using ExchangeCommand = std::variant<ExchangeSearch, ExchangeIngest>;
+
+// A command "VectorSearch" or "search", or JSON {"command": one of these, defaults as in search_json.h}; or
+// the path
+// ["ingest", dataset]. InvalidArgument that names these for anything else.
+Result<ExchangeCommand> ReadExchangeCommand(const FlightDescriptor& descriptor);
+
+struct ExchangeRequest {
+  SearchCall call;
+  std::string request_id;  // as JSON text: "abc" with its quotes, or 12; empty when absent
+};
+
+// One query a row. Columns: dataset (utf8, the same in every row; may be left out when the command names it),
+// query_vector (list or fixed-size list of numbers) or id (stored rows: integers or utf8), k (any integer
+// type), ef and recall (the batch is searched with the largest of each), request_id (utf8 or integer, of the
+// first row). InvalidArgument that names the column.
+Result<ExchangeRequest> ReadExchangeRequest(const arrow::RecordBatch& batch, const SearchCall& defaults);
+
+// {"request_id", "sequence", "coverage": exact|approximate|partial, "stats": {...}}.
+std::string WriteExchangeMetadata(const std::string& request_id, const query::SearchAnswer& answer);
+
+std::string_view CoverageName(index::Coverage coverage);
+
+}  // namespace longbow::protocol

@@ -1,0 +1,19 @@
+// A search as clients write it in JSON: in tickets, in action bodies, as the defaults of an exchange.
+// Internal to protocol/.
+#pragma once
+
+#include "longbow/base/status.h"
+#include "longbow/protocol/json_document.h"
+#include "longbow/protocol/ticket.h"
+
+namespace longbow::protocol {
+
+// Keys: dataset (or name), vector, vectors, k, filters, ef, recall, exact, columns, include_vectors,
+// vector_format, vector_column, deadline_ms, max_distances, local_only, text_query, alpha, graph_alpha. What
+// is absent stays as it is in `call`. `k` is checked by query/, as it depends on limits.
+Status ReadSearch(const JsonObject& object, SearchCall* call);
+
+// InvalidArgument "no query vector provided" when nothing says what to look for.
+Status CheckHasQuery(const SearchCall& call);
+
+}  // namespace longbow::protocol

@@ -1,0 +1,74 @@
+#include "longbow/server/action_list.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "longbow/protocol/error_text.h"
+#include "longbow/protocol/flight_messages.h"
+
+namespace longbow::server {
+namespace {
+
+constexpr ActionType kActions[] = {
+    {"VectorSearch", "Nearest rows to one or more vectors; one Arrow stream a vector", true, VectorSearch},
+    {"VectorSearchByID", "Nearest rows to a stored row; JSON", true, VectorSearchByKey},
+    {"delete", "Deletes rows by key", true, DeleteRows},
+    {"Delete", "The same as delete", true, DeleteRows},
+    {"delete-dataset", "Drops a dataset", true, DeleteDataset},
+    {"check_readiness", "Whether a dataset, or the server, is recovered and indexed", false, CheckReadiness},
+    {"wait_indexed", "Waits until every row of a dataset, or of all, is indexed", true, WaitIndexed},
+    {"CreateNamespace", "Creates a namespace", true, CreateNamespace},
+    {"DeleteNamespace", "Drops a namespace with its datasets, or the dataset of that name", true,
+     DeleteNamespace},
+    {"ListNamespaces", "Names of all namespaces", true, ListNamespaces},
+    {"GetTotalNamespaceCount", "Number of namespaces", true, CountNamespaces},
+    {"GetNamespaceDatasetCount", "Number of datasets in a namespace", true, CountDatasets},
+    {"cluster-status", "Members of the cluster", false, ClusterStatus},
+};
+
+}  // namespace
+
+std::span<const ActionType> ActionTypes() { return kActions; }
+
+void ActionCall::Finish(const Result<std::vector<std::string>>& bodies) const {
+  if (!bodies.ok()) return call_->Finish(bodies.status());
+  std::vector<std::string> messages;
+  messages.reserve(bodies->size());
+  for (const auto& body : *bodies) messages.push_back(protocol::EncodeActionResult(body));
+  call_->Finish(std::move(messages));
+}
+
+void ActionCall::FinishOne(Result<std::string> body) const {
+  if (!body.ok()) return call_->Finish(body.status());
+  Finish(std::vector<std::string>{*std::move(body)});
+}
+
+void ActionCall::RunSearch(double nanos, std::function<void()> work) const {
+  const Status placed =
+      shared().RunSearch(nanos, [call = call_, work = std::move(work)] { call->Guard(work); });
+  if (!placed.ok()) FinishOne(placed);
+}
+
+void DoAction(std::shared_ptr<RequestCall> call, std::string request) {
+  auto action = protocol::ParseAction(request);
+  if (!action.ok()) return call->Finish(action.status());
+  const auto type = std::find_if(std::begin(kActions), std::end(kActions),
+                                 [&](const ActionType& t) { return t.name == action->type; });
+  if (type == std::end(kActions)) {
+    return call->Finish(Error(ErrorCode::kUnimplemented, "unknown action type ",
+                              protocol::PrintableText(action->type, 128),
+                              ": ListActions tells the known ones"));
+  }
+  const ActionCall running(call, std::move(action->body));
+  if (!type->needs_engine) return type->run(running);
+  call->WhenOpen([running, run = type->run] { run(running); });
+}
+
+void ListActions(std::shared_ptr<RequestCall> call, std::string) {
+  std::vector<std::string> out;
+  for (const ActionType& type : kActions)
+    out.push_back(protocol::EncodeActionType(type.name, type.description));
+  call->Finish(std::move(out));
+}
+
+}  // namespace longbow::server

@@ -1,0 +1,87 @@
+#include "longbow/server/flight_shared.h"
+
+#include <algorithm>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "longbow/server/stream_reactor.h"
+
+namespace longbow::server {
+namespace {
+
+// gRPC 1.51 polls its callback queue with half as many threads as there are cores, 2 to 16
+// (src/cpp/common/completion_queue_cc.cc).
+int CallbackThreads() { return std::clamp(static_cast<int>(std::thread::hardware_concurrency()) / 2, 2, 16); }
+
+std::string_view HeaderOf(const grpc::ServerContextBase& context, const char* name) {
+  const auto& headers = context.client_metadata();
+  const auto found = headers.find(name);
+  if (found == headers.end() || headers.count(name) != 1) return {};
+  return {found->second.data(), found->second.size()};
+}
+
+}  // namespace
+
+HandlerLoad::HandlerLoad() : handlers_(CallbackThreads()) {}
+
+bool CallTable::Add(StreamReactor* call, size_t limit) {
+  std::lock_guard lock(mutex_);
+  if (calls_.size() >= limit) return false;
+  calls_.insert(call);
+  return true;
+}
+
+void CallTable::Remove(StreamReactor* call) {
+  std::lock_guard lock(mutex_);
+  calls_.erase(call);
+}
+
+std::vector<std::shared_ptr<StreamReactor>> CallTable::All() const {
+  std::vector<std::shared_ptr<StreamReactor>> out;
+  std::lock_guard lock(mutex_);
+  out.reserve(calls_.size());
+  for (StreamReactor* call : calls_) out.push_back(call->shared_from_this());
+  return out;
+}
+
+Status FlightShared::RunSearch(double nanos, Task search) {
+  if (nanos < options.inline_search_nanos && handlers.AnotherIsFree()) {
+    counters.searches_inline.Add();
+    search();
+    return Status::OK();
+  }
+  if (searchers().TryPost(std::move(search))) return Status::OK();
+  counters.searches_refused.Add();
+  return Error(ErrorCode::kResourceExhausted, "too many searches are waiting (", searchers().waiting(),
+               "): send fewer at a time, or try again");
+}
+
+bool SameSecret(std::string_view expected, std::string_view given) {
+  // Every byte of `given` is looked at; the volatile keeps the compiler from stopping early.
+  volatile unsigned char different = expected.size() == given.size() ? 0 : 1;
+  for (size_t i = 0; i < given.size(); ++i) {
+    const unsigned char want =
+        expected.empty() ? 0 : static_cast<unsigned char>(expected[i % expected.size()]);
+    different = static_cast<unsigned char>(different | (want ^ static_cast<unsigned char>(given[i])));
+  }
+  return different == 0;
+}
+
+Status CheckToken(const grpc::ServerContextBase& context, const FlightOptions& options) {
+  if (options.token.empty()) return Status::OK();
+  constexpr std::string_view kBearer = "Bearer ";
+  std::string_view given = HeaderOf(context, "authorization");
+  if (given.starts_with(kBearer)) {
+    given.remove_prefix(kBearer.size());
+  } else {
+    given = HeaderOf(context, "auth-token-bin");  // where Flight's clients put what Handshake gave them
+  }
+  if (SameSecret(options.token, given)) return Status::OK();
+  return Error(
+      ErrorCode::kUnauthenticated, given.empty() ? "no token" : "wrong token",
+      ": send the header \"authorization: Bearer <token>\" with the token from the server's token file");
+}
+
+}  // namespace longbow::server

@@ -1,0 +1,121 @@
+#include "longbow/server/get_stream.h"
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "longbow/protocol/flight_data.h"
+#include "longbow/protocol/flight_messages.h"
+#include "longbow/server/byte_buffers.h"
+#include "longbow/server/search_call.h"
+
+namespace longbow::server {
+
+GetStream::GetStream(std::shared_ptr<FlightShared> shared, grpc::CallbackServerContext* context)
+    : StreamReactor(std::move(shared), context, FlightCall::kDoGet, Input::kOneMessage) {}
+
+void GetStream::OnHalfClose() { End(InvalidArgument("DoGet without a ticket")); }
+
+void GetStream::OnMessage(BufferChain message) {
+  auto ticket = protocol::ParseTicket(ToText(message));
+  if (!ticket.ok()) return End(ticket.status());
+  auto request = protocol::ReadTicket(*ticket);
+  if (!request.ok()) return End(request.status());
+  WhenOpen([this, request = *std::move(request)]() mutable { Begin(std::move(request)); });
+}
+
+void GetStream::Begin(protocol::TicketRequest request) {
+  if (auto* search = std::get_if<protocol::SearchCall>(&request)) return BeginSearch(std::move(*search));
+  auto& scan = std::get<query::ScanRequest>(request);
+  dataset_ = scan.dataset;
+  heavy_ = scan.filter.has_value();
+  if (!heavy_ && shared().handlers.AnotherIsFree()) return BeginScan(scan);
+  Post([this, scan = std::move(scan)] { BeginScan(scan); });
+}
+
+void GetStream::BeginScan(const query::ScanRequest& request) {
+  auto scan = serving().query()->OpenScan(request);
+  if (!scan.ok()) return EndWith(scan.status(), request.dataset);
+  scan_ = *std::move(scan);
+  auto messages = SchemaMessages(*scan_->schema());
+  if (!messages.ok()) return End(messages.status());
+  NextOfScan(*std::move(messages));
+}
+
+void GetStream::BeginSearch(protocol::SearchCall call) {
+  dataset_ = call.request.dataset;
+  FillLimits(&call, shared(), deadline_ns(), stop());
+  const double nanos = serving().query()->EstimateNanos(call.request);
+  const Status placed = shared().RunSearch(nanos, [this, self = shared_from_this(), call = std::move(call)] {
+    Guard([&] {
+      auto answer = serving().query()->Search(call.request);
+      if (!answer.ok()) return EndWith(answer.status(), call.request.dataset);
+      hits_ = std::move(answer->hits);
+      auto messages = SchemaMessages(*hits_->schema());
+      if (!messages.ok()) return End(messages.status());
+      NextOfSearch(*std::move(messages));
+    });
+  });
+  if (!placed.ok()) End(placed);
+}
+
+void GetStream::OnSent() {
+  if (hits_) return NextOfSearch({});
+  if (!heavy_ && shared().handlers.AnotherIsFree()) return NextOfScan({});
+  Post([this] { NextOfScan({}); });
+}
+
+void GetStream::NextOfScan(std::vector<grpc::ByteBuffer> before) {
+  if (Over()) return scan_.reset();
+  auto batch = scan_->Next();
+  if (!batch.ok()) return End(batch.status());
+  if (*batch) return SendBatch(std::move(before), **batch);
+  scan_.reset();
+  Send(std::move(before));
+  End(Status::OK());
+}
+
+void GetStream::NextOfSearch(std::vector<grpc::ByteBuffer> before) {
+  if (next_hit_ < hits_->num_rows()) {
+    const int64_t rows = std::min(kSearchBatchRows, hits_->num_rows() - next_hit_);
+    const auto batch = hits_->Slice(next_hit_, rows);
+    next_hit_ += rows;
+    return SendBatch(std::move(before), *batch);
+  }
+  Send(std::move(before));
+  End(Status::OK());
+}
+
+Result<std::vector<grpc::ByteBuffer>> GetStream::SchemaMessages(const arrow::Schema& schema) {
+  LB_ASSIGN_OR_RETURN(const BufferChain message, protocol::EncodeSchemaMessage(schema));
+  std::vector<grpc::ByteBuffer> out;
+  out.push_back(ToByteBuffer(message));
+  return out;
+}
+
+void GetStream::SendBatch(std::vector<grpc::ByteBuffer> before, const arrow::RecordBatch& batch) {
+  auto message = protocol::EncodeBatchMessage(batch);
+  if (!message.ok()) return End(message.status());
+  if (message->size() > shared().options.max_send_bytes) {
+    return End(Error(ErrorCode::kResourceExhausted, "a batch of ", message->size(),
+                     " bytes exceeds the limit of ", shared().options.max_send_bytes,
+                     " bytes a message: ask for fewer columns or rows"));
+  }
+  if (!std::exchange(sent_batch_, true)) {
+    shared().counters.first_chunk_nanos.Record(shared().clock().MonotonicNanos() - start_ns());
+  }
+  shared().counters.rows_got.Add(batch.num_rows());
+  before.push_back(ToByteBuffer(*message));
+  Send(std::move(before));  // the last step: OnSent may run before this returns
+}
+
+// DoGet's clients know a missing dataset by these words.
+void GetStream::EndWith(const Status& status, const std::string& dataset) {
+  if (CodeOf(status) != ErrorCode::kNotFound) return End(status);
+  End(NotFound("dataset ", dataset, " not found"));
+}
+
+}  // namespace longbow::server
