@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "banner.h"
+#include "grpc_log.h"
 #include "longbow/observe/line_log.h"
 #include "node.h"
 #include "settings.h"
@@ -140,6 +141,7 @@ int Run(const StartCommand& command) {
   const Status reach = CheckReach(settings);
   if (!reach.ok()) return Refuse(reach, kWrongSettings);
   observe::LineLog log = MakeLog(settings);
+  const GrpcLog grpc_log(&log);
   for (const std::string& name : command.without_effect)
     log.Warn("setting without effect", {{"source", name}});
   auto signals = StopSignals::Make();

@@ -47,8 +47,14 @@ server::FlightOptions FlightOptionsOf(const Settings& settings, const std::strin
   return options;
 }
 
+// What a second server on the same data directory is told about this one.
+std::string Holder() {
+  return "longbowd " + std::string(Version()) + ", process " + std::to_string(getpid());
+}
+
 engine::EngineOptions EngineOptionsOf(const Settings& settings) {
   engine::EngineOptions options;
+  options.holder = Holder();
   options.log.segment_bytes = static_cast<uint64_t>(settings.storage_log_segment_size);
   options.log.max_pending_bytes = static_cast<uint64_t>(settings.storage_log_max_pending);
   options.schema_limits.max_dim = static_cast<uint32_t>(settings.max_dimension);
@@ -97,8 +103,7 @@ Status Node::TakeDirectory() {
   auto files = MakePosixFileSystem(settings_.data_path, static_cast<int>(settings_.io_threads));
   if (!files.ok()) return WithContext(files.status(), "data directory " + settings_.data_path);
   files_ = std::move(*files);
-  const std::string note = "longbowd " + std::string(Version()) + ", process " + std::to_string(getpid());
-  auto lock = files_->Lock(kLockFile, note);
+  auto lock = files_->Lock(kLockFile, Holder());
   if (!lock.ok()) {
     return WithContext(lock.status(),
                        "data directory " + settings_.data_path +
@@ -197,12 +202,6 @@ observe::HttpReply Node::Metrics() const {
   text.VisitValue("build_info", "1; the version is its label.", {{"version", std::string(Version())}}, 1);
   text.VisitValue("ready", "1 when calls are served.", {}, Ready().status == 200);
   text.VisitValue("recovery_percent", "How much of the log has been replayed.", {}, progress_.percent());
-  text.VisitValue("grpc_max_recv_msg_size_bytes", "Largest message taken.", {},
-                  static_cast<double>(settings_.grpc_max_recv_msg_size));
-  text.VisitValue("grpc_max_send_msg_size_bytes", "Largest message sent.", {},
-                  static_cast<double>(settings_.grpc_max_send_msg_size));
-  text.VisitValue("grpc_max_concurrent_streams", "Streams open at once on a connection.", {},
-                  static_cast<double>(settings_.grpc_max_concurrent_streams));
   const std::pair<const char*, const Executor*> pools[] = {
       {"applier", appliers_.get()}, {"searcher", searchers_.get()}, {"builder", builders_.get()}};
   for (const auto& [name, pool] : pools) {
