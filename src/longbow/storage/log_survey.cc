@@ -110,9 +110,8 @@ class Surveyor {
     for (size_t i = span().segment + 1; i < segments_.size(); ++i) {
       LB_RETURN_NOT_OK(Scan(*segments_[i], kSegmentHeaderBytes));
     }
-    if (proved_ >= expected())
-      return Damaged("record " + std::to_string(proved_) + " is known to have been durable");
-    return Status::OK();
+    if (proved_ < expected()) return Status::OK();
+    return Damaged("record " + std::to_string(proved_) + " is known to have been durable");
   }
 
   // Looks for records of this use of the segment at every place where one could stand. The salt tells them
