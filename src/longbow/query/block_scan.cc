@@ -61,9 +61,8 @@ class BlockScan final : public Scan {
         whole = piece;
       } else {
         if (worth_slicing && gathered * kGatherShare >= aim) break;
-        piece.end = static_cast<RowOrdinal>(std::min<int64_t>(piece.end, piece.first + aim - gathered));
-        piece.end =
-            static_cast<RowOrdinal>(std::min<int64_t>(piece.end, piece.first + rows_left_ - gathered));
+        const int64_t rows = std::min({piece.rows(), aim - gathered, rows_left_ - gathered});
+        piece.end = piece.first + static_cast<RowOrdinal>(rows);
         for (RowOrdinal row = piece.first; row < piece.end; ++row) gathered_.push_back(row);
       }
       next_ = piece.end;

@@ -168,15 +168,11 @@ Status WriteArray(const arrow::Array& array, uint32_t count, QueryWriter* writer
   return Status::OK();
 }
 
-Status WriteKeys(const std::vector<std::string>& keys, std::string_view dataset, const engine::View& view,
-                 int vector_column, QueryWriter* writer, Workspace* workspace) {
+Status WriteKeys(const std::vector<std::string>& keys, const engine::View& view, int vector_column,
+                 QueryWriter* writer, Workspace* workspace) {
   const index::VectorStore& vectors = view.Vectors(vector_column);
   for (uint32_t query = 0; query < keys.size(); ++query) {
-    const auto found = view.FindKey(keys[query]);
-    if (CodeOf(found.status()) == ErrorCode::kNotFound) {
-      return NotFound("id ", keys[query].substr(0, 128), " not found in dataset ", dataset);
-    }
-    LB_ASSIGN_OR_RETURN(const RowOrdinal row, found);
+    LB_ASSIGN_OR_RETURN(const RowOrdinal row, view.FindKey(keys[query]));
     if (!vectors.Present(row)) {
       return InvalidArgument("id ", keys[query].substr(0, 128), " has no vector in column \"",
                              view.schema()->vectors[static_cast<size_t>(vector_column)].name,
@@ -203,13 +199,13 @@ Result<uint32_t> CountQueries(const Queries& queries, const SearchLimits& limits
   return static_cast<uint32_t>(count);
 }
 
-Status PrepareQueries(const Queries& queries, uint32_t count, std::string_view dataset,
-                      const engine::View& view, int vector_column, Workspace* workspace) {
+Status PrepareQueries(const Queries& queries, uint32_t count, const engine::View& view, int vector_column,
+                      Workspace* workspace) {
   const auto& column = view.schema()->vectors[static_cast<size_t>(vector_column)];
   const size_t scalars =
       static_cast<size_t>(column.dim) * static_cast<size_t>(distance::ScalarsPerElement(column.type));
   QueryWriter writer(column, scalars, count, workspace);
-  if (!queries.keys.empty()) return WriteKeys(queries.keys, dataset, view, vector_column, &writer, workspace);
+  if (!queries.keys.empty()) return WriteKeys(queries.keys, view, vector_column, &writer, workspace);
   if (queries.numbers.empty()) return WriteArray(*queries.array, count, &writer);
   for (uint32_t query = 0; query < count; ++query)
     LB_RETURN_NOT_OK(writer.Write(query, queries.numbers[query]));

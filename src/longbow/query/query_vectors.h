@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 
 #include "longbow/base/status.h"
 #include "longbow/engine/view.h"
@@ -20,7 +19,7 @@ Result<uint32_t> CountQueries(const Queries& queries, const SearchLimits& limits
 // DimensionMismatch "dimension mismatch: expected X, got Y" (X is twice the dimension for complex columns);
 // InvalidArgument for nulls, values that are not finite, a zero vector under cosine; NotFound
 // "id <key> not found in dataset <dataset>".
-Status PrepareQueries(const Queries& queries, uint32_t count, std::string_view dataset,
-                      const engine::View& view, int vector_column, Workspace* workspace);
+Status PrepareQueries(const Queries& queries, uint32_t count, const engine::View& view, int vector_column,
+                      Workspace* workspace);
 
 }  // namespace longbow::query

@@ -138,7 +138,7 @@ Result<SearchAnswer> QueryEngine::Search(const SearchRequest& request) {
 
   const auto workspace = scratch_->Take();
   LB_RETURN_NOT_OK(ReadK(request, count, limits_, &workspace->k));
-  LB_RETURN_NOT_OK(PrepareQueries(request.queries, count, request.dataset, *view, column, workspace.get()));
+  LB_RETURN_NOT_OK(PrepareQueries(request.queries, count, *view, column, workspace.get()));
   BoundByRows(workspace->left_out, view->visibility().end, &workspace->k);
   if (!workspace->layout.Fits(view->schema(), column, request)) {
     LB_ASSIGN_OR_RETURN(workspace->layout, ResultLayout::Make(view->schema(), column, request));
