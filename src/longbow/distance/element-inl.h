@@ -37,6 +37,7 @@ inline constexpr ElementType kElementTypeOf<uint64_t> = ElementType::kUInt64;
 
 LONGBOW_INLINE float SquareRoot(float x) { return __builtin_sqrtf(x); }
 LONGBOW_INLINE double SquareRoot(double x) { return __builtin_sqrt(x); }
+LONGBOW_INLINE long double SquareRoot(long double x) { return __builtin_sqrtl(x); }
 
 template <typename T>
 LONGBOW_INLINE T LoadUnaligned(const std::byte* p) {

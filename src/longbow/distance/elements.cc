@@ -9,6 +9,7 @@ namespace longbow::distance {
 namespace {
 
 #include "longbow/distance/element-inl.h"
+#include "longbow/distance/metrics/metrics-inl.h"
 
 const std::byte* At(const void* scalars, size_t bytes) {
   return static_cast<const std::byte*>(scalars) + bytes;
@@ -67,7 +68,7 @@ bool Normalize(std::span<const double> query, auto&& emit) {
 }
 
 template <typename Scalar>
-bool Prepare(Metric metric, std::span<const double> query, void* out) {
+bool Prepare(bool unit, std::span<const double> query, void* out) {
   bool finite = true;
   const auto emit = [&](size_t i, double x) {
     const Scalar value = static_cast<Scalar>(x);
@@ -76,7 +77,7 @@ bool Prepare(Metric metric, std::span<const double> query, void* out) {
   };
   for (double x : query) finite &= std::isfinite(x);
   if (!finite) return false;
-  if (metric == Metric::kCosine) return Normalize(query, emit);
+  if (unit) return Normalize(query, emit);
   for (size_t i = 0; i < query.size(); ++i) emit(i, query[i]);
   return finite;
 }
@@ -84,8 +85,10 @@ bool Prepare(Metric metric, std::span<const double> query, void* out) {
 }  // namespace
 
 bool PrepareQuery(Metric metric, ElementType type, std::span<const double> query, void* out) {
-  return QueryTypeOf(type) == QueryType::kFloat32 ? Prepare<float>(metric, query, out)
-                                                  : Prepare<double>(metric, query, out);
+  bool unit = false;
+  VisitMetric(metric, [&](auto m) { unit = m.kUnitQuery; });
+  return QueryTypeOf(type) == QueryType::kFloat32 ? Prepare<float>(unit, query, out)
+                                                  : Prepare<double>(unit, query, out);
 }
 
 bool AllFinite(ElementType type, const void* scalars, size_t count) {

@@ -1,11 +1,12 @@
 #include "longbow/distance/kernels.h"
 
-#include <cmath>
-
 #include "longbow/distance/kernel_table.h"
 
 namespace longbow::distance {
 namespace {
+
+#include "longbow/distance/element-inl.h"
+#include "longbow/distance/metrics/metrics-inl.h"
 
 const KernelTable& Table(SimdLevel level) {
   if (Supported(level)) {
@@ -33,19 +34,15 @@ const KernelSet& Kernels(Metric metric, ElementType type, SimdLevel level) {
 }
 
 float UserDistance(Metric metric, float kernel_distance) {
-  return metric == Metric::kL2 ? std::sqrt(kernel_distance) : kernel_distance;
+  float distance = 0;
+  VisitMetric(metric, [&](auto m) { distance = m.UserDistance(kernel_distance); });
+  return distance;
 }
 
 float UserScore(Metric metric, float kernel_distance) {
-  switch (metric) {
-    case Metric::kL2:
-      return 1.0f / (1.0f + std::sqrt(kernel_distance));
-    case Metric::kCosine:
-      return 1.0f - kernel_distance;
-    case Metric::kInnerProduct:
-      return 0.0f - kernel_distance;
-  }
-  return 0.0f;
+  float score = 0;
+  VisitMetric(metric, [&](auto m) { score = m.UserScore(kernel_distance); });
+  return score;
 }
 
 }  // namespace longbow::distance

@@ -29,21 +29,8 @@ constexpr std::array<ElementRow, kElementTypes> kElements{{
     {"complex128", 8, 2, QueryType::kFloat64},
 }};
 
-struct MetricAlias {
-  std::string_view name;
-  Metric metric;
-};
-
-// The first name of a metric is the one that is given out.
-constexpr MetricAlias kMetricNames[] = {
-    {"l2", Metric::kL2},
-    {"euclidean", Metric::kL2},
-    {"cosine", Metric::kCosine},
-    {"ip", Metric::kInnerProduct},
-    {"inner_product", Metric::kInnerProduct},
-    {"dot_product", Metric::kInnerProduct},
-    {"dot", Metric::kInnerProduct},
-};
+#include "longbow/distance/element-inl.h"
+#include "longbow/distance/metrics/metrics-inl.h"
 
 const ElementRow& Row(ElementType type) { return kElements[static_cast<size_t>(type)]; }
 
@@ -62,17 +49,19 @@ std::optional<ElementType> ElementTypeFromName(std::string_view name) {
 }
 
 std::string_view MetricName(Metric metric) {
-  for (const MetricAlias& alias : kMetricNames) {
-    if (alias.metric == metric) return alias.name;
-  }
-  return "";
+  std::string_view name;
+  VisitMetric(metric, [&](auto m) { name = m.kNames[0]; });
+  return name;
 }
 
 std::optional<Metric> MetricFromName(std::string_view name) {
-  for (const MetricAlias& alias : kMetricNames) {
-    if (alias.name == name) return alias.metric;
-  }
-  return std::nullopt;
+  std::optional<Metric> found;
+  ForEachMetric([&](auto m) {
+    for (const char* known : m.kNames) {
+      if (known == name) found = m.kMetric;
+    }
+  });
+  return found;
 }
 
 }  // namespace longbow::distance

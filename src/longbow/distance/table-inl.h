@@ -2,9 +2,7 @@
 // namespace, after its Float32Lanes and Float64Lanes.
 
 #include "longbow/distance/kernel-inl.h"
-#include "longbow/distance/metrics/cosine.h"
-#include "longbow/distance/metrics/inner_product.h"
-#include "longbow/distance/metrics/l2.h"
+#include "longbow/distance/metrics/metrics-inl.h"
 
 template <typename Lanes, typename Element, typename M>
 constexpr KernelSet Stamp() {
@@ -34,8 +32,6 @@ constexpr void StampMetric(KernelTable& table) {
 
 constexpr KernelTable StampTable() {
   KernelTable table{};
-  StampMetric<L2>(table);
-  StampMetric<Cosine>(table);
-  StampMetric<InnerProduct>(table);
+  ForEachMetric([&table](auto metric) { StampMetric<decltype(metric)>(table); });
   return table;
 }

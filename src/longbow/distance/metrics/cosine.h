@@ -2,7 +2,9 @@
 
 struct Cosine {
   static constexpr Metric kMetric = Metric::kCosine;
+  static constexpr const char* kNames[] = {"cosine"};
   static constexpr bool kNeedsRowNorm = true;
+  static constexpr bool kUnitQuery = true;
 
   template <typename Lanes>
   LONGBOW_INLINE static typename Lanes::Vector Init() {
@@ -16,7 +18,8 @@ struct Cosine {
   }
   template <typename Scalar>
   LONGBOW_INLINE static float Finish(Scalar dot, Scalar squared_norm) {
-    const Scalar distance = 1 - dot / SquareRoot(squared_norm);
+    // A row of length zero points nowhere: as far as one at a right angle.
+    const Scalar distance = squared_norm > 0 ? 1 - dot / SquareRoot(squared_norm) : 1;
     return static_cast<float>(distance < 0 ? 0 : distance > 2 ? 2 : distance);
   }
   // A cosine always fits, but the squares of a very long or very short row do not.
@@ -27,4 +30,7 @@ struct Cosine {
     constexpr Scalar kMost = static_cast<Scalar>(kNarrow ? 1e38 : 1e300);
     return squared_norm >= kLeast && squared_norm <= kMost;
   }
+
+  static float UserDistance(float distance) { return distance; }
+  static float UserScore(float distance) { return 1 - distance; }
 };

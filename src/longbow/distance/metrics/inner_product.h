@@ -2,7 +2,9 @@
 
 struct InnerProduct {
   static constexpr Metric kMetric = Metric::kInnerProduct;
+  static constexpr const char* kNames[] = {"ip", "inner_product", "dot_product", "dot"};
   static constexpr bool kNeedsRowNorm = false;
+  static constexpr bool kUnitQuery = false;
 
   template <typename Lanes>
   LONGBOW_INLINE static typename Lanes::Vector Init() {
@@ -23,4 +25,7 @@ struct InnerProduct {
   LONGBOW_INLINE static bool Trusted(Scalar dot, Scalar) {
     return dot - dot == 0;
   }
+
+  static float UserDistance(float distance) { return distance; }
+  static float UserScore(float distance) { return 0 - distance; }
 };

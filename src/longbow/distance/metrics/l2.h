@@ -2,7 +2,9 @@
 
 struct L2 {
   static constexpr Metric kMetric = Metric::kL2;
+  static constexpr const char* kNames[] = {"l2", "euclidean"};
   static constexpr bool kNeedsRowNorm = false;
+  static constexpr bool kUnitQuery = false;
 
   template <typename Lanes>
   LONGBOW_INLINE static typename Lanes::Vector Init() {
@@ -24,4 +26,7 @@ struct L2 {
   LONGBOW_INLINE static bool Trusted(Scalar, Scalar) {
     return true;
   }
+
+  static float UserDistance(float squares) { return SquareRoot(squares); }
+  static float UserScore(float squares) { return 1 / (1 + SquareRoot(squares)); }
 };

@@ -21,12 +21,14 @@ void* Count(std::size_t size) {
 }
 }  // namespace
 
-void* operator new(std::size_t size) { return Count(size); }
-void* operator new[](std::size_t size) { return Count(size); }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete[](void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
+// Not inline, or the compiler takes malloc and delete for a mismatch.
+#define LONGBOW_COUNTED __attribute__((noinline))
+LONGBOW_COUNTED void* operator new(std::size_t size) { return Count(size); }
+LONGBOW_COUNTED void* operator new[](std::size_t size) { return Count(size); }
+LONGBOW_COUNTED void operator delete(void* memory) noexcept { std::free(memory); }
+LONGBOW_COUNTED void operator delete[](void* memory) noexcept { std::free(memory); }
+LONGBOW_COUNTED void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+LONGBOW_COUNTED void operator delete[](void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace longbow::index {
 namespace {
