@@ -1,0 +1,18 @@
+# A function that an isa_*.cc shares with other files would be merged by the linker, and a machine without that
+# instruction set might run it. cmake -DNM=... -DOBJECTS=a.o;b.o -P isa_symbols.cmake
+set(seen 0)
+foreach(object ${OBJECTS})
+  if(NOT object MATCHES "isa_")
+    continue()
+  endif()
+  math(EXPR seen "${seen} + 1")
+  execute_process(COMMAND "${NM}" -C "${object}" OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "[0-9a-f]+ [VWu] [^\n]*" shared "${symbols}")
+  if(shared)
+    list(JOIN shared "\n  " shared)
+    message(FATAL_ERROR "${object} shares:\n  ${shared}")
+  endif()
+endforeach()
+if(seen LESS 2)
+  message(FATAL_ERROR "no isa objects among: ${OBJECTS}")
+endif()
