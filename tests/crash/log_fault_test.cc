@@ -119,6 +119,52 @@ TEST(LogFault, AFullDiskRefusesBeforeAcceptedRecordsSuffer) {
   }
 }
 
+// A disk that fills up, a start on the full disk, space that comes back, segments given back. False when it
+// ended early.
+bool FillAndFree(SimulatedWorld* world, LogLedger* ledger) {
+  world->files().set_capacity(120'000);
+  for (int restart = 0; restart < 2; ++restart) {
+    auto log = RecoverLog(world->environment(), ledger);
+    if (!log.ok()) return false;
+    for (uint64_t i = 0; i < 200; ++i) {
+      if (!ledger->Append(log->get(), 1, Durability::kFsync, SomeBytes(2500, i))) break;
+      if (i % 4 == 0) world->RunUntilIdle();
+    }
+    world->RunUntilIdle();
+  }
+  auto log = RecoverLog(world->environment(), ledger);
+  if (!log.ok()) return false;
+  world->files().set_capacity(400'000);
+  for (uint64_t i = 0; i < 20; ++i) {
+    if (!ledger->Append(log->get(), 1, Durability::kFsync, SomeBytes(2500, i))) return false;
+  }
+  world->RunUntilIdle();
+  ledger->Release((*log)->last_appended());
+  if (!(*log)->ReleaseThrough((*log)->last_appended()).ok()) return false;
+  world->RunUntilIdle();
+  return world->files().power_is_on();
+}
+
+TEST(LogFault, ThePowerMayGoAnywhereWhileADiskFillsAndEmpties) {
+  for (int64_t n = 1;; ++n) {
+    bool ended = false;
+    for (const auto point :
+         {simulation::CutPoint::kBefore, simulation::CutPoint::kInside, simulation::CutPoint::kAfter}) {
+      SCOPED_TRACE("seed 5, power cut at operation " + std::to_string(n) + ", point " +
+                   std::to_string(static_cast<int>(point)));
+      SimulatedWorld world(5);
+      LogLedger ledger;
+      world.files().CutPowerAt(n, point);
+      ended = FillAndFree(&world, &ledger);
+      world.PowerCycle();
+      const auto log = RecoverLog(world.environment(), &ledger);
+      ASSERT_TRUE(log.ok()) << log.status().ToString();
+      ASSERT_EQ(ledger.trouble(), "");
+    }
+    if (ended) break;
+  }
+}
+
 TEST(LogFault, ReleasingSegmentsOnAFullDiskLetsWritesGoOn) {
   SimulatedWorld world(3);
   LogLedger ledger;

@@ -201,7 +201,7 @@ TEST(CommitLog, NeverCallsACompletionInsideAppend) {
     ASSERT_TRUE(machine.log
                     ->Append({.shard = 1, .durability = durability},
                              [&](const LogPosition& at, Status status) {
-                               std::lock_guard would_deadlock(held);
+                               { std::lock_guard would_deadlock(held); }
                                done(at, status);
                              })
                     .ok());

@@ -99,7 +99,7 @@ Status LocalCommitLog::PrepareSegment(Lock& lock) {
     return CodeOf(prepared.status()) == ErrorCode::kResourceExhausted ? prepared.status()
                                                                       : Fail(prepared.status());
   }
-  std::unique_ptr<Segment> segment = *std::move(prepared);
+  std::shared_ptr<Segment> segment = *std::move(prepared);
   if (segment == nullptr) return Status::OK();
   counters_.segments_created.Add();
   counters_.segments.Set(static_cast<int64_t>(store_.live()));
@@ -161,6 +161,7 @@ void LocalCommitLog::Queue(LogEntry entry, Lock& lock) {
   counters_.pending_records.Set(static_cast<int64_t>(pending_records_));
   if (flushing_) return;
   flushing_ = true;
+  completing_ += 1;
   const std::shared_ptr<LogFlush> flush = TakeFlush();
   lock.unlock();
   Submit(flush);
@@ -221,11 +222,15 @@ void LocalCommitLog::Flushed(LogFlush* flush, int64_t nanos, const Status& statu
       next = TakeFlush();
     }
     deliver = !delivering_ && !completed_.empty();
-    if (deliver) delivering_ = delivering_in_completion_ = true;
+    if (deliver) {
+      delivering_ = true;
+      completing_ += 1;
+    }
+    if (!flushing_) completing_ -= 1;
   }
   // Nothing below may touch the log unless a flush or a delivery is marked as under way.
   if (next != nullptr) Submit(next);
-  if (deliver) Deliver();
+  if (deliver) Deliver(/*in_completion=*/true);
 }
 
 // What waits in the queue and has no flush to wait for: barriers that nothing stands before, and everything
@@ -269,11 +274,11 @@ void LocalCommitLog::DeliverPosted() {
     if (delivering_) return;
     delivering_ = true;
   }
-  Deliver();
+  Deliver(/*in_completion=*/false);
 }
 
 // Only one thread at a time delivers, so completions are called in the order in which they were queued.
-void LocalCommitLog::Deliver() noexcept {
+void LocalCommitLog::Deliver(bool in_completion) noexcept {
   std::deque<Completion> batch;
   while (true) {
     {
@@ -281,7 +286,8 @@ void LocalCommitLog::Deliver() noexcept {
       batch.clear();
       batch.swap(completed_);
       if (batch.empty()) {
-        delivering_ = delivering_in_completion_ = false;
+        delivering_ = false;
+        if (in_completion) completing_ -= 1;
         return;
       }
     }

@@ -1,6 +1,7 @@
 // The commit log of one node: segments in a directory, one flush under way at a time.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -53,7 +54,7 @@ class LocalCommitLog : public CommitLog {
   };
   // A segment that is no longer written.
   struct Sealed {
-    std::unique_ptr<Segment> segment;
+    std::shared_ptr<Segment> segment;
     Sequence last_sequence = 0;
   };
   struct Completion {
@@ -72,7 +73,7 @@ class LocalCommitLog : public CommitLog {
 
   // recovery
   Status Remember(const RecordHeader& record, const BufferChain& payload);
-  Status CheckBeginning() const;
+  Status CheckBeginning(const LogSurvey& survey) const;
   Status StartAfter(const LogSurvey& survey);
   Status StartTail(Lock& lock);
 
@@ -95,7 +96,7 @@ class LocalCommitLog : public CommitLog {
   void CompleteWaiting();
   void PostDelivery();
   void DeliverPosted();
-  void Deliver() noexcept;
+  void Deliver(bool in_completion) noexcept;
 
   // background
   void Post(Executor* executor, int64_t delay_ns, Work work);
@@ -110,6 +111,9 @@ class LocalCommitLog : public CommitLog {
   SegmentStore store_;
   CommitLogCounters counters_;
   const std::shared_ptr<Handle> handle_;
+  // The chain of flushes, and a delivery inside a completion: what has to end before the log can. Changed
+  // under mutex_.
+  std::atomic<int> completing_ = 0;
 
   mutable std::mutex mutex_;
   // All below is guarded by mutex_.
@@ -123,10 +127,12 @@ class LocalCommitLog : public CommitLog {
   Sequence committed_ = 0;
   std::map<ShardId, ShardTail> shards_;
   std::deque<Sealed> sealed_;
-  std::unique_ptr<Segment> tail_;
+  std::shared_ptr<Segment> tail_;
+  bool starting_ = false;          // the first tail is being made
+  std::vector<uint64_t> emptied_;  // segments without records, to be given back when there is a tail
   uint64_t tail_offset_ = 0;
   Sequence tail_sequence_ = 0;  // newest in or before the tail that was written
-  std::deque<std::unique_ptr<Segment>> prepared_;
+  std::deque<std::shared_ptr<Segment>> prepared_;
   Segments overtaken_;  // prepared too late: a higher number is in use already
   std::deque<LogEntry> queue_;
   uint64_t pending_bytes_ = 0;  // queued and being flushed
@@ -134,7 +140,6 @@ class LocalCommitLog : public CommitLog {
   bool flushing_ = false;
   std::deque<Completion> completed_;
   bool delivering_ = false;
-  bool delivering_in_completion_ = false;  // of a write, not in a posted task
   bool delivery_posted_ = false;
   bool maintenance_posted_ = false;
   bool closing_ = false;

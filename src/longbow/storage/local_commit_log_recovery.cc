@@ -23,11 +23,12 @@ LocalCommitLog::LocalCommitLog(const Environment& environment, CommitLogOptions 
 }
 
 LocalCommitLog::~LocalCommitLog() {
-  environment_.files->WaitUntil([this] {
+  {
     Lock lock(mutex_);
     closing_ = true;
-    return !flushing_ && !delivering_in_completion_;
-  });
+  }
+  environment_.files->WaitUntil([this] { return completing_ == 0; });
+  { Lock lock(mutex_); }  // the last completion has let go of it
   {
     std::lock_guard lock(handle_->mutex);
     handle_->log = nullptr;
@@ -38,7 +39,7 @@ LocalCommitLog::~LocalCommitLog() {
       return handle_->running[executor] == 0;
     });
   }
-  Deliver();
+  Deliver(/*in_completion=*/false);
 }
 
 Status LocalCommitLog::Open() {
@@ -70,7 +71,7 @@ Result<RecoveryReport> LocalCommitLog::Replay(const std::function<Status(const L
                   .payload = std::move(payload)});
   };
   LB_RETURN_NOT_OK(ReadRecords(found_, survey, take));
-  LB_RETURN_NOT_OK(CheckBeginning());
+  LB_RETURN_NOT_OK(CheckBeginning(survey));
   if (survey.torn) {
     const SegmentSpan& end = survey.spans.back();
     report.tail_cut = true;
@@ -105,14 +106,17 @@ Status LocalCommitLog::Remember(const RecordHeader& record, const BufferChain& p
 }
 
 // Segments are missing in front unless the log begins at record 1 or marks let it begin where it does.
-Status LocalCommitLog::CheckBeginning() const {
-  if (found_.empty()) return Status::OK();
-  const SegmentHeader& first = found_.front()->header;
+Status LocalCommitLog::CheckBeginning(const LogSurvey& survey) const {
+  if (survey.spans.empty()) return Status::OK();
+  const size_t begins = survey.spans.front().segment;
+  const SegmentHeader& first = found_[begins]->header;
   const bool from_the_start = first.cut && first.base == 0;
   if (from_the_start || first.number <= marked_first_segment_) return Status::OK();
-  return Error(ErrorCode::kCorruption, "log segments before ", found_.front()->path,
-               " are missing: it begins behind record ", first.base, " at offset ", kSegmentHeaderBytes,
-               ", sequence ", first.base_sequence,
+  const std::string& path = found_.front()->path;
+  return Error(ErrorCode::kCorruption, "log: ", begins > 0 ? "the beginning of " : "segments before ", path,
+               begins > 0 ? " is damaged" : " are missing", ": whole records begin behind record ",
+               first.base, " in ", found_[begins]->path, " at offset ", kSegmentHeaderBytes, ", sequence ",
+               first.base_sequence,
                ", and nothing says that older ones were released; restore the files from a copy");
 }
 
@@ -128,24 +132,21 @@ Status LocalCommitLog::StartAfter(const LogSurvey& survey) {
   }
   LB_RETURN_NOT_OK(store_.Recycle(unused));  // their space serves for the new segment
 
+  const Segments found = std::move(found_);  // closes what is not kept, when the lock is gone
   Lock lock(mutex_);
   last_number_ = durable_number_ = survey.last_number;
   committed_ = tail_sequence_ = last_sequence_;
   last_append_ns_ = environment_.clock->MonotonicNanos();
+  emptied_ = std::move(empty);
   const Status started = StartTail(lock);
   // A full disk can be read; appends are refused until there is space for a segment.
   if (!started.ok() && CodeOf(started) != ErrorCode::kResourceExhausted) return started;
-  if (started.ok()) {
-    LB_RETURN_NOT_OK(store_.Recycle(empty));
-    if (!survey.spans.empty() && survey.spans.back().records > 0) {
-      Segment& last = *found_[survey.spans.back().segment];
-      LB_RETURN_NOT_OK(last.file->Truncate(survey.spans.back().end_offset));
-    }
+  if (started.ok() && !survey.spans.empty() && survey.spans.back().records > 0) {
+    LB_RETURN_NOT_OK(found[survey.spans.back().segment]->file->Truncate(survey.spans.back().end_offset));
   }
   for (const SegmentSpan& span : survey.spans) {
-    if (span.records > 0) sealed_.push_back({std::move(found_[span.segment]), span.last_sequence});
+    if (span.records > 0) sealed_.push_back({found[span.segment], span.last_sequence});
   }
-  found_.clear();
   replayed_ = true;
   counters_.segments.Set(static_cast<int64_t>(store_.live()));
   PostMaintenance(0);
@@ -155,13 +156,21 @@ Status LocalCommitLog::StartAfter(const LogSurvey& survey) {
 // A segment of its own for what comes after recovery: nothing is ever written behind bytes whose fate is
 // unknown.
 Status LocalCommitLog::StartTail(Lock& lock) {
+  // Two of them would each cut what the other holds.
+  if (starting_)
+    return Error(ErrorCode::kResourceExhausted, "log: its first segment is being made; try again");
+  starting_ = true;
   const uint64_t base = last_number_;
   const Sequence base_sequence = last_sequence_;
+  const std::vector<uint64_t> emptied = emptied_;
   lock.unlock();
   auto started = store_.Prepare(base, base_sequence, /*cut=*/true);
+  // The new segment stands for them: no seal needs them any more.
+  const Status recycled = started.ok() ? store_.Recycle(emptied) : started.status();
   lock.lock();
-  LB_RETURN_NOT_OK(started.status());
-  if (tail_ != nullptr) return Status::OK();  // somebody else was faster
+  starting_ = false;
+  if (!recycled.ok()) return CodeOf(recycled) == ErrorCode::kResourceExhausted ? recycled : Fail(recycled);
+  emptied_.clear();
   tail_ = *std::move(started);
   tail_offset_ = kSegmentHeaderBytes;
   counters_.segments_created.Add();

@@ -21,10 +21,12 @@ class Surveyor {
   Result<LogSurvey> Run() {
     if (segments_.empty()) return std::move(survey_);
     for (const auto& segment : segments_) proved_ = std::max(proved_, segment->header.base);
-    survey_.last_number = segments_[0]->header.base;
-    survey_.last_sequence = sequence_before_unproved_ = segments_[0]->header.base_sequence;
-    number_known_ = segments_[0]->header.cut;
-    Enter(0);
+    LB_ASSIGN_OR_RETURN(const size_t begins, FindBeginning());
+    const SegmentHeader& first = segments_[begins]->header;
+    survey_.last_number = first.base;
+    survey_.last_sequence = sequence_before_unproved_ = first.base_sequence;
+    number_known_ = first.cut;
+    Enter(begins);
     LB_RETURN_NOT_OK(WalkHeaders());
     LB_RETURN_NOT_OK(JudgeEnd());
     LB_RETURN_NOT_OK(CheckUnproved());
@@ -35,6 +37,19 @@ class Surveyor {
   SegmentSpan& span() { return survey_.spans.back(); }
   const Segment& segment() const { return *segments_[survey_.spans.back().segment]; }
   uint64_t expected() const { return survey_.last_number + 1; }
+
+  // The first segment that is cut or holds a record at its start. One without may have been prepared and
+  // never entered, and stay for a moment longer than those before it when they are given back; marks say
+  // whether that is so.
+  Result<size_t> FindBeginning() {
+    for (size_t i = 0; i < segments_.size(); ++i) {
+      if (segments_[i]->header.cut) return i;
+      SegmentReader reader(segments_[i].get(), kHeaderWindow);
+      LB_ASSIGN_OR_RETURN(const auto record, reader.ReadHeader(kSegmentHeaderBytes));
+      if (record) return i;
+    }
+    return size_t{0};
+  }
 
   void Enter(size_t index) {
     survey_.spans.push_back(

@@ -14,7 +14,7 @@
 
 namespace longbow::storage {
 
-using Segments = std::vector<std::unique_ptr<Segment>>;
+using Segments = std::vector<std::shared_ptr<Segment>>;
 
 // The part of a segment that belongs to the log.
 struct SegmentSpan {

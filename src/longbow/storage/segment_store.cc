@@ -18,10 +18,10 @@ std::vector<ConstBytes> Zeros(uint64_t n) {
 
 }  // namespace
 
-Result<std::vector<std::unique_ptr<Segment>>> SegmentStore::Open() {
+Result<std::vector<std::shared_ptr<Segment>>> SegmentStore::Open() {
   LB_RETURN_NOT_OK(files_->CreateDirectories(options_.directory));
   LB_ASSIGN_OR_RETURN(const std::vector<std::string> names, files_->List(options_.directory));
-  std::vector<std::unique_ptr<Segment>> segments;
+  std::vector<std::shared_ptr<Segment>> segments;
   std::lock_guard lock(mutex_);
   for (const std::string& name : names) {
     if (const auto spare = ParseSpareName(name)) {
@@ -29,7 +29,7 @@ Result<std::vector<std::unique_ptr<Segment>>> SegmentStore::Open() {
       spares_.push_back(*spare);
     } else if (const auto number = ParseSegmentName(name)) {
       next_number_ = std::max(next_number_, *number + 1);
-      LB_ASSIGN_OR_RETURN(std::unique_ptr<Segment> segment, OpenSegment(*number));
+      LB_ASSIGN_OR_RETURN(std::shared_ptr<Segment> segment, OpenSegment(*number));
       if (segment->header.generation < options_.generation) continue;
       if (segment->header.generation > options_.generation) {
         return Error(ErrorCode::kFailedPrecondition, "log segment ", segment->path, ": generation ",
@@ -43,8 +43,8 @@ Result<std::vector<std::unique_ptr<Segment>>> SegmentStore::Open() {
   return segments;
 }
 
-Result<std::unique_ptr<Segment>> SegmentStore::OpenSegment(uint64_t number) {
-  auto segment = std::make_unique<Segment>();
+Result<std::shared_ptr<Segment>> SegmentStore::OpenSegment(uint64_t number) {
+  auto segment = std::make_shared<Segment>();
   segment->path = PathOf(SegmentName(number));
   LB_ASSIGN_OR_RETURN(segment->file, files_->Open(segment->path, OpenMode::kReadWrite));
   LB_ASSIGN_OR_RETURN(segment->bytes, segment->file->Size());
@@ -75,8 +75,8 @@ Result<std::unique_ptr<File>> SegmentStore::CreateSpare(uint64_t number) {
   return file;
 }
 
-Result<std::unique_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence base_sequence, bool cut) {
-  auto segment = std::make_unique<Segment>();
+Result<std::shared_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence base_sequence, bool cut) {
+  auto segment = std::make_shared<Segment>();
   uint64_t spare = 0;
   {
     std::lock_guard lock(mutex_);

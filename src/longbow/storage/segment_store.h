@@ -37,12 +37,12 @@ class SegmentStore {
       : files_(files), random_(random), options_(std::move(options)) {}
 
   // The segments of this generation, ascending. Called once, first.
-  Result<std::vector<std::unique_ptr<Segment>>> Open();
+  Result<std::vector<std::shared_ptr<Segment>>> Open();
 
   // A new segment with the highest number so far: allocated, its header and its name durable. Nothing when
   // segments above it were released meanwhile; ask again. ResourceExhausted when the disk has no space for
   // it.
-  Result<std::unique_ptr<Segment>> Prepare(uint64_t base, Sequence base_sequence, bool cut);
+  Result<std::shared_ptr<Segment>> Prepare(uint64_t base, Sequence base_sequence, bool cut);
 
   // Makes spares of segments, durably, one after the other in the order given. None may be read or written
   // any more.
@@ -65,7 +65,7 @@ class SegmentStore {
   };
 
   std::string PathOf(const std::string& name) const { return options_.directory + "/" + name; }
-  Result<std::unique_ptr<Segment>> OpenSegment(uint64_t number);
+  Result<std::shared_ptr<Segment>> OpenSegment(uint64_t number);
   Result<std::unique_ptr<File>> CreateSpare(uint64_t number);
   Status RecycleLocked(uint64_t number);
 
