@@ -97,8 +97,11 @@ class StopClock {
       const auto left = end - std::chrono::steady_clock::now();
       const StopEvent event = signals_->Wait(std::chrono::ceil<std::chrono::milliseconds>(left));
       if (event == StopEvent::kWoken) continue;  // stopped, or recovery failing just now
-      log->Error(event == StopEvent::kSignal ? "second signal: ending at once"
-                                             : "stopping took too long: ending");
+      if (event == StopEvent::kSignal) {
+        log->Warn("second signal: ending at once");
+        std::_Exit(kStopped);
+      }
+      log->Error("stopping took too long: ending");
       std::_Exit(kFailed);
     }
   }
