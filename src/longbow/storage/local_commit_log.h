@@ -43,6 +43,8 @@ class LocalCommitLog : public CommitLog {
  private:
   // The log counts as idle this long after the last append.
   static constexpr int64_t kIdleNanos = 50'000'000;
+  static constexpr int64_t kSettleNanos = 1'000'000'000;  // more of it after the start
+  static constexpr int64_t kFillPauseNanos = 10'000'000;  // between steps of filling spares
   // Segments ready to be entered: the next one, and one that only the log's own records may enter, so that
   // segments can be given back when the disk is full.
   static constexpr size_t kPrepared = 2;
@@ -103,7 +105,6 @@ class LocalCommitLog : public CommitLog {
   void PostMaintenance(int64_t delay_ns);
   void Maintain();
   bool Idle() const;
-  bool IdleNow() const;
   void Release();
 
   const Environment environment_;

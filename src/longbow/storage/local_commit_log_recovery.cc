@@ -136,7 +136,7 @@ Status LocalCommitLog::StartAfter(const LogSurvey& survey) {
   Lock lock(mutex_);
   last_number_ = durable_number_ = survey.last_number;
   committed_ = tail_sequence_ = last_sequence_;
-  last_append_ns_ = environment_.clock->MonotonicNanos();
+  last_append_ns_ = environment_.clock->MonotonicNanos() + kSettleNanos;
   emptied_ = std::move(empty);
   const Status started = StartTail(lock);
   // A full disk can be read; appends are refused until there is space for a segment.
@@ -204,34 +204,31 @@ void LocalCommitLog::PostMaintenance(int64_t delay_ns) {
   Post(environment_.builders, delay_ns, &LocalCommitLog::Maintain);
 }
 
-// Prepares segments before they are needed, and fills spares while nobody writes.
+// Prepares segments before they are needed, from filled spares if it can, and fills spares while nobody
+// writes.
 void LocalCommitLog::Maintain() {
   Lock lock(mutex_);
   maintenance_posted_ = false;
+  bool fill = false;
   while (!closing_ && failure_.ok() && tail_ != nullptr) {
-    const bool fill = !spares_full_ && Idle();
-    if (prepared_.empty() || (prepared_.size() < kPrepared && !fill)) {
-      if (!PrepareSegment(lock).ok()) return;  // an append asks again
-    } else if (fill) {
-      lock.unlock();
-      const auto full = store_.FillSpare([this] { return IdleNow(); });
-      lock.lock();
-      spares_full_ = !full.ok() || *full;  // without a spare segments are as good, only slower
-    } else {
-      break;
-    }
+    fill = !spares_full_ && Idle();
+    const bool wait_for_spare = fill && !prepared_.empty() && store_.spares() == 0;
+    if (prepared_.size() >= kPrepared || wait_for_spare) break;
+    if (!PrepareSegment(lock).ok()) return;  // an append asks again
   }
-  if (!spares_full_ && !closing_) PostMaintenance(kIdleNanos);
+  if (fill && !closing_) {
+    lock.unlock();
+    const auto full = store_.FillSpare();
+    lock.lock();
+    spares_full_ = !full.ok() || *full;  // without a spare segments are as good, only slower
+  }
+  if (!spares_full_) PostMaintenance(fill ? kFillPauseNanos : kIdleNanos);
+  if (spares_full_ && prepared_.size() < kPrepared) PostMaintenance(0);
 }
 
 bool LocalCommitLog::Idle() const {
   return !closing_ && pending_records_ == 0 &&
          environment_.clock->MonotonicNanos() - last_append_ns_ >= kIdleNanos;
-}
-
-bool LocalCommitLog::IdleNow() const {
-  Lock lock(mutex_);
-  return Idle();
 }
 
 void LocalCommitLog::Release() {

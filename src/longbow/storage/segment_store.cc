@@ -40,6 +40,7 @@ Result<std::vector<std::shared_ptr<Segment>>> SegmentStore::Open() {
       segments.push_back(std::move(segment));
     }
   }
+  Count();
   return segments;
 }
 
@@ -89,6 +90,7 @@ Result<std::shared_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence b
     if (!spares_.empty()) {
       spare = spares_.back();
       spares_.pop_back();
+      Count();
     }
   }
   const uint64_t number = segment->header.number;
@@ -100,6 +102,7 @@ Result<std::shared_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence b
     if (const Status allocated = segment->file->Allocate(options_.segment_bytes); !allocated.ok()) {
       std::lock_guard lock(mutex_);
       spares_.push_back(spare);
+      Count();
       return WithContext(allocated, "log");
     }
   }
@@ -110,11 +113,13 @@ Result<std::shared_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence b
   std::lock_guard lock(mutex_);
   if (number < floor_) {
     spares_.push_back(spare);
+    Count();
     return nullptr;
   }
   segment->path = PathOf(SegmentName(number));
   LB_RETURN_NOT_OK(files_->Rename(PathOf(SpareName(spare)), segment->path));
-  live_[number] = SegmentName(number);  // also when the sync fails: it is there
+  live_[number] = SegmentName(number);
+  Count();  // also when the sync fails: it is there
   LB_RETURN_NOT_OK(files_->SyncDirectory(options_.directory));
   return segment;
 }
@@ -149,10 +154,11 @@ Status SegmentStore::RecycleLocked(uint64_t number) {
   LB_RETURN_NOT_OK(files_->SyncDirectory(options_.directory));
   live_.erase(number);
   if (keep) spares_.push_back(number);
+  Count();
   return Status::OK();
 }
 
-Result<bool> SegmentStore::FillSpare(const std::function<bool()>& go_on) {
+Result<bool> SegmentStore::FillSpare() {
   if (filling_.file == nullptr) {
     LB_ASSIGN_OR_RETURN(const uint64_t free, files_->FreeBytes());
     // Speed is not worth the last of the space.
@@ -165,21 +171,20 @@ Result<bool> SegmentStore::FillSpare(const std::function<bool()>& go_on) {
     filling_.offset = 0;
     LB_ASSIGN_OR_RETURN(filling_.file, CreateSpare(filling_.number));
   }
-  while (filling_.offset < options_.segment_bytes) {
-    if (!go_on()) return false;
-    const uint64_t n = std::min(kFillStep, options_.segment_bytes - filling_.offset);
-    LB_RETURN_NOT_OK(filling_.file->Write(filling_.offset, Zeros(n), /*sync=*/true));
-    filling_.offset += n;
-  }
+  const uint64_t n = std::min(kFillStep, options_.segment_bytes - filling_.offset);
+  LB_RETURN_NOT_OK(filling_.file->Write(filling_.offset, Zeros(n), /*sync=*/true));
+  filling_.offset += n;
+  if (filling_.offset < options_.segment_bytes) return false;
   filling_.file.reset();
   std::lock_guard lock(mutex_);
   spares_.push_back(filling_.number);
+  Count();
   return spares_.size() >= options_.max_spares;
 }
 
-uint64_t SegmentStore::live() const {
-  std::lock_guard lock(mutex_);
-  return live_.size();
+void SegmentStore::Count() {
+  live_count_.store(live_.size(), std::memory_order_relaxed);
+  spare_count_.store(spares_.size(), std::memory_order_relaxed);
 }
 
 }  // namespace longbow::storage

@@ -1,8 +1,8 @@
 // The files of a log's directory: segments in use, segments prepared ahead, spare space. Knows no records.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -50,12 +50,12 @@ class SegmentStore {
   // The same for every segment below `number`, oldest first.
   Status RecycleBelow(uint64_t number);
 
-  // Makes one spare whose every block was written once: overwriting is several times faster than writing for
-  // the first time. Gives way when go_on() is false and goes on from there at the next call. True when there
-  // is nothing (more) to do.
-  Result<bool> FillSpare(const std::function<bool()>& go_on);
+  // One step of making a spare whose every block was written once: overwriting is several times faster than
+  // writing for the first time. True when there is nothing more to do.
+  Result<bool> FillSpare();
 
-  uint64_t live() const;
+  uint64_t live() const { return live_count_.load(std::memory_order_relaxed); }  // segments
+  uint64_t spares() const { return spare_count_.load(std::memory_order_relaxed); }
 
  private:
   struct Filling {
@@ -68,6 +68,7 @@ class SegmentStore {
   Result<std::shared_ptr<Segment>> OpenSegment(uint64_t number);
   Result<std::unique_ptr<File>> CreateSpare(uint64_t number);
   Status RecycleLocked(uint64_t number);
+  void Count();
 
   FileSystem* const files_;
   Random* const random_;
@@ -77,7 +78,8 @@ class SegmentStore {
   uint64_t floor_ = 0;                    // guarded by mutex_: segments below it are released
   std::vector<uint64_t> spares_;          // guarded by mutex_
   std::map<uint64_t, std::string> live_;  // guarded by mutex_: names of segments
-  Filling filling_;                       // confined to the caller of FillSpare
+  std::atomic<uint64_t> live_count_ = 0, spare_count_ = 0;
+  Filling filling_;  // confined to the caller of FillSpare
 };
 
 }  // namespace longbow::storage
