@@ -72,6 +72,35 @@ TEST_P(IndexConformance, AnOldSequenceSeesWhatItSaw) {
   }
 }
 
+TEST_P(IndexConformance, RowsBehindTheEndOfAViewAreNotThere) {
+  MakeWorld();
+  world().Append(1500);
+  const auto queries = world().Queries(2, seed_ + 1);
+  for (RowOrdinal end : {0u, 1u, 70u, 1024u, 1337u}) {
+    Visibility visibility = world().Now();
+    visibility.end = end;
+    ExpectRight({visibility, nullptr, nullptr, {10, 1500}, queries.data()});
+  }
+}
+
+TEST_P(IndexConformance, RowsOfManySlabsAreFound) {
+  WorldOptions options;
+  options.capacity = 1800;
+  options.dim = 700;
+  MakeWorld(options);
+  world().Append(1800);
+  std::vector<RowOrdinal> dead;
+  for (RowOrdinal row = 500; row < 530; ++row) dead.push_back(row);
+  world().Kill(dead);
+  const auto queries = world().Queries(3, seed_ + 1);
+  for (double share : {0.02, 0.5, 1.0}) {
+    const RowSelection selection = Select(share, seed_ + 3);
+    ExpectRight({world().Now(), &selection, nullptr, {10}, queries.data()});
+    ExpectRight({world().Now(), &selection, nullptr, {10, 1800, 1}, queries.data()});
+  }
+  ExpectRight({world().Now(), nullptr, nullptr, {10, 1800, 1}, queries.data()});
+}
+
 TEST_P(IndexConformance, SelectionsOfEverySizeAreKept) {
   MakeWorld();
   world().Append(2500);

@@ -33,7 +33,7 @@ LONGBOW_COUNTED void operator delete[](void* memory, std::size_t) noexcept { std
 namespace longbow::index {
 namespace {
 
-constexpr uint32_t kDim = 24;
+constexpr uint32_t kDim = 300;  // a call of many queries takes a part of a block, and a slab ends inside one
 
 class FlatIndexTest : public testing::Test {
  protected:
