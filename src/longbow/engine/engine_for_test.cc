@@ -32,6 +32,9 @@ Result<WriteAck> AwaitAck(Call&& call) {
 
 }  // namespace
 
+EngineForTest::EngineForTest() : EngineForTest(0) {}
+EngineForTest::EngineForTest(int64_t hard_limit) : EngineForTest(hard_limit, EngineOptions()) {}
+
 EngineForTest::EngineForTest(int64_t hard_limit, EngineOptions options) : options_(std::move(options)) {
   std::string pattern = (std::filesystem::temp_directory_path() / "longbow-engine-XXXXXX").string();
   directory_ = mkdtemp(pattern.data());

@@ -17,7 +17,9 @@ namespace longbow::engine {
 // Confined, but for what the engine itself allows from several threads.
 class EngineForTest {
  public:
-  explicit EngineForTest(int64_t hard_limit = 0, EngineOptions options = {});
+  EngineForTest();
+  explicit EngineForTest(int64_t hard_limit);
+  EngineForTest(int64_t hard_limit, EngineOptions options);
   ~EngineForTest();
 
   Engine& operator*() { return *engine_; }

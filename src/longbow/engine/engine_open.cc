@@ -162,6 +162,9 @@ Status LocalEngine::ReplayCreate(const storage::LogRecord& record) {
   LB_ASSIGN_OR_RETURN(auto schema, ReadSchema(*decoder.schema(), kReplayLimits));
   LB_ASSIGN_OR_RETURN(auto dataset, Dataset::Make(&parts_, create.id, create.name, std::move(schema)));
   dataset->ReplayCreated(record.position.sequence);
+  // The namespace stays when the dataset goes.
+  LB_ASSIGN_OR_RETURN(const auto name, DatasetName::Parse(create.name));
+  catalog_.ShowNamespace(name.name_space);
   const auto lock = catalog_.append_lock();
   catalog_.AddWritable(dataset);
   catalog_.SkipId(create.id);

@@ -49,10 +49,10 @@ Result<std::shared_ptr<arrow::ArrayData>> PlainDictionary(const std::shared_ptr<
   return taken->data();
 }
 
-template <typename Builder>
+template <typename Views, typename Builder>
 Result<std::shared_ptr<arrow::ArrayData>> PlainBytes(const std::shared_ptr<arrow::ArrayData>& values,
                                                      int64_t max_bytes) {
-  const arrow::BinaryViewArray views(values);
+  const Views views(values);
   int64_t bytes = 0;
   for (int64_t i = 0; i < views.length(); ++i) {
     if (views.IsValid(i)) bytes += static_cast<int64_t>(views.GetView(i).size());
@@ -99,11 +99,13 @@ Result<std::shared_ptr<arrow::ArrayData>> PlainColumn(const std::shared_ptr<arro
       break;
     }
     case arrow::Type::STRING_VIEW: {
-      LB_ASSIGN_OR_RETURN(plain, PlainBytes<arrow::StringBuilder>(values, max_bytes));
+      LB_ASSIGN_OR_RETURN(plain,
+                          (PlainBytes<arrow::StringViewArray, arrow::StringBuilder>(values, max_bytes)));
       break;
     }
     case arrow::Type::BINARY_VIEW: {
-      LB_ASSIGN_OR_RETURN(plain, PlainBytes<arrow::BinaryBuilder>(values, max_bytes));
+      LB_ASSIGN_OR_RETURN(plain,
+                          (PlainBytes<arrow::BinaryViewArray, arrow::BinaryBuilder>(values, max_bytes)));
       break;
     }
     case arrow::Type::LIST_VIEW: {
