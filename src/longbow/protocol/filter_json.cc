@@ -90,10 +90,11 @@ Result<std::optional<Operator>> ReadLogic(const JsonObject& object) {
   std::string logic;
   LB_RETURN_NOT_OK(object.Read("logic", &logic));
   if (logic.empty()) return std::nullopt;
-  for (char& c : logic) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  if (logic == "and") return Operator::kAnd;
-  if (logic == "or") return Operator::kOr;
-  if (logic == "not") return Operator::kNot;
+  std::string lower = logic;
+  for (char& c : lower) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  if (lower == "and") return Operator::kAnd;
+  if (lower == "or") return Operator::kOr;
+  if (lower == "not") return Operator::kNot;
   return object.Invalid("filter logic: expected AND, OR or NOT, got '" + logic + "'");
 }
 

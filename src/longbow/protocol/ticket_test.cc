@@ -1,1 +1,248 @@
+#include "longbow/protocol/ticket.h"
+
 #include <gtest/gtest.h>
+
+#include "longbow/protocol/flight_messages.h"
+#include "longbow/protocol/random_bytes.h"
+
+namespace longbow::protocol {
+namespace {
+
+using filter::Operator;
+
+query::ScanRequest Scan(std::string_view text) {
+  auto ticket = ReadTicket(text);
+  EXPECT_TRUE(ticket.ok()) << ticket.status();
+  if (!ticket.ok() || !std::holds_alternative<query::ScanRequest>(*ticket)) return {};
+  return std::get<query::ScanRequest>(*ticket);
+}
+
+SearchCall Search(std::string_view text) {
+  auto ticket = ReadTicket(text);
+  EXPECT_TRUE(ticket.ok()) << ticket.status();
+  if (!ticket.ok() || !std::holds_alternative<SearchCall>(*ticket)) return {};
+  return std::get<SearchCall>(*ticket);
+}
+
+std::string ErrorOf(std::string_view text, ErrorCode code = ErrorCode::kInvalidArgument) {
+  auto ticket = ReadTicket(text);
+  EXPECT_FALSE(ticket.ok()) << text;
+  if (ticket.ok()) return {};
+  EXPECT_EQ(CodeOf(ticket.status()), code) << ticket.status();
+  return ticket.status().message();
+}
+
+std::string Filtered(std::string_view filters) {
+  const auto scan = Scan("{\"name\":\"d\",\"filters\":" + std::string(filters) + "}");
+  return scan.filter ? scan.filter->ToString() : "none";
+}
+
+std::string FilterError(std::string_view filters) {
+  return ErrorOf("{\"name\":\"d\",\"filters\":" + std::string(filters) + "}");
+}
+
+TEST(Ticket, ABareNameScansThatDataset) {
+  EXPECT_EQ(Scan("my-data").dataset, "my-data");
+  EXPECT_EQ(Scan("tenant/ds").dataset, "tenant/ds");
+}
+
+TEST(Ticket, ReadsScansAsClientsWriteThem) {
+  const auto scan =
+      Scan(R"({"name":"d","limit":10,"collection":"ignored","filters":null,"columns":["a","b"]})");
+  EXPECT_EQ(scan.dataset, "d");
+  EXPECT_EQ(scan.limit, 10);
+  EXPECT_FALSE(scan.filter);
+  EXPECT_EQ(*scan.columns, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(Scan(R"({"dataset":"d"})").dataset, "d");
+  EXPECT_EQ(Scan(R"({"name":"d","limit":3.0})").limit, 3);
+}
+
+TEST(Ticket, TheScanTicketItWritesReadsBack) {
+  EXPECT_EQ(Scan(WriteScanTicket("ns/na-me")).dataset, "ns/na-me");
+}
+
+TEST(Ticket, ReadsSearchesAsTheSdkSendsThem) {
+  const auto call =
+      Search(R"({"search":{"dataset":"d","vector":[1,2.5,-3e2],"k":5,"alpha":1.0,"text_query":null,
+                              "unknown":[1],"local_only":true,
+                              "filters":[{"field":"c","op":"Eq","value":"x"}]}})");
+  EXPECT_EQ(call.request.dataset, "d");
+  EXPECT_EQ(call.request.queries.numbers, (std::vector<std::vector<double>>{{1, 2.5, -300}}));
+  EXPECT_EQ(call.request.k, std::vector<int64_t>{5});
+  EXPECT_TRUE(call.local_only);
+  ASSERT_TRUE(call.request.filter);
+  EXPECT_EQ(call.request.filter->op, Operator::kEqual);
+  EXPECT_FALSE(call.request.columns);  // the user's columns come along
+}
+
+TEST(Ticket, ReadsThePeersOldShape) {
+  const auto call = Search(
+      R"({"name":"","limit":0,"filters":null,"search":{"dataset":"d","vector":[1],"k":1,"local_only":true}})");
+  EXPECT_EQ(call.request.dataset, "d");
+}
+
+TEST(Ticket, TheOuterNameAndFiltersCountForASearch) {
+  const auto call = Search(R"({"name":"d","filters":[{"field":"a","op":">","value":1}],
+                              "search":{"vector":[1],"k":1,"filters":[{"field":"b","op":"<","value":2}]}})");
+  EXPECT_EQ(call.request.dataset, "d");
+  ASSERT_TRUE(call.request.filter);
+  EXPECT_EQ(call.request.filter->op, Operator::kAnd);
+  EXPECT_EQ(call.request.filter->children.size(), 2u);
+}
+
+TEST(Ticket, OneRequestsFlagsDoNotLeakIntoTheNext) {
+  EXPECT_EQ(Search(R"({"search":{"dataset":"d","vector":[1],"k":1,"include_vectors":true}})").request.vectors,
+            query::VectorFormat::kBinary);
+  EXPECT_EQ(Search(R"({"search":{"dataset":"d","vector":[1],"k":1}})").request.vectors,
+            query::VectorFormat::kNone);
+}
+
+TEST(Ticket, GivesVectorsAsListsToThoseWhoNameTheColumn) {
+  const auto call = Search(
+      R"({"search":{"dataset":"d","vector":[1],"k":1,"columns":["a","vector"],"vector_format":"f16"}})");
+  EXPECT_EQ(call.request.vectors, query::VectorFormat::kFloat16);
+  EXPECT_EQ(*call.request.columns, std::vector<std::string>{"a"});
+}
+
+TEST(Ticket, SaysWhatIsWrong) {
+  EXPECT_NE(ErrorOf("{not json").find("invalid ticket format"), std::string::npos);
+  EXPECT_NE(ErrorOf("").find("invalid ticket format"), std::string::npos);
+  EXPECT_NE(ErrorOf("\xff\xfe\x01").find("invalid ticket format"), std::string::npos);
+  EXPECT_NE(ErrorOf("{}").find("\"name\""), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"name":1})").find("expected a string, got an integer"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"name":"d","limit":-1})").find("limit"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"name":"d","name":"e"})").find("given twice"), std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"search":{"dataset":"d","k":1}})").find("no query vector provided"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"search":{"dataset":"d","vector":[1,"x"],"k":1}})").find("'vector'"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"search":{"dataset":"d","vector":[1e999],"k":1}})").find("invalid ticket format"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"search":{"dataset":"d","vector":[1],"k":1,"recall":2}})").find("recall"),
+            std::string::npos);
+}
+
+TEST(Ticket, RefusesTextSearchInsteadOfIgnoringTheText) {
+  ErrorOf(R"({"search":{"dataset":"d","vector":[1],"k":1,"text_query":"cats","alpha":0.5}})",
+          ErrorCode::kUnimplemented);
+}
+
+TEST(Ticket, LimitsDepthAndSize) {
+  const auto nested = [](int levels) {
+    return "{\"name\":\"d\",\"x\":" + std::string(static_cast<size_t>(levels), '[') +
+           std::string(static_cast<size_t>(levels), ']') + "}";
+  };
+  EXPECT_EQ(Scan(nested(20)).dataset, "d");
+  EXPECT_NE(ErrorOf(nested(40)).find("levels"), std::string::npos);
+  EXPECT_NE(ErrorOf(nested(30000)).find("levels"), std::string::npos);
+  const std::string padding(kMaxTicketBytes, ' ');
+  EXPECT_NE(ErrorOf("{\"name\":\"d\"" + padding + "}").find("bytes"), std::string::npos);
+  EXPECT_EQ(Search("{\"search\":{\"dataset\":\"d\",\"vector\":[1],\"k\":1" + padding + "}}").request.dataset,
+            "d");
+  EXPECT_NE(ErrorOf("{" + std::string(kMaxSearchTicketBytes, ' ') + "}").find("bytes"), std::string::npos);
+}
+
+TEST(Filters, AnArrayMustHoldAltogether) {
+  EXPECT_EQ(Filtered("[]"), "none");
+  EXPECT_EQ(Filtered("{}"), "none");
+  const auto scan = Scan(R"({"name":"d","filters":[{"field":"a","operator":"==","value":"100"},
+                                                  {"field":"b","op":"gte","value":1.5}]})");
+  ASSERT_TRUE(scan.filter);
+  EXPECT_EQ(scan.filter->op, Operator::kAnd);
+  EXPECT_EQ(scan.filter->children[0].values, std::vector<filter::Value>{std::string("100")});
+  EXPECT_EQ(scan.filter->children[1].op, Operator::kGreaterEqual);
+  EXPECT_EQ(scan.filter->children[1].values, std::vector<filter::Value>{1.5});
+}
+
+TEST(Filters, KeepTheKindOfEachValue) {
+  const auto value = [](std::string_view json) {
+    const auto scan = Scan(
+        "{\"name\":\"d\",\"filters\":[{\"field\":\"a\",\"op\":\"=\",\"value\":" + std::string(json) + "}]}");
+    return scan.filter ? scan.filter->values.at(0) : filter::Value();
+  };
+  EXPECT_EQ(value("true"), filter::Value(true));
+  EXPECT_EQ(value("-5"), filter::Value(int64_t{-5}));
+  EXPECT_EQ(value("18446744073709551615"), filter::Value(uint64_t{18446744073709551615u}));
+  EXPECT_EQ(value("2e-3"), filter::Value(0.002));
+  EXPECT_EQ(value("\"x\""), filter::Value(std::string("x")));
+}
+
+TEST(Filters, NestWithLogic) {
+  const auto scan = Scan(R"({"name":"d","filters":[{"logic":"or","filters":[
+      {"field":"a","op":"=","value":1},
+      {"logic":"NOT","filters":[{"field":"b","op":"in","value":[1,2]},{"field":"c","op":"is_null"}]}]}]})");
+  ASSERT_TRUE(scan.filter);
+  EXPECT_EQ(scan.filter->op, Operator::kOr);
+  ASSERT_EQ(scan.filter->children.size(), 2u);
+  const auto& negated = scan.filter->children[1];
+  EXPECT_EQ(negated.op, Operator::kNot);
+  ASSERT_EQ(negated.children.size(), 1u);
+  EXPECT_EQ(negated.children[0].op, Operator::kAnd);
+  EXPECT_EQ(negated.children[0].children[0].values.size(), 2u);
+}
+
+TEST(Filters, TakeListsAsTextWithCommas) {
+  const auto scan = Scan(R"({"name":"d","filters":[{"field":"a","op":"NOT IN","value":"x, y,z"}]})");
+  ASSERT_TRUE(scan.filter);
+  EXPECT_EQ(scan.filter->op, Operator::kNotIn);
+  EXPECT_EQ(scan.filter->values,
+            (std::vector<filter::Value>{std::string("x"), std::string("y"), std::string("z")}));
+}
+
+TEST(Filters, SayWhatIsWrong) {
+  EXPECT_FALSE(FilterError(R"([{"field":"a","op":"resembles","value":1}])").empty());
+  EXPECT_NE(FilterError(R"([{"field":"a","value":1}])").find("operator"), std::string::npos);
+  EXPECT_NE(FilterError(R"([{"field":"a","op":"="}])").find("value"), std::string::npos);
+  EXPECT_NE(FilterError(R"([{"field":"a","op":"=","value":[1]}])").find("value"), std::string::npos);
+  EXPECT_NE(FilterError(R"([{"op":"=","value":1}])").find("field"), std::string::npos);
+  EXPECT_NE(FilterError(R"([1])").find("objects"), std::string::npos);
+  EXPECT_NE(FilterError(R"([{"field":"a","op":"=","value":1,"logic":"OR"}])").find("OR joins"),
+            std::string::npos);
+  EXPECT_NE(FilterError(R"([{"field":"a","op":"=","value":1,"logic":"XOR"}])").find("XOR"),
+            std::string::npos);
+  EXPECT_NE(FilterError(R"("a = 1")").find("array"), std::string::npos);
+}
+
+TEST(Filters, AreLimitedInNumber) {
+  std::string many = "[";
+  for (int i = 0; i < filter::kMaxTerms + 1; ++i) {
+    many += std::string(i == 0 ? "" : ",") + R"({"field":"a","op":"=","value":1})";
+  }
+  EXPECT_NE(FilterError(many + "]").find("1024"), std::string::npos);
+}
+
+TEST(Criteria, ChooseByNameAndRows) {
+  const auto matches = [](std::string_view filters, std::string_view name, int64_t rows) {
+    auto criteria = FlightCriteria::Read("{\"filters\":[" + std::string(filters) + "],\"limit\":3}");
+    EXPECT_TRUE(criteria.ok()) << criteria.status();
+    return criteria.ok() && criteria->Matches(name, rows);
+  };
+  EXPECT_TRUE(FlightCriteria::Read("")->Matches("any", 0));
+  EXPECT_TRUE(matches(R"({"field":"name","op":"==","value":"a"})", "a", 0));
+  EXPECT_FALSE(matches(R"({"field":"name","op":"==","value":"a"})", "ab", 0));
+  EXPECT_TRUE(matches(R"({"field":"name","op":"contains","value":"b"})", "abc", 0));
+  EXPECT_TRUE(matches(R"({"field":"rows","op":">","value":"5"})", "a", 6));
+  EXPECT_FALSE(matches(R"({"field":"rows","op":">","value":5})", "a", 5));
+  EXPECT_TRUE(matches(R"({"field":"color","op":"=","value":5})", "a", 5));
+  EXPECT_NE(FlightCriteria::Read("{x").status().message().find("Invalid criteria: "), std::string::npos);
+}
+
+TEST(Ticket, SurvivesBrokenBytes) {
+  const std::string good =
+      R"({"name":"d","limit":7,"filters":[{"logic":"or","filters":[{"field":"a","op":"in","value":[1,"x",true]}]}],)"
+      R"("search":{"dataset":"d","vector":[1,2,3],"k":5,"columns":["a"],"include_vectors":true,"ef":10}})";
+  int refused = 0;
+  for (uint64_t seed = 0; seed < 5000; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    RandomBytes random(seed);
+    auto ticket = ReadTicket(seed % 5 == 0 ? random.Noise(random.Below(100)) : random.Break(good));
+    if (ticket.ok()) continue;
+    ++refused;
+    const ErrorCode code = CodeOf(ticket.status());
+    ASSERT_TRUE(code == ErrorCode::kInvalidArgument || code == ErrorCode::kUnimplemented) << ticket.status();
+  }
+  EXPECT_GT(refused, 2000);
+}
+
+}  // namespace
+}  // namespace longbow::protocol
