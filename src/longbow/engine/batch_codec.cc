@@ -101,7 +101,7 @@ Status CheckVectors(arrow::ArrayData* data, int64_t rows, std::string_view colum
       __builtin_mul_overflow(scalars, int64_t{type.value_type()->byte_width()}, &bytes)) {
     return InvalidArgument("column '", column, "': impossible size");
   }
-  if (child->offset != 0 || child->length != scalars || child->buffers.size() != 2) {
+  if (child->offset != 0 || child->length < scalars || child->buffers.size() != 2) {
     return InvalidArgument("column '", column, "': expected ", scalars, " numbers, given ", child->length);
   }
   const int64_t have = child->buffers[1] == nullptr ? 0 : child->buffers[1]->size();
@@ -300,6 +300,20 @@ Status BatchDecoder::State::FinishColumns(const arrow::RecordBatch& read, const 
     columns.push_back(std::move(data));
   }
   out->batch = arrow::RecordBatch::Make(stored, rows, std::move(columns));
+  return Status::OK();
+}
+
+Status GatherVectors(IncomingBatch* incoming) {
+  auto columns = incoming->batch->column_data();
+  for (size_t i = 0; i < columns.size(); ++i) {
+    LazyVectors& lazy = incoming->vectors[i];
+    if (lazy.row_bytes == 0) continue;
+    columns[i] = columns[i]->Copy();
+    LB_RETURN_NOT_OK(FillAll(lazy.body, columns[i].get()));
+    lazy = {};
+  }
+  incoming->batch =
+      arrow::RecordBatch::Make(incoming->batch->schema(), incoming->batch->num_rows(), std::move(columns));
   return Status::OK();
 }
 

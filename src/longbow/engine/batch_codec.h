@@ -38,6 +38,10 @@ struct IncomingBatch {
   std::vector<LazyVectors> vectors;  // by column; row_bytes == 0: not lazy
 };
 
+// Brings every lazy column into memory of its own, so that `batch` may be read like any other: for batches of
+// queries, which are small.
+Status GatherVectors(IncomingBatch* incoming);
+
 // Decodes one direction of a Flight data stream. Confined.
 // Dictionaries and views are decoded to plain columns. Compressed bodies are decompressed within a bound of
 // kMaxDecompressed. Anything that is not a sound schema, dictionary or record batch is InvalidArgument;

@@ -48,7 +48,9 @@ Status ExchangeStream::HandleInput(StreamInput input) {
   if (input.kind != InputKind::kBatch) return Status::OK();
   ++batches_;
   shared().counters.exchange_batches_received.Add();
-  return ingest != nullptr ? Ingest(std::move(input)) : Search(*input.batch.batch);
+  if (ingest != nullptr) return Ingest(std::move(input));
+  LB_RETURN_NOT_OK(engine::GatherVectors(&input.batch));
+  return Search(*input.batch.batch);
 }
 
 // Reads the next message when there is room for its answer.
