@@ -79,6 +79,31 @@ void NoHits(uint32_t count, index::SearchHits* hits) {
   hits->work = {};
 }
 
+int64_t Deadline(const SearchRequest& request, const SearchLimits& limits, int64_t now) {
+  const int64_t latest = now + limits.max_deadline_ms * kNanosPerMilli;
+  return request.deadline_ns > 0 ? std::min(latest, request.deadline_ns) : latest;
+}
+
+// About what a search takes beyond its workspace: the answer, and a bit a row for a selection.
+int64_t MemoryNeeded(const engine::View& view, const Workspace& workspace) {
+  const int64_t hits = std::accumulate(workspace.k.begin(), workspace.k.end(), int64_t{0});
+  return workspace.layout.BytesOf(hits) + view.visibility().end / 8;
+}
+
+// From the workspace's hits to the answer.
+Status TakeHits(const engine::View& view, Workspace* workspace, SearchAnswer* answer) {
+  const index::SearchHits& hits = workspace->hits;
+  workspace->rows.resize(hits.neighbors.size());
+  std::transform(hits.neighbors.begin(), hits.neighbors.end(), workspace->rows.begin(),
+                 [](const index::Neighbor& hit) { return hit.row; });
+  LB_ASSIGN_OR_RETURN(answer->hits, workspace->layout.Build(view, hits, workspace->rows));
+  answer->offsets.assign(hits.offsets.begin(), hits.offsets.end());
+  answer->coverage = hits.coverage;
+  answer->sequence = view.sequence();
+  answer->work = hits.work;
+  return Status::OK();
+}
+
 size_t Conditions(const filter::FilterTree& tree) {
   size_t count = 1;
   for (const auto& child : tree.children) count += Conditions(child);
@@ -135,6 +160,8 @@ Result<SearchAnswer> QueryEngine::Search(const SearchRequest& request) {
   LB_ASSIGN_OR_RETURN(const int column, FindVectorColumn(*view->schema(), request.vector_column));
   LB_ASSIGN_OR_RETURN(const uint32_t count, CountQueries(request.queries, limits_));
   LB_RETURN_NOT_OK(CheckEffort(request.effort, limits_));
+  const int64_t deadline = Deadline(request, limits_, timer.start());
+  if (timer.start() >= deadline) return BudgetError(BudgetEnd::kDeadline);
 
   const auto workspace = scratch_->Take();
   LB_RETURN_NOT_OK(ReadK(request, count, limits_, &workspace->k));
@@ -143,25 +170,17 @@ Result<SearchAnswer> QueryEngine::Search(const SearchRequest& request) {
   if (!workspace->layout.Fits(view->schema(), column, request)) {
     LB_ASSIGN_OR_RETURN(workspace->layout, ResultLayout::Make(view->schema(), column, request));
   }
-  int64_t deadline = timer.start() + limits_.max_deadline_ms * kNanosPerMilli;
-  if (request.deadline_ns > 0) deadline = std::min(deadline, request.deadline_ns);
-  if (timer.start() >= deadline) return BudgetError(BudgetEnd::kDeadline);
-
-  const int64_t hits_at_most = std::accumulate(workspace->k.begin(), workspace->k.end(), int64_t{0});
   LB_ASSIGN_OR_RETURN(const auto reservation,
-                      ledger_->Reserve(MemoryUse::kRequests,
-                                       workspace->layout.BytesOf(hits_at_most) + view->visibility().end / 8));
-  NeighborSearch search;
-  search.view = view.get();
-  search.vector_column = column;
-  search.effort = request.effort;
-  search.exact = request.exact;
+                      ledger_->Reserve(MemoryUse::kRequests, MemoryNeeded(*view, *workspace.get())));
+
+  NeighborSearch search{view.get(), column, request.effort, request.exact, nullptr, 0, nullptr};
   std::optional<RowSelection> selection;
   if (request.filter) {
-    LB_ASSIGN_OR_RETURN(const auto bound, filter::BoundFilter::Bind(*request.filter, *view->schema()->arrow));
     const int64_t filter_start = environment_.clock->MonotonicNanos();
+    LB_ASSIGN_OR_RETURN(const auto filter,
+                        filter::BoundFilter::Bind(*request.filter, *view->schema()->arrow));
     Budget filter_budget(environment_.clock, deadline, request.stop, 0);
-    LB_ASSIGN_OR_RETURN(selection, SelectRows(*view, *bound, &filter_budget));
+    LB_ASSIGN_OR_RETURN(selection, SelectRows(*view, *filter, &filter_budget));
     counters_.filter_nanos.Record(environment_.clock->MonotonicNanos() - filter_start);
     search.selection = &*selection;
     search.selected = CountVisible(*selection, *view);
@@ -170,20 +189,12 @@ Result<SearchAnswer> QueryEngine::Search(const SearchRequest& request) {
   search.budget = &budget;
 
   SearchAnswer answer;
-  index::SearchHits& hits = workspace->hits;
   if (view->live_rows() == 0 || (selection && search.selected == 0)) {
-    NoHits(count, &hits);
+    NoHits(count, &workspace->hits);
   } else {
     LB_ASSIGN_OR_RETURN(answer.method, FindNeighbors(search, workspace.get()));
   }
-  workspace->rows.resize(hits.neighbors.size());
-  std::transform(hits.neighbors.begin(), hits.neighbors.end(), workspace->rows.begin(),
-                 [](const index::Neighbor& hit) { return hit.row; });
-  LB_ASSIGN_OR_RETURN(answer.hits, workspace->layout.Build(*view, hits, workspace->rows));
-  answer.offsets.assign(hits.offsets.begin(), hits.offsets.end());
-  answer.coverage = hits.coverage;
-  answer.sequence = view->sequence();
-  answer.work = hits.work;
+  LB_RETURN_NOT_OK(TakeHits(*view, workspace.get(), &answer));
   answer.nanos = timer.nanos();
   counters_.rows_returned.Add(answer.hits->num_rows());
   if (answer.coverage == index::Coverage::kPartial) counters_.partial_answers.Add();

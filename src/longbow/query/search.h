@@ -96,7 +96,7 @@ struct QueryCounters {
   Histogram search_nanos, filter_nanos;
 };
 
-// Thread-safe. Calls run on the caller's thread.
+// Thread-safe. Calls run on the caller's thread. Outlives its scans.
 class QueryEngine {
  public:
   QueryEngine(engine::Engine* engine, const Environment& environment, MemoryLedger* ledger, SearchLimits limits,

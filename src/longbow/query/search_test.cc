@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <random>
+#include <thread>
 
 #include "longbow/query/search.h"
 #include "longbow/query/test_database.h"
@@ -499,6 +501,42 @@ TEST_F(SearchTest, MemoryBeyondTheLimitIsRefusedBeforeItIsTaken) {
   ASSERT_FALSE(answer.ok());
   EXPECT_EQ(CodeOf(answer.status()), ErrorCode::kResourceExhausted);
   EXPECT_THAT(answer.status().message(), HasSubstr("memory limit"));
+}
+
+TEST_F(SearchTest, SearchesBesideWritersSeeOneMoment) {
+  constexpr int64_t kRows = 500;
+  // Each round replaces all rows by vectors of another value, so at every moment all are of one.
+  const auto put = [&](double value) {
+    database_.Put("d", Batch({{"id", Range(0, kRows)},
+                              {"vector", Vectors(std::vector<Point>(kRows, Point{value}), 1)},
+                              {"value", Range(static_cast<int64_t>(value) * 1000, kRows)}}));
+  };
+  put(1);
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (int round = 2; !stop; ++round) put(round);
+  });
+  const auto look = [&](int rounds) {
+    for (int i = 0; i < rounds && !HasFailure(); ++i) {
+      auto request = Ask("d", {{0}}, kRows);
+      if (i % 2 == 0) request.filter = Where("id", Operator::kGreaterEqual, int64_t{0});
+      const auto answer = Search(database_, request);
+      Ids expected(kRows);
+      std::iota(expected.begin(), expected.end(), 0);
+      EXPECT_EQ(IdsOf(answer), expected);
+      const auto distances = Values<arrow::FloatType>(*answer.hits, "distance");
+      const auto values = Values<arrow::Int64Type>(*answer.hits, "value");
+      for (size_t row = 0; row < distances.size() && !HasFailure(); ++row) {
+        EXPECT_EQ(distances[row], distances[0]);
+        EXPECT_EQ(values[row], static_cast<int64_t>(distances[0]) * 1000 + static_cast<int64_t>(row));
+      }
+    }
+  };
+  std::thread other(look, 100);
+  look(100);
+  other.join();
+  stop = true;
+  writer.join();
 }
 
 // Remembers the last value seen under each name.
