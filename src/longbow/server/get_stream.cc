@@ -38,7 +38,7 @@ void GetStream::Begin(protocol::TicketRequest request) {
 
 void GetStream::BeginScan(const query::ScanRequest& request) {
   auto scan = serving().query()->OpenScan(request);
-  if (!scan.ok()) return EndWith(scan.status(), request.dataset);
+  if (!scan.ok()) return Refuse(scan.status(), request.dataset);
   scan_ = *std::move(scan);
   auto messages = SchemaMessages(*scan_->schema());
   if (!messages.ok()) return End(messages.status());
@@ -52,7 +52,7 @@ void GetStream::BeginSearch(protocol::SearchCall call) {
   const Status placed = shared().RunSearch(nanos, [this, self = shared_from_this(), call = std::move(call)] {
     Guard([&] {
       auto answer = serving().query()->Search(call.request);
-      if (!answer.ok()) return EndWith(answer.status(), call.request.dataset);
+      if (!answer.ok()) return Refuse(answer.status(), call.request.dataset);
       hits_ = std::move(answer->hits);
       auto messages = SchemaMessages(*hits_->schema());
       if (!messages.ok()) return End(messages.status());
@@ -74,8 +74,7 @@ void GetStream::NextOfScan(std::vector<grpc::ByteBuffer> before) {
   if (!batch.ok()) return End(batch.status());
   if (*batch) return SendBatch(std::move(before), **batch);
   scan_.reset();
-  Send(std::move(before));
-  End(Status::OK());
+  EndWith(std::move(before));
 }
 
 void GetStream::NextOfSearch(std::vector<grpc::ByteBuffer> before) {
@@ -85,8 +84,7 @@ void GetStream::NextOfSearch(std::vector<grpc::ByteBuffer> before) {
     next_hit_ += rows;
     return SendBatch(std::move(before), *batch);
   }
-  Send(std::move(before));
-  End(Status::OK());
+  EndWith(std::move(before));
 }
 
 Result<std::vector<grpc::ByteBuffer>> GetStream::SchemaMessages(const arrow::Schema& schema) {
@@ -113,7 +111,7 @@ void GetStream::SendBatch(std::vector<grpc::ByteBuffer> before, const arrow::Rec
 }
 
 // DoGet's clients know a missing dataset by these words.
-void GetStream::EndWith(const Status& status, const std::string& dataset) {
+void GetStream::Refuse(const Status& status, const std::string& dataset) {
   if (CodeOf(status) != ErrorCode::kNotFound) return End(status);
   End(NotFound("dataset ", dataset, " not found"));
 }

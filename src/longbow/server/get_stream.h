@@ -31,7 +31,7 @@ class GetStream final : public StreamReactor {
   // Batches ahead of the first step to be sent: the schema.
   Result<std::vector<grpc::ByteBuffer>> SchemaMessages(const arrow::Schema& schema);
   void SendBatch(std::vector<grpc::ByteBuffer> before, const arrow::RecordBatch& batch);
-  void EndWith(const Status& status, const std::string& dataset);
+  void Refuse(const Status& status, const std::string& dataset);
 
   std::string dataset_;
   bool heavy_ = false;  // a step of the scan evaluates a filter

@@ -21,8 +21,7 @@ void RequestCall::Finish(Result<std::vector<std::string>> messages) {
   std::vector<grpc::ByteBuffer> out;
   out.reserve(messages->size());
   for (auto& message : *messages) out.push_back(ToByteBuffer(std::move(message)));
-  Send(std::move(out));
-  End(Status::OK());
+  EndWith(std::move(out));
 }
 
 void RequestCall::FinishOne(Result<std::string> message) {

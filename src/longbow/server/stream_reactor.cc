@@ -223,6 +223,19 @@ void StreamReactor::End(const Status& status) {
   Pump();
 }
 
+void StreamReactor::EndWith(std::vector<grpc::ByteBuffer> last) {
+  {
+    std::lock_guard lock(mutex_);
+    if (ended_ || finished_) return;
+    ended_ = true;
+    inbox_.clear();
+    if (!gone_) {
+      for (auto& message : last) outbox_.push_back(std::move(message));
+    }
+  }
+  Pump();
+}
+
 bool StreamReactor::Over() {
   std::lock_guard lock(mutex_);
   return ended_ || gone_;

@@ -66,6 +66,8 @@ class StreamReactor : public BidiReactor, public std::enable_shared_from_this<St
   void Send(std::vector<grpc::ByteBuffer> messages);
   // After what is queued was sent. Later Sends, Continues and Ends do nothing.
   void End(const Status& status);
+  // The last answers and OK, in one step.
+  void EndWith(std::vector<grpc::ByteBuffer> last);
   // Nothing that is sent now would reach the client.
   bool Over();
   // Runs `then` when the engine serves, not later than the call's deadline; ends the call when it does not.
