@@ -166,12 +166,13 @@ _BY_TYPE: list[tuple[type[BaseException], type[LongbowError]]] = [
 # Codes without an exception type of their own in pyarrow stand in the text.
 _BY_TEXT = {
     "resource exhausted": ResourceExhaustedError,
+    "precondition failed": FailedPreconditionError,
     "failed precondition": FailedPreconditionError,
     "already exists": AlreadyExistsError,
     "data loss": DataLossError,
     "out of range": InvalidArgumentError,
 }
-_GRPC_TEXT = re.compile(r"gRPC returned ([\w ]+?) error, with message: ", re.I)
+_GRPC_TEXT = re.compile(r"(?:gRPC|Flight) returned ([\w ]+?) error, with message: ", re.I)
 _ARROW_PREFIX = re.compile(r"^(Flight (returned|error|client|cancelled|operation)|gRPC returned) [^:]*?(with message|error): ")
 _ARROW_SUFFIX = re.compile(r"\. (gRPC client debug context|Client context|Detail): .*$", re.S)
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from longbow.errors import DataLossError, UnavailableError, translate
+from longbow.errors import DataLossError, LongbowError, UnavailableError, translate
 
 MAX_IDLE_STREAMS = 16
 
@@ -32,10 +32,6 @@ class SearchStream:
         self._requests = 0
         self._writer, self._reader = client.do_exchange(flight.FlightDescriptor.for_command(command), options)
         self._writer.begin(schema)
-
-    @property
-    def used(self) -> bool:
-        return self._requests > 0
 
     def search(self, queries: pa.Array) -> Answer:
         self._requests += 1
@@ -59,6 +55,15 @@ class SearchStream:
             pass  # nothing is under way that could be lost
 
 
+def _failure(error: BaseException) -> LongbowError | None:
+    """What a failed search means to the caller; None for what is none of the server's affair."""
+    if isinstance(error, StopIteration):
+        return UnavailableError("the server closed the search stream")
+    if isinstance(error, (LongbowError, pa.ArrowException, OSError)):
+        return translate(error)
+    return None
+
+
 class SearchStreams:
     """Open streams by command and vector type, the longest unused closed first. Guarded."""
 
@@ -75,20 +80,18 @@ class SearchStreams:
         key = (encoded, str(queries.type))
         stream = self._take(key)
         while True:
-            stream = stream or SearchStream(self._client, encoded, schema, options)
-            used = stream.used
+            reused = stream is not None
             try:
+                stream = stream or SearchStream(self._client, encoded, schema, options)
                 answer = stream.search(queries)
             except BaseException as error:
-                stream.close()
-                stream = None
-                if isinstance(error, StopIteration):
-                    failure: BaseException = UnavailableError("the server closed the search stream")
-                elif isinstance(error, (pa.ArrowException, OSError)):
-                    failure = translate(error)
-                else:
+                if stream is not None:
+                    stream.close()
+                    stream = None
+                failure = _failure(error)
+                if failure is None:
                     raise
-                if used and isinstance(failure, UnavailableError):
+                if reused and isinstance(failure, UnavailableError):
                     continue
                 raise failure from error
             self._give_back(key, stream)

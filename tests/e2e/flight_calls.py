@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,7 +21,7 @@ class Calls:
     def __init__(self, port: int, token: str | None) -> None:
         self.client = flight.connect(f"grpc://127.0.0.1:{port}")
         headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
-        self.options = flight.FlightCallOptions(timeout=60, headers=headers)
+        self.options = flight.FlightCallOptions(timeout=float(os.environ.get("LONGBOW_TEST_TIMEOUT", "60")), headers=headers)
 
     def close(self) -> None:
         self.client.close()

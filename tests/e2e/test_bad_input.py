@@ -80,9 +80,8 @@ def test_a_vector_of_another_width(calls: Calls, stored: str, dim: int) -> None:
 
 
 def test_dimension_zero(calls: Calls, dataset: str) -> None:
-    column = pa.FixedSizeListArray.from_arrays(pa.array([], pa.float32()), type=pa.list_(pa.float32(), 0))
     with fails("InvalidArgument", "vector"):
-        calls.put(dataset, schema=pa.schema([("id", pa.int64()), ("vector", column.type)]))
+        calls.put(dataset, schema=pa.schema([("id", pa.int64()), ("vector", pa.list_(pa.float32(), 0))]))
     assert dataset not in calls.dataset_names()
 
 
@@ -256,7 +255,7 @@ def test_a_null_query(calls: Calls, stored: str) -> None:
 
 def test_queries_of_text(calls: Calls, stored: str) -> None:
     column = pa.array([["a", "b", "c"]], pa.list_(pa.utf8(), 3))
-    with fails("InvalidArgument", "query_vector"):
+    with fails("InvalidArgument", "string"):
         calls.exchange({"command": "VectorSearch", "dataset": stored}, query_batch(column))
 
 
