@@ -88,5 +88,46 @@ TEST(EngineCrash, RecoversWhereverThePowerGoesDuringRecovery) {
   std::cout << "seed " << seed << ": " << cuts << " crash points during recovery\n";
 }
 
+TEST(EngineCrash, LosesNothingAcknowledgedWhicheverCallFails) {
+  using simulation::Fault;
+  const uint64_t seed = 4;
+  const int64_t operations = CountOperations(seed);
+  int64_t faults = 0;
+  for (int64_t n = 1; n <= operations; ++n) {
+    for (const Fault fault : {Fault::kIoError, Fault::kShortWrite, Fault::kNoSpace}) {
+      SCOPED_TRACE("seed " + std::to_string(seed) + ", fault " + std::to_string(static_cast<int>(fault)) +
+                   " at operation " + std::to_string(n));
+      SimulatedWorld world(seed);
+      EngineLedger ledger(seed);
+      world.files().FailAt(n, fault);
+      ledger.RunWorkload(kSteps, &world);
+      world.PowerCycle();
+      ASSERT_EQ(ledger.CheckAndFinish(&world), "");
+      ++faults;
+    }
+  }
+  std::cout << "seed " << seed << ": " << faults << " faults\n";
+}
+
+TEST(EngineCrash, AfterAFailedFlushWritesAreRefusedAndReadsGoOn) {
+  SimulatedWorld world(5);
+  EngineLedger ledger(5);
+  auto opened = EngineInWorld::Open(world.environment());
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  engine::Engine& engine = ***opened;
+  ASSERT_TRUE(ledger.IssuePut(engine, "ints", {"1"}, 0));
+  ASSERT_TRUE(ledger.Settled(&world));
+  ASSERT_EQ(ledger.acknowledged(), 1);
+  world.files().FailAt(world.files().operations() + 1, simulation::Fault::kIoError);
+  (void)ledger.IssuePut(engine, "ints", {"2"}, 0);
+  (void)ledger.Settled(&world);
+  EXPECT_EQ(ledger.acknowledged(), 1);
+  EXPECT_FALSE(engine.health().ok());
+  EXPECT_FALSE(ledger.IssuePut(engine, "strings", {"k"}, 0)) << "a new dataset needs the log";
+  const auto view = engine.Pin("ints");
+  ASSERT_TRUE(view.ok());
+  EXPECT_EQ((*view)->live_rows(), 1);
+}
+
 }  // namespace
 }  // namespace longbow::crash

@@ -33,6 +33,7 @@ const DatasetKind& KindOf(const std::string& name) {
   return *std::find_if(std::begin(kDatasets), std::end(kDatasets),
                        [&](const auto& kind) { return name == kind.name; });
 }
+bool IsMemory(const std::string& dataset) { return std::string_view(KindOf(dataset).durability) == "memory"; }
 bool IsFlushed(const Change& change) {
   if (change.kind != Change::Kind::kPut && change.kind != Change::Kind::kDelete) return true;
   return std::string_view(KindOf(change.target).durability) == "fsync";
@@ -164,7 +165,7 @@ void Model::Apply(size_t position, const Change& change) {
 
 void Model::ForgetMemoryDatasets() {
   for (auto& [name, dataset] : datasets_) {
-    if (std::string_view(KindOf(name).durability) == "memory") dataset.rows.clear();
+    if (IsMemory(name)) dataset.rows.clear();
   }
 }
 
@@ -286,13 +287,15 @@ bool EngineLedger::IssuePut(engine::Engine& engine, const std::string& dataset, 
   Record({Change::Kind::kPut, dataset, std::move(keys), columns});
   const size_t position = history_.size() - 1;
   ++*outstanding_;
-  const bool sent =
-      SendPut(engine, position, [this, position, left = outstanding_](const Result<WriteAck>& ack) {
-        --*left;
-        if (ack.ok()) history_[position].acknowledged = true;
-      });
+  const auto answered = std::make_shared<bool>(false);
+  const auto done = [this, position, left = outstanding_, answered](const Result<WriteAck>& ack) {
+    --*left;
+    *answered = true;
+    if (ack.ok()) history_[position].acknowledged = true;
+  };
+  const bool sent = SendPut(engine, position, done);
   if (!sent) --*outstanding_;
-  return sent;
+  return sent && !*answered;  // the log is behind every answer but a refusal
 }
 
 bool EngineLedger::IssueAlone(EngineInWorld& engine, SimulatedWorld* world, Change change) {
@@ -418,6 +421,16 @@ std::string FirstDifference(const std::vector<std::string>& expected,
 
 }  // namespace
 
+std::string EngineLedger::LastChanges() const {
+  std::string out = "; the last changes:";
+  for (size_t n = history_.size() > 6 ? history_.size() - 6 : 0; n < history_.size(); ++n) {
+    const Change& change = history_[n];
+    out += " " + std::to_string(n) + (change.acknowledged ? "+" : "?") + " kind " +
+           std::to_string(static_cast<int>(change.kind)) + " " + change.target;
+  }
+  return out;
+}
+
 std::string EngineLedger::CheckAndFinish(SimulatedWorld* world) {
   auto opened = EngineInWorld::Open(world->environment());
   if (!opened.ok()) return "recovery failed: " + opened.status().ToString();
@@ -441,7 +454,8 @@ std::string EngineLedger::CheckAndFinish(SimulatedWorld* world) {
   }
   if (present > history_.size()) {
     return "no prefix of " + std::to_string(unknown) + " or more changes of " +
-           std::to_string(history_.size()) + " explains what is there; against the shortest: " + difference;
+           std::to_string(history_.size()) + " explains what is there; against the shortest: " + difference +
+           LastChanges();
   }
   for (size_t n = 0; n < present; ++n) recovered.Apply(n, history_[n]);
   recovered.ForgetMemoryDatasets();
@@ -449,7 +463,14 @@ std::string EngineLedger::CheckAndFinish(SimulatedWorld* world) {
   for (size_t n = unknown; n < history_.size(); ++n) {
     const bool again = n < present;
     if (again && (history_[n].kind != Change::Kind::kPut || DroppedLater(n, present))) continue;
-    if (again && std::string_view(KindOf(history_[n].target).durability) == "memory") continue;
+    if (again && IsMemory(history_[n].target)) continue;
+    if (history_[n].kind == Change::Kind::kDelete && IsMemory(history_[n].target)) {
+      // What a restart emptied cannot be deleted from: keys that were never there are NotFound.
+      const auto there = recovered.KeysOf(history_[n].target);
+      std::erase_if(history_[n].keys, [&](const auto& key) {
+        return std::find(there.begin(), there.end(), key) == there.end();
+      });
+    }
     const Status status = Reissue(*engine, world, n);
     if (!status.ok()) return "change " + std::to_string(n) + " issued again: " + status.ToString();
     if (!again) recovered.Apply(n, history_[n]);

@@ -76,21 +76,24 @@ class EngineLedger {
   // lost, and expects the whole. Returns what is wrong, or "".
   std::string CheckAndFinish(simulation::SimulatedWorld* world);
 
-  size_t changes() const { return history_.size(); }
-  int64_t acknowledged() const;
-
- private:
-  // Each returns false when the engine refused at once: the power is gone.
+  // Puts rows with these keys, creating or evolving the dataset; does not wait. False when the engine refused
+  // at once.
   bool IssuePut(engine::Engine& engine, const std::string& dataset, std::vector<std::string> keys,
                 int columns);
+  // Waits until every put is answered; false when the power is gone.
+  bool Settled(simulation::SimulatedWorld* world);
+  int64_t acknowledged() const;  // puts, and what was issued alone
+
+ private:
+  // These return false when the engine refused: there is no log to write to any more.
   bool SendPut(engine::Engine& engine, size_t position, std::function<void(Result<engine::WriteAck>)> done);
   bool Step(EngineInWorld& engine, simulation::SimulatedWorld* world);
   bool IssueAlone(EngineInWorld& engine, simulation::SimulatedWorld* world, Change change);
   Status Reissue(engine::Engine& engine, simulation::SimulatedWorld* world, size_t position);
-  bool Settled(simulation::SimulatedWorld* world);
   void Record(Change change);
   std::vector<std::string> PickKeys(const std::string& dataset);
   size_t FirstUnknown() const;
+  std::string LastChanges() const;
   bool DroppedLater(size_t position, size_t end) const;
 
   const uint64_t seed_;

@@ -96,5 +96,64 @@ TEST_F(ShardTest, BlocksMergeLikeACounterAndStopAtTheirCap) {
   EXPECT_EQ(FindBlock(list.blocks(), 0)->first, 0u);
 }
 
+// Writes down what it is told to forget.
+class ForgettingIndex final : public index::VectorIndex {
+ public:
+  std::string_view name() const override { return "forgetting"; }
+  void RowsAppended(RowOrdinal, RowOrdinal end) override { end_ = end; }
+  void Erase(std::span<const RowOrdinal> rows) override {
+    std::lock_guard lock(mutex_);
+    forgotten_.insert(forgotten_.end(), rows.begin(), rows.end());
+  }
+  std::vector<RowOrdinal> forgotten() const {
+    std::lock_guard lock(mutex_);
+    return forgotten_;
+  }
+  std::vector<index::MethodCost> Methods(const index::SearchShape&) const override {
+    return {{index::Method::kExactScan, 0, true}};
+  }
+  std::unique_ptr<index::SearchScratch> NewScratch() const override { return nullptr; }
+  Status Search(const index::SearchSpec&, index::SearchScratch*, index::SearchHits*) const override {
+    return Status::OK();
+  }
+  RowOrdinal indexed_end() const override { return end_; }
+  void WhenIndexed(RowOrdinal, std::function<void(Status)> done) override { done(Status::OK()); }
+  Status Save(FileSystem*, std::string_view) override { return Status::OK(); }
+  Status Load(FileSystem*, std::string_view) override { return Status::OK(); }
+  Result<index::AuditReport> Audit() const override { return index::AuditReport{}; }
+  std::vector<index::IndexGauge> Gauges() const override { return {}; }
+  int64_t memory_bytes() const override { return 0; }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<RowOrdinal> forgotten_;
+  RowOrdinal end_ = 0;
+};
+
+TEST_F(ShardTest, IndexesForgetARowOnlyWhenNoViewCanSeeIt) {
+  const auto batch =
+      BatchOf({{arrow::field("id", arrow::int64()), "[1, 2, 3]"},
+               {arrow::field("vector", arrow::fixed_size_list(arrow::float32(), 1)), "[[1], [2], [3]]"}});
+  layout_ = StoredLayout::Make(*ReadSchema(*batch->schema(), {}));
+  shard_ = std::make_shared<Shard>(input_, "d", *layout_, 1);
+  auto vectors = *shard_->MakeVectors(*layout_->schema, 0);
+  auto owned = std::make_unique<ForgettingIndex>();
+  const ForgettingIndex& index = *owned;
+  vectors[0]->index = std::move(owned);
+  shard_->AddVectors(std::move(vectors));
+  const auto put = *PreparePut(*layout_, Deliver(*batch)->batch);
+  shard_->Put(1, put);
+  shard_->Published(1);
+  shard_->PinView(1);
+  shard_->Delete(2, std::vector<Key>{{2, ""}});
+  shard_->Published(2);
+  shard_->PinView(2);
+  shard_->Delete(3, std::vector<Key>{{1, ""}});
+  EXPECT_TRUE(index.forgotten().empty());
+  shard_->UnpinView(1);
+  builders_.reset();  // runs what was posted
+  EXPECT_EQ(index.forgotten(), (std::vector<RowOrdinal>{1})) << "key 1 was still alive at the oldest view";
+}
+
 }  // namespace
 }  // namespace longbow::engine

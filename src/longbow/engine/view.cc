@@ -109,6 +109,9 @@ Result<std::shared_ptr<arrow::Array>> View::TakeColumn(std::string_view name,
                                                        std::span<const RowOrdinal> rows) const {
   const auto field = schema_->arrow->GetFieldByName(std::string(name));
   if (field == nullptr) return InvalidArgument("unknown column '", name.substr(0, 256), "'");
+  if (const VectorColumn* vector = schema_->FindVector(field->name())) {
+    return TakeVectors(static_cast<int>(vector - schema_->vectors.data()), rows);
+  }
   std::unique_ptr<arrow::ArrayBuilder> builder;
   LB_RETURN_NOT_OK(arrow::MakeBuilder(arrow::default_memory_pool(), field->type(), &builder));
   LB_RETURN_NOT_OK(builder->Reserve(static_cast<int64_t>(rows.size())));

@@ -58,7 +58,7 @@ class View {
   // it cannot be a key of this dataset; NotFound "id <key> not found in dataset <name>".
   Result<RowOrdinal> FindKey(std::string_view key) const;
 
-  // The payload column `name` of these rows, in the order given; nulls where a row's block lacks it.
+  // The column `name` of these rows, in the order given; nulls where a row's block lacks it.
   Result<std::shared_ptr<arrow::Array>> TakeColumn(std::string_view name,
                                                    std::span<const RowOrdinal> rows) const;
   // The vectors of these rows as the schema's FixedSizeList type; copies.
