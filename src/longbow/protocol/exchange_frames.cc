@@ -38,7 +38,6 @@ Result<ExchangeCommand> ReadJsonCommand(const std::string& text) {
   if (!IsSearchCommand(name)) return UnknownCommand(name);
   ExchangeSearch search;
   search.defaults.request.k = {kDefaultK};
-  search.defaults.request.columns.emplace();
   LB_RETURN_NOT_OK(ReadSearch(object, &search.defaults));
   if (!search.defaults.request.queries.numbers.empty()) {
     return object.Invalid("query vectors belong into the request batches, column query_vector");
@@ -105,6 +104,10 @@ Status ReadQueries(const arrow::RecordBatch& batch, query::Queries* queries) {
     const auto type = vectors->type_id();
     if (type != arrow::Type::FIXED_SIZE_LIST && type != arrow::Type::LIST &&
         type != arrow::Type::LARGE_LIST) {
+      return WrongColumn("query_vector", "a list or fixed-size list of numbers", *vectors);
+    }
+    const auto element = vectors->type()->field(0)->type()->id();
+    if (!arrow::is_integer(element) && !arrow::is_floating(element)) {
       return WrongColumn("query_vector", "a list or fixed-size list of numbers", *vectors);
     }
     if (vectors->null_count() > 0) return InvalidArgument("column 'query_vector': expected no nulls");

@@ -27,8 +27,8 @@ struct ExchangeIngest {
 using ExchangeCommand = std::variant<ExchangeSearch, ExchangeIngest>;
 
 // A command "VectorSearch" or "search", or JSON {"command": one of these, defaults as in search_json.h}; or
-// the path
-// ["ingest", dataset]. InvalidArgument that names these for anything else.
+// the path ["ingest", dataset]. To the bare words, which old clients send, hits come without payload; to JSON
+// with all of it or with the "columns" it names. InvalidArgument that names these for anything else.
 Result<ExchangeCommand> ReadExchangeCommand(const FlightDescriptor& descriptor);
 
 struct ExchangeRequest {

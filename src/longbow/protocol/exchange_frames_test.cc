@@ -66,6 +66,8 @@ TEST(ExchangeCommand, KnowsItsNames) {
   EXPECT_EQ(defaults.request.dataset, "d");
   EXPECT_EQ(defaults.request.k, std::vector<int64_t>{7});
   EXPECT_EQ(*defaults.request.columns, std::vector<std::string>{"a"});
+  EXPECT_TRUE(Defaults().request.columns->empty());
+  EXPECT_FALSE(Defaults({{}, R"({"command":"search"})"}).request.columns);
 }
 
 TEST(ExchangeCommand, NamesTheKnownOnesToThoseWhoSendAnother) {

@@ -22,11 +22,13 @@ constexpr int64_t kNanosPerMs = 1'000'000;
 constexpr int64_t kSweepNanos = 1'000'000'000;
 constexpr int kMaxHeaderBytes = 16 << 10;
 constexpr int64_t kLastGraceMs = 2000;
+constexpr int64_t kLeastQuotaBytes = int64_t{64} << 20;  // below, gRPC refuses streams for want of memory
 
 int ToInt(int64_t value) { return static_cast<int>(std::clamp<int64_t>(value, -1, INT_MAX)); }
 
 int64_t QuotaBytes(const FlightOptions& options) {
-  return options.memory_quota_bytes > 0 ? options.memory_quota_bytes : 4 * options.max_receive_bytes;
+  if (options.memory_quota_bytes > 0) return options.memory_quota_bytes;
+  return std::max(4 * options.max_receive_bytes, kLeastQuotaBytes);
 }
 
 Status CheckOptions(const FlightOptions& options) {

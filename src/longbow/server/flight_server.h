@@ -22,8 +22,9 @@ struct FlightOptions {
 
   int64_t max_receive_bytes = int64_t{512} << 20;  // of one message; larger ones are refused
   int64_t max_send_bytes = int64_t{512} << 20;
-  // Memory that gRPC may hold for messages it has not handed over. 0: four times max_receive_bytes. Less
-  // than 1.25 times max_receive_bytes is InvalidArgument: the largest message would never arrive.
+  // Memory that gRPC may hold for messages it has not handed over. 0: four times max_receive_bytes, at least
+  // 64 MiB. Less than 1.25 times max_receive_bytes is InvalidArgument: the largest message would never
+  // arrive.
   int64_t memory_quota_bytes = 0;
   int64_t initial_window_bytes = int64_t{1} << 20;  // HTTP/2 flow control of a stream; grows by itself
   int max_concurrent_streams = 256;                 // a connection
