@@ -164,6 +164,8 @@ def put_acknowledged(
         failure = error  # the status that close() raises says more
     except BaseException:  # the caller's data failed, or the caller wants to stop
         with suppress(pa.ArrowException, OSError):
+            writer.done_writing()
+            acks.join()  # closing while another thread still reads would wait for ever
             writer.close()
         raise
     acks.join()

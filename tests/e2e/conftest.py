@@ -55,7 +55,8 @@ def open_calls() -> Iterator[Callable[[longbow.Server], Calls]]:
     opened: list[Calls] = []
 
     def open_for(server: longbow.Server, port: int | None = None, token: str | None = None) -> Calls:
-        calls = Calls(port or server.port, token or server.token)
+        has_token = (server.data_dir / "token").exists()
+        calls = Calls(port or server.port, token or (server.token if has_token else None))
         opened.append(calls)
         return calls
 
