@@ -16,6 +16,7 @@
 
 #include "longbow/base/environment.h"
 #include "longbow/base/memory_ledger.h"
+#include "longbow/protocol/flight_data.h"
 #include "longbow/server/byte_buffers.h"
 #include "longbow/server/flight_shared.h"
 #include "longbow/server/serving.h"
@@ -31,10 +32,24 @@ class EchoStream final : public server::StreamReactor {
 
  private:
   void OnMessage(BufferChain message) override {
-    Send(server::ToByteBuffer(message));
+    if (!first_) {
+      Send(server::ToByteBuffer(message));
+    } else if (const Status sent = EchoFirst(message); !sent.ok()) {
+      return End(sent);
+    }
+    first_ = false;
     Continue();
   }
+  // Without the descriptor, which only clients send.
+  Status EchoFirst(const BufferChain& message) {
+    LB_ASSIGN_OR_RETURN(auto data, protocol::ParseFlightData(message));
+    data.descriptor.reset();
+    if (data.header) Send(server::ToByteBuffer(protocol::EncodeFlightData(data)));
+    return Status::OK();
+  }
   void OnHalfClose() override { End(Status::OK()); }
+
+  bool first_ = true;
 };
 
 // DoExchange under its wire path, as bytes.
