@@ -10,9 +10,6 @@ PYTHON := .venv/bin/python
 CLANG_FORMAT ?= clang-format-14
 CXX_FILES = $(shell git ls-files --cached --others --exclude-standard '*.h' '*.cc')
 
-# The same file compiled in another build directory or clone is found in the cache.
-export CCACHE_BASEDIR ?= $(CURDIR)
-export CCACHE_NOHASHDIR ?= 1
 export CCACHE_SLOPPINESS ?= pch_defines,time_macros,include_file_mtime,include_file_ctime
 export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 export PYTHONDONTWRITEBYTECODE := 1
