@@ -28,7 +28,9 @@ class Budget {
   Budget() = default;
   // deadline_ns on `clock`'s monotonic scale, 0 for none; stop may be null; distances 0 for no limit.
   Budget(const Clock* clock, int64_t deadline_ns, const StopSource* stop, int64_t distances)
-      : clock_(clock), stop_(stop), deadline_ns_(deadline_ns),
+      : clock_(clock),
+        stop_(stop),
+        deadline_ns_(deadline_ns),
         distances_left_(distances > 0 ? distances : std::numeric_limits<int64_t>::max()) {}
 
   // Accounts for n distances; false once the search has to end, and then for ever. Looks at the clock every

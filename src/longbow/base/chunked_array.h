@@ -13,8 +13,9 @@
 
 namespace longbow {
 
-// Indexed by RowOrdinal; T is trivial. Atomic: readers may touch [0, n) once they learnt of n from something the writer
-// published with release order afterwards. Chunks of kChunk elements are made as needed and charged to the ledger.
+// Indexed by RowOrdinal; T is trivial. Atomic: readers may touch [0, n) once they learnt of n from something
+// the writer published with release order afterwards. Chunks of kChunk elements are made as needed and
+// charged to the ledger.
 template <typename T>
 class ChunkedArray {
  public:
@@ -46,7 +47,9 @@ class ChunkedArray {
       if (slot.load(std::memory_order_relaxed) == nullptr) slot.store(new Page(), std::memory_order_release);
       auto* data = new std::atomic<T>[kChunk];
       for (uint32_t i = 0; i < kChunk; ++i) data[i].store(fill_, std::memory_order_relaxed);
-      slot.load(std::memory_order_relaxed)->chunks[chunk & (kPage - 1)].store(data, std::memory_order_release);
+      slot.load(std::memory_order_relaxed)
+          ->chunks[chunk & (kPage - 1)]
+          .store(data, std::memory_order_release);
       size_ += kChunk;
       charged_ += static_cast<int64_t>(kChunk * sizeof(T));
       if (ledger_ != nullptr) ledger_->Charge(use_, static_cast<int64_t>(kChunk * sizeof(T)));
@@ -58,24 +61,24 @@ class ChunkedArray {
   // The chunk that holds i, element 0 of it being i & ~kMask.
   const std::atomic<T>* Chunk(RowOrdinal i) const {
     const uint32_t chunk = i >> kShift;
-    return pages_[chunk >> kPageShift].load(std::memory_order_acquire)->chunks[chunk & (kPage - 1)].load(
-        std::memory_order_acquire);
+    return pages_[chunk >> kPageShift]
+        .load(std::memory_order_acquire)
+        ->chunks[chunk & (kPage - 1)]
+        .load(std::memory_order_acquire);
   }
 
  private:
   struct Page {
     std::atomic<std::atomic<T>*> chunks[kPage] = {};
   };
-  std::atomic<T>& Cell(RowOrdinal i) const {
-    return const_cast<std::atomic<T>*>(Chunk(i))[i & kMask];
-  }
+  std::atomic<T>& Cell(RowOrdinal i) const { return const_cast<std::atomic<T>*>(Chunk(i))[i & kMask]; }
 
   MemoryLedger* const ledger_;
   const MemoryUse use_;
   const T fill_;
   std::atomic<Page*> pages_[kPages] = {};
-  uint64_t size_ = 0;      // writer's
-  int64_t charged_ = 0;    // writer's
+  uint64_t size_ = 0;    // writer's
+  int64_t charged_ = 0;  // writer's
 };
 
 }  // namespace longbow

@@ -1,8 +1,8 @@
 // Counting in a word. A module keeps its counters as members of a struct, and lists them to whoever exports.
 #pragma once
 
-#include <atomic>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -47,17 +47,21 @@ class Histogram {
 
 using Labels = std::vector<std::pair<std::string_view, std::string>>;
 
-// Whoever exports implements this; modules call it with what they have. `name` carries no prefix: the exporter adds
-// "longbow_". A histogram's `unit` is what a value of 1 is worth in the exported unit (1e-9: nanoseconds -> seconds).
+// Whoever exports implements this; modules call it with what they have. `name` carries no prefix: the
+// exporter adds "longbow_". A histogram's `unit` is what a value of 1 is worth in the exported unit (1e-9:
+// nanoseconds -> seconds).
 class CounterVisitor {
  public:
   virtual ~CounterVisitor() = default;
-  virtual void Visit(std::string_view name, std::string_view help, const Labels& labels, const Counter& counter) = 0;
-  virtual void Visit(std::string_view name, std::string_view help, const Labels& labels, const Gauge& gauge) = 0;
-  virtual void Visit(std::string_view name, std::string_view help, const Labels& labels, const Histogram& histogram,
-                     double unit) = 0;
+  virtual void Visit(std::string_view name, std::string_view help, const Labels& labels,
+                     const Counter& counter) = 0;
+  virtual void Visit(std::string_view name, std::string_view help, const Labels& labels,
+                     const Gauge& gauge) = 0;
+  virtual void Visit(std::string_view name, std::string_view help, const Labels& labels,
+                     const Histogram& histogram, double unit) = 0;
   // A value computed at the moment of asking.
-  virtual void VisitValue(std::string_view name, std::string_view help, const Labels& labels, double value) = 0;
+  virtual void VisitValue(std::string_view name, std::string_view help, const Labels& labels,
+                          double value) = 0;
 };
 
 }  // namespace longbow

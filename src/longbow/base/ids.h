@@ -6,7 +6,8 @@
 
 namespace longbow {
 
-// Position in the node's log of a mutation; what a row's birth and death are measured in. 0: before everything.
+// Position in the node's log of a mutation; what a row's birth and death are measured in. 0: before
+// everything.
 using Sequence = uint64_t;
 inline constexpr Sequence kNever = std::numeric_limits<Sequence>::max();
 

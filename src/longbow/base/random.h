@@ -15,7 +15,7 @@ class Random {
   std::string HexToken(int bytes);  // for identities and tokens; only as secret as the source
 };
 
-Random* SystemRandom();                              // the kernel's; lives for ever
+Random* SystemRandom();                                   // the kernel's; lives for ever
 std::unique_ptr<Random> MakeSeededRandom(uint64_t seed);  // for tests
 
 }  // namespace longbow

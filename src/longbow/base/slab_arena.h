@@ -13,8 +13,8 @@ namespace longbow {
 
 inline constexpr size_t kSlabBytes = size_t{2} << 20;
 
-// Thread-safe. Regions come from the kernel four slabs at a time, aligned to a slab, with huge pages asked for; slabs
-// given back are handed out again first. Each slab handed out is charged to the ledger as kSlabs.
+// Thread-safe. Regions come from the kernel four slabs at a time, aligned to a slab, with huge pages asked
+// for; slabs given back are handed out again first. Each slab handed out is charged to the ledger as kSlabs.
 class SlabArena {
  public:
   explicit SlabArena(MemoryLedger* ledger) : ledger_(ledger) {}
@@ -32,9 +32,9 @@ class SlabArena {
 
   MemoryLedger* const ledger_;
   mutable std::mutex mutex_;
-  std::vector<std::byte*> free_;                        // guarded by mutex_
-  std::vector<std::byte*> regions_;                     // guarded by mutex_
-  int64_t in_use_ = 0;                                  // guarded by mutex_
+  std::vector<std::byte*> free_;     // guarded by mutex_
+  std::vector<std::byte*> regions_;  // guarded by mutex_
+  int64_t in_use_ = 0;               // guarded by mutex_
 };
 
 }  // namespace longbow

@@ -1,5 +1,5 @@
-// What every index of a vector column offers. An index knows ordinals, a VectorStore and visibility; it never sees a
-// dataset, a filter tree, an Arrow array or a counter of the server.
+// What every index of a vector column offers. An index knows ordinals, a VectorStore and visibility; it never
+// sees a dataset, a filter tree, an Arrow array or a counter of the server.
 #pragma once
 
 #include <array>
@@ -35,8 +35,8 @@ class TieOrder {
   virtual bool Before(RowOrdinal a, RowOrdinal b) const = 0;
 };
 
-// How hard to look. `ef` > 0 fixes the candidate list; otherwise `recall` is the share of the true k that the index
-// aims at, by its calibration. An exact index ignores both.
+// How hard to look. `ef` > 0 fixes the candidate list; otherwise `recall` is the share of the true k that the
+// index aims at, by its calibration. An exact index ignores both.
 struct Effort {
   float recall = 0.95f;
   uint32_t ef = 0;
@@ -56,23 +56,25 @@ struct SearchShape {
   uint32_t queries = 1;
   uint32_t k = 10;
   Effort effort;
-  uint64_t rows = 0;                 // visible ones, about
+  uint64_t rows = 0;  // visible ones, about
   bool has_selection = false;
-  uint64_t selected = 0;             // exact size of the selection, when there is one
+  uint64_t selected = 0;  // exact size of the selection, when there is one
 };
 struct MethodCost {
   Method method;
-  double nanos;      // for all queries of the shape, on one core
-  bool exact;        // the method's answers are exact
+  double nanos;  // for all queries of the shape, on one core
+  bool exact;    // the method's answers are exact
 };
 
 // What a search did; plain numbers, added up by the caller.
 struct SearchWork {
-  int64_t distances = 0;   // full-precision distances taken
-  int64_t codes = 0;       // distances estimated from codes
+  int64_t distances = 0;  // full-precision distances taken
+  int64_t codes = 0;      // distances estimated from codes
   int64_t hops = 0;
-  int64_t bytes = 0;       // of vectors and codes read
-  void operator+=(const SearchWork& o) { distances += o.distances, codes += o.codes, hops += o.hops, bytes += o.bytes; }
+  int64_t bytes = 0;  // of vectors and codes read
+  void operator+=(const SearchWork& o) {
+    distances += o.distances, codes += o.codes, hops += o.hops, bytes += o.bytes;
+  }
 };
 
 enum class Coverage : uint8_t { kExact, kApproximate, kPartial };
@@ -83,15 +85,16 @@ struct SearchSpec {
   const std::byte* queries = nullptr;
   size_t query_stride = 0;
   uint32_t query_count = 1;
-  std::span<const uint32_t> k;             // one a query
+  std::span<const uint32_t> k;  // one a query
   Effort effort;
   Visibility visibility;
-  const RowSelection* selection = nullptr; // null: every visible row
-  const TieOrder* ties = nullptr;          // null: by ordinal
-  Budget* budget = nullptr;                // null: none
+  const RowSelection* selection = nullptr;  // null: every visible row
+  const TieOrder* ties = nullptr;           // null: by ordinal
+  Budget* budget = nullptr;                 // null: none
 };
 
-// Hits of query i: neighbors[offsets[i] .. offsets[i + 1]). Reused between searches, so it does not allocate once warm.
+// Hits of query i: neighbors[offsets[i] .. offsets[i + 1]). Reused between searches, so it does not allocate
+// once warm.
 struct SearchHits {
   std::vector<Neighbor> neighbors;
   std::vector<uint32_t> offsets;
@@ -99,15 +102,15 @@ struct SearchHits {
   SearchWork work;
 };
 
-// Memory a search works in: pooled by the caller, one a running search. An index keeps what it likes in it, made by
-// its own NewScratch.
+// Memory a search works in: pooled by the caller, one a running search. An index keeps what it likes in it,
+// made by its own NewScratch.
 class SearchScratch {
  public:
   virtual ~SearchScratch() = default;
 };
 
 struct IndexGauge {
-  std::string_view name;   // "unreachable_nodes", "backlog_rows", ...
+  std::string_view name;  // "unreachable_nodes", "backlog_rows", ...
   std::string_view help;
   double value;
 };
@@ -123,8 +126,9 @@ class VectorIndex {
   virtual ~VectorIndex() = default;
   virtual std::string_view name() const = 0;  // "flat", "graph"
 
-  // Rows [first, end) have been written to the store and will be visible next. Called by apply in ordinal order, so it
-  // only takes note; building happens on builders. Rows are findable by search as soon as this returned.
+  // Rows [first, end) have been written to the store and will be visible next. Called by apply in ordinal
+  // order, so it only takes note; building happens on builders. Rows are findable by search as soon as this
+  // returned.
   virtual void RowsAppended(RowOrdinal first, RowOrdinal end) = 0;
   // The rows are visible to no view any more, present or future.
   virtual void Erase(std::span<const RowOrdinal> rows) = 0;
@@ -132,17 +136,18 @@ class VectorIndex {
   // The ways this index could answer, cheapest first; never empty.
   virtual std::vector<MethodCost> Methods(const SearchShape& shape) const = 0;
   virtual std::unique_ptr<SearchScratch> NewScratch() const = 0;
-  // If k visible selected rows have a vector, k come back, unless the budget ended: then coverage is kPartial.
+  // If k visible selected rows have a vector, k come back, unless the budget ended: then coverage is
+  // kPartial.
   virtual Status Search(const SearchSpec& spec, SearchScratch* scratch, SearchHits* hits) const = 0;
 
-  // Rows below this are indexed (found by the index's own structure rather than by scanning); equal to the rows
-  // appended when nothing is behind.
+  // Rows below this are indexed (found by the index's own structure rather than by scanning); equal to the
+  // rows appended when nothing is behind.
   virtual RowOrdinal indexed_end() const = 0;
   // `done` once indexed_end() >= end; at once when it already is.
   virtual void WhenIndexed(RowOrdinal end, std::function<void(Status)> done) = 0;
 
-  // Derived files under `directory`, readable by Load of the same index type; NotFound from Load means: build anew.
-  // An index that keeps nothing on disk saves nothing and loads at once.
+  // Derived files under `directory`, readable by Load of the same index type; NotFound from Load means: build
+  // anew. An index that keeps nothing on disk saves nothing and loads at once.
   virtual Status Save(FileSystem* files, std::string_view directory) = 0;
   virtual Status Load(FileSystem* files, std::string_view directory) = 0;
   virtual Result<AuditReport> Audit() const = 0;

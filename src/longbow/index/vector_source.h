@@ -13,17 +13,19 @@
 namespace longbow::index {
 
 // The vectors of one column of a shard, as the client's own bytes. Row r lies in slab r >> rows_shift, at
-// (r & rows_mask) * row_bytes. One writer (apply) appends; readers may touch rows whose ordinal they learnt from
-// something published afterwards. A row whose vector is null has a hole of undefined bytes and present(r) == false.
+// (r & rows_mask) * row_bytes. One writer (apply) appends; readers may touch rows whose ordinal they learnt
+// from something published afterwards. A row whose vector is null has a hole of undefined bytes and
+// present(r) == false.
 class VectorStore {
  public:
-  // dim: elements a vector; row_bytes is dim * scalars * scalar size, no padding. Needs row_bytes <= kSlabBytes.
+  // dim: elements a vector; row_bytes is dim * scalars * scalar size, no padding. Needs row_bytes <=
+  // kSlabBytes.
   VectorStore(distance::ElementType type, uint32_t dim, SlabArena* arena, MemoryLedger* ledger);
   ~VectorStore();
 
   distance::ElementType type() const { return type_; }
   uint32_t dim() const { return dim_; }
-  size_t scalars() const { return scalars_; }      // stored scalars a row
+  size_t scalars() const { return scalars_; }  // stored scalars a row
   size_t row_bytes() const { return row_bytes_; }
   uint32_t rows_per_slab() const { return rows_mask_ + 1; }  // a power of two
 
@@ -55,8 +57,8 @@ class VectorStore {
   const size_t scalars_, row_bytes_;
   uint32_t rows_shift_ = 0, rows_mask_ = 0;
   SlabArena* const arena_;
-  ChunkedArray<std::byte*> slabs_;       // by slab number
-  ChunkedArray<uint64_t> null_bits_;     // by ordinal / 64
+  ChunkedArray<std::byte*> slabs_;    // by slab number
+  ChunkedArray<uint64_t> null_bits_;  // by ordinal / 64
   std::atomic<bool> any_null_{false};
   std::atomic<uint64_t> slab_count_{0};  // stored by the writer alone
 };
