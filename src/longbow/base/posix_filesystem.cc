@@ -9,7 +9,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
+#include <mutex>
 #include <system_error>
 #include <utility>
 
@@ -94,6 +97,40 @@ void Consume(std::span<iovec>* left, size_t n) {
   left->front().iov_len -= n;
 }
 
+// Where a direct write is put together: aligned, and used again and again, so that its pages stay warm.
+// Confined to an input/output thread.
+class StagingBuffer {
+ public:
+  static constexpr size_t kBytes = size_t{4} << 20;
+  static constexpr size_t kAlignment = 4096;
+
+  static uint8_t* OfThisThread() {
+    thread_local const StagingBuffer buffer;
+    return buffer.data_;
+  }
+
+ private:
+  StagingBuffer() : data_(static_cast<uint8_t*>(std::aligned_alloc(kAlignment, kBytes))) {
+    LB_CHECK_FATAL(data_ != nullptr);
+  }
+  ~StagingBuffer() { std::free(data_); }
+  StagingBuffer(const StagingBuffer&) = delete;
+  StagingBuffer& operator=(const StagingBuffer&) = delete;
+
+  uint8_t* const data_;
+};
+
+// Moves n bytes from the front of what is left to `out`.
+void Gather(std::span<iovec>* left, size_t n, uint8_t* out) {
+  while (n > 0) {
+    const size_t step = std::min(n, left->front().iov_len);
+    std::memcpy(out, left->front().iov_base, step);
+    out += step;
+    n -= step;
+    Consume(left, step);
+  }
+}
+
 class PosixFile : public File {
  public:
   PosixFile(Executor* threads, Descriptor fd, std::string path)
@@ -105,7 +142,7 @@ class PosixFile : public File {
 
   void SubmitWrite(uint64_t offset, std::vector<ConstBytes> pieces, bool sync, IoDone done) override {
     Submit(std::move(done), [this, offset, pieces = std::move(pieces), sync] {
-      LB_RETURN_NOT_OK(WriteAll(offset, pieces));
+      LB_RETURN_NOT_OK(WriteAll(offset, pieces, sync));
       return sync ? SyncNow() : Status::OK();
     });
   }
@@ -169,22 +206,73 @@ class PosixFile : public File {
     });
   }
 
-  Status WriteAll(uint64_t offset, const std::vector<ConstBytes>& pieces) {
+  Status WriteAll(uint64_t offset, const std::vector<ConstBytes>& pieces, bool sync) {
     std::vector<iovec> vectors;
     vectors.reserve(pieces.size());
+    uint64_t bytes = 0;
     for (const ConstBytes& piece : pieces) {
       if (piece.size > 0) vectors.push_back({const_cast<uint8_t*>(piece.data), piece.size});
+      bytes += piece.size;
     }
-    for (std::span<iovec> left = vectors; !left.empty();) {
-      const int count = static_cast<int>(std::min<size_t>(left.size(), IOV_MAX));
+    std::span<iovec> left = vectors;
+    if (sync && bytes >= kDirectBytes && direct_fd() >= 0) {
+      const uint64_t before = -offset % StagingBuffer::kAlignment;
+      const uint64_t whole = (bytes - before) / StagingBuffer::kAlignment * StagingBuffer::kAlignment;
+      LB_RETURN_NOT_OK(WriteBuffered(offset, before, &left));
+      LB_RETURN_NOT_OK(WriteDirect(offset + before, whole, &left));
+      offset += before + whole;
+      bytes -= before + whole;
+    }
+    return WriteBuffered(offset, bytes, &left);
+  }
+
+  // The next `bytes` of what is left, through the page cache.
+  Status WriteBuffered(uint64_t offset, uint64_t bytes, std::span<iovec>* left) {
+    while (bytes > 0) {
+      int count = 0;
+      uint64_t now = 0;
+      while (now < bytes && count < IOV_MAX) now += (*left)[static_cast<size_t>(count++)].iov_len;
+      iovec& last = (*left)[static_cast<size_t>(count) - 1];
+      const size_t beyond = now > bytes ? now - bytes : 0;
+      last.iov_len -= beyond;
       const ssize_t n =
-          Retry([&] { return pwritev(fd_.get(), left.data(), count, static_cast<off_t>(offset)); });
-      if (n < 0) return ErrnoError(errno, "write", path_);
-      if (n == 0) return ErrnoError(EIO, "write", path_);
+          Retry([&] { return pwritev(fd_.get(), left->data(), count, static_cast<off_t>(offset)); });
+      const int error = n == 0 ? EIO : errno;
+      last.iov_len += beyond;
+      if (n <= 0) return ErrnoError(error, "write", path_);
       offset += static_cast<uint64_t>(n);
-      Consume(&left, static_cast<size_t>(n));
+      bytes -= static_cast<uint64_t>(n);
+      Consume(left, static_cast<size_t>(n));
     }
     return Status::OK();
+  }
+
+  // The next `bytes` (whole blocks at a whole block), past the page cache.
+  Status WriteDirect(uint64_t offset, uint64_t bytes, std::span<iovec>* left) {
+    uint8_t* const staging = StagingBuffer::OfThisThread();
+    while (bytes > 0) {
+      const size_t step = std::min<uint64_t>(bytes, StagingBuffer::kBytes);
+      Gather(left, step, staging);
+      for (size_t written = 0; written < step;) {
+        const ssize_t n = Retry([&] {
+          return pwrite(direct_fd(), staging + written, step - written, static_cast<off_t>(offset + written));
+        });
+        if (n <= 0) return ErrnoError(n == 0 ? EIO : errno, "write", path_);
+        written += static_cast<size_t>(n);
+      }
+      offset += step;
+      bytes -= step;
+    }
+    return Status::OK();
+  }
+
+  // The same file for writing past the page cache, or -1 where the file system does not do that.
+  int direct_fd() {
+    std::call_once(direct_once_, [this] {
+      const std::string self = "/proc/self/fd/" + std::to_string(fd_.get());
+      direct_fd_ = Descriptor(Retry([&] { return open(self.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC); }));
+    });
+    return direct_fd_.get();
   }
 
   Status SyncNow() {
@@ -207,9 +295,15 @@ class PosixFile : public File {
     return Status::OK();
   }
 
+  // Synced writes from this size on bypass the page cache: they are not read again soon, and filling the
+  // cache costs more than copying them once into memory that is warm.
+  static constexpr uint64_t kDirectBytes = uint64_t{256} << 10;
+
   Executor* const threads_;
   const Descriptor fd_;
   const std::string path_;
+  std::once_flag direct_once_;
+  Descriptor direct_fd_;  // once direct_once_ was called
   std::atomic<int64_t> under_way_{0};
 };
 
