@@ -9,11 +9,18 @@ namespace longbow::index {
 namespace {
 
 // Measured with bench/kernels_bench and rounded up, since machines differ: what a row costs the first query,
-// that reads it from memory, and what it costs each further query, that finds it in cache.
-constexpr double kNanosARow = 1.0, kNanosARowByte = 0.04;
+// that reads it from cache as far as the rows fit there and else from memory, and what it costs each further
+// query, that finds it in cache.
+constexpr double kNanosARow = 1.0, kNanosACachedByte = 0.012, kNanosAMemoryByte = 0.04;
+constexpr double kCachedBytes = 4 << 20;
 constexpr double kNanosAGatheredRow = 3.0, kNanosAGatheredByte = 0.05;
 constexpr double kNanosAMoreQuery = 0.4, kNanosAMoreQueryScalar = 0.012;
 constexpr double kNanosASelectionRow = 0.05;  // of the bitmap, chosen or not
+
+double ReadNanos(double bytes) {
+  return std::min(bytes, kCachedBytes) * kNanosACachedByte +
+         std::max(bytes - kCachedBytes, 0.0) * kNanosAMemoryByte;
+}
 
 double MoreQueries(const SearchShape& shape, double rows, double scalars) {
   const double more = shape.queries > 1 ? shape.queries - 1 : 0;
@@ -58,7 +65,7 @@ std::vector<MethodCost> FlatIndex::Methods(const SearchShape& shape) const {
              bytes = static_cast<double>(store_->row_bytes());
   const auto rows = static_cast<double>(shape.rows);
   if (!shape.has_selection) {
-    const double nanos = rows * (kNanosARow + kNanosARowByte * bytes) + MoreQueries(shape, rows, scalars);
+    const double nanos = rows * kNanosARow + ReadNanos(rows * bytes) + MoreQueries(shape, rows, scalars);
     return {{Method::kExactScan, nanos, true}};
   }
   const auto selected = static_cast<double>(shape.selected);
