@@ -3,7 +3,7 @@
 #   longbow_library(storage
 #     SOURCES commit_log.cc ...
 #     DEPS    base                     # folders whose headers it may include; tools/lint_layers.py checks it
-#     LINK    PkgConfig::URING         # libraries from outside
+#     LINK    PkgConfig::XXHASH        # libraries from outside
 #     TESTS   commit_log_test.cc ...)  # unit tests beside their sources, one program a folder
 #
 # The target is longbow_<folder>; its tests are longbow_<folder>_test.

@@ -32,7 +32,7 @@ enum ExitStatus : int { kStopped = 0, kFailed = 1, kWrongSettings = 2 };
 constexpr std::chrono::milliseconds kStopMargin{1800};
 
 // gRPC's read buffers come and go by the megabyte; without this each goes back to the kernel, which costs a
-// third of the ingest rate (docs/decisions).
+// third of the ingest rate (docs/decisions/malloc.md).
 void TuneMalloc() {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);
