@@ -2,6 +2,7 @@
 
 #include <arrow/buffer.h>
 
+#include <cstring>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -9,8 +10,10 @@
 namespace longbow::server {
 namespace {
 
-// Pieces up to this size are cheaper to copy than to count references of.
+// Up to these sizes a piece, or a whole message, is cheaper to copy than to send as slices with references to
+// count.
 constexpr int64_t kCopyBelow = 256;
+constexpr int64_t kJoinBelow = 16 << 10;
 
 class SliceBuffer final : public arrow::Buffer {
  public:
@@ -44,6 +47,15 @@ BufferChain ToChain(const grpc::ByteBuffer& message) {
 }
 
 grpc::ByteBuffer ToByteBuffer(const BufferChain& chain) {
+  if (chain.size() <= kJoinBelow) {
+    const grpc::Slice joined(static_cast<size_t>(chain.size()));
+    auto* out = const_cast<uint8_t*>(joined.begin());  // ours until it is handed on
+    chain.ForEachSpan(0, chain.size(), [&](const uint8_t* data, int64_t n) {
+      std::memcpy(out, data, static_cast<size_t>(n));
+      out += n;
+    });
+    return grpc::ByteBuffer(&joined, 1);
+  }
   std::vector<grpc::Slice> slices;
   slices.reserve(chain.pieces().size());
   for (const auto& piece : chain.pieces()) slices.push_back(ToSlice(piece));
