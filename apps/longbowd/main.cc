@@ -145,8 +145,9 @@ int Run(const StartCommand& command) {
   if (!reach.ok()) return Refuse(reach, kWrongSettings);
   observe::LineLog log = MakeLog(settings);
   const GrpcLog grpc_log(&log);
-  for (const std::string& name : command.without_effect)
-    log.Warn("setting without effect", {{"source", name}});
+  for (const WithoutEffect& given : command.without_effect) {
+    log.Warn("setting without effect", {{"source", given.source}, {"why", std::string(given.why)}});
+  }
   auto signals = StopSignals::Make();
   if (!signals.ok()) return Refuse(signals.status(), kFailed);
   auto node = Node::Start(settings, &log);

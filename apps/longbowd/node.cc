@@ -208,6 +208,8 @@ observe::HttpReply Node::Metrics() const {
     text.VisitValue("pool_waiting_tasks", "Tasks posted to a pool of threads and not yet started.",
                     {{"pool", name}}, static_cast<double>(pool->waiting()));
   }
+  text.VisitValue("ingestion_queue_depth", "Alias of the appliers' pool_waiting_tasks, for old scripts.", {},
+                  static_cast<double>(appliers_->waiting()));
   flight_->ListCounters(text);
   if (const engine::Engine* engine = serving_->engine()) engine->ListCounters(text);
   if (const query::QueryEngine* query = serving_->query()) query->ListCounters(text);

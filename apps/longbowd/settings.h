@@ -83,11 +83,17 @@ bool HasUnprefixedName(std::string_view name);
 
 enum class StartRequest : uint8_t { kRun, kHelp, kHelpSettings, kVersion };
 
+// A setting that was given and is in IgnoredSettings.
+struct WithoutEffect {
+  std::string source;  // "flag --ttl", "environment variable LONGBOW_TTL", ...
+  std::string_view why;
+};
+
 struct StartCommand {
   StartRequest request = StartRequest::kRun;
   Settings settings;
-  std::string ports_file;                   // --ports-file; empty: none
-  std::vector<std::string> without_effect;  // what was set and is in IgnoredSettings, with its source
+  std::string ports_file;  // --ports-file; empty: none
+  std::vector<WithoutEffect> without_effect;
 };
 
 // The value of an environment variable, null when it is not set.
@@ -95,7 +101,8 @@ using EnvironmentLookup = std::function<const char*(const std::string& name)>;
 
 // `arguments` without the program's name. InvalidArgument names the source (flag, file and line, variable),
 // the setting, what was expected and what was given; an unknown flag or file key also the nearest one that
-// exists. Variables that are unknown or empty are passed over.
+// exists. Variables that are unknown or empty are passed over. InvalidArgument, too, for values that
+// contradict each other.
 Result<StartCommand> ReadSettings(const std::vector<std::string>& arguments,
                                   const EnvironmentLookup& environment);
 

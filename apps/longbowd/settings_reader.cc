@@ -56,9 +56,11 @@ const SettingRow* FindRow(std::string_view name) {
   return nullptr;
 }
 
-bool IsIgnored(std::string_view name) {
-  const auto all = IgnoredSettings();
-  return std::any_of(all.begin(), all.end(), [&](const IgnoredSetting& each) { return each.name == name; });
+const IgnoredSetting* FindIgnored(std::string_view name) {
+  for (const IgnoredSetting& ignored : IgnoredSettings()) {
+    if (ignored.name == name) return &ignored;
+  }
+  return nullptr;
 }
 
 bool IsOneOf(std::string_view words, std::string_view text) {
@@ -133,8 +135,8 @@ class Reader {
       const Status status = Assign(*row, text, &command.settings);
       return status.ok() ? status : WithContext(status, source);
     }
-    if (IsIgnored(name)) {
-      command.without_effect.push_back(source);
+    if (const IgnoredSetting* ignored = FindIgnored(name)) {
+      command.without_effect.push_back({source, ignored->why});
       return Status::OK();
     }
     return Invalid(source + " is unknown; the nearest setting is " + NearestName(name, false));
@@ -199,7 +201,7 @@ Result<std::vector<Flag>> SplitFlags(const std::vector<std::string>& arguments) 
     const auto* command = std::find_if(std::begin(kCommandFlags), std::end(kCommandFlags),
                                        [&](const CommandFlag& each) { return each.name == flag.name; });
     const bool is_command = command != std::end(kCommandFlags);
-    if (row == nullptr && !is_command && !IsIgnored(flag.name)) {
+    if (row == nullptr && !is_command && FindIgnored(flag.name) == nullptr) {
       return Invalid("flag " + FlagName(flag.name) + " is unknown; the nearest one is " +
                      FlagName(NearestName(flag.name, true)) + " (--help lists all)");
     }
@@ -209,7 +211,7 @@ Result<std::vector<Flag>> SplitFlags(const std::vector<std::string>& arguments) 
       flag.text = argument.substr(equals + 1);
     } else if (!needs_value) {
       flag.text = "true";
-    } else if (i + 1 < arguments.size()) {
+    } else if (i + 1 < arguments.size() && arguments[i + 1].substr(0, 2) != "--") {
       flag.text = arguments[++i];
     } else {
       return Invalid("flag " + FlagName(flag.name) + ": expected a value behind it, given nothing");
@@ -242,6 +244,15 @@ std::string TakeCommandFlags(std::vector<Flag>* flags, StartCommand* command) {
   return config;
 }
 
+// What no value shows by itself.
+Status CheckTogether(const Settings& settings) {
+  if (settings.data_path.empty()) return Invalid("data_path: expected a directory, given nothing");
+  const int64_t least_quota = settings.grpc_max_recv_msg_size + settings.grpc_max_recv_msg_size / 4;
+  if (settings.grpc_memory_quota == 0 || settings.grpc_memory_quota >= least_quota) return Status::OK();
+  return Invalid("grpc_memory_quota: expected 0 or at least " + std::to_string(least_quota) +
+                 ", 1.25 times grpc_max_recv_msg_size, given " + std::to_string(settings.grpc_memory_quota));
+}
+
 }  // namespace
 
 Result<StartCommand> ReadSettings(const std::vector<std::string>& arguments,
@@ -256,6 +267,7 @@ Result<StartCommand> ReadSettings(const std::vector<std::string>& arguments,
   for (const Flag& flag : flags) {
     ARROW_RETURN_NOT_OK(reader.Take(flag.name, flag.text, "flag " + FlagName(flag.name)));
   }
+  ARROW_RETURN_NOT_OK(CheckTogether(reader.command.settings));
   return std::move(reader.command);
 }
 

@@ -109,6 +109,21 @@ TEST_F(SettingsTest, FlagsMayBeWrittenInEitherWay) {
   EXPECT_FALSE(Accepted({"--insecure=false"}).insecure);
 }
 
+TEST_F(SettingsTest, AFlagIsNotTakenForTheValueOfTheOneBefore) {
+  EXPECT_THAT(Refused({"--drain-time", "--data-path", "d"}),
+              AllOf(HasSubstr("flag --drain-time"), HasSubstr("expected a value")));
+  EXPECT_EQ(Accepted({"--data-path=--odd"}).data_path, "--odd");
+}
+
+TEST_F(SettingsTest, ValuesThatContradictEachOtherAreNamed) {
+  EXPECT_THAT(Refused({"--grpc-memory-quota", "1MiB"}),
+              AllOf(HasSubstr("grpc_memory_quota: expected 0 or at least 671088640"),
+                    HasSubstr("grpc_max_recv_msg_size"), HasSubstr("given 1048576")));
+  EXPECT_EQ(Accepted({"--grpc-memory-quota=80KiB", "--grpc-max-recv-msg-size=64KiB"}).grpc_memory_quota,
+            81920);
+  EXPECT_THAT(Refused({"--data-path", ""}), HasSubstr("data_path: expected a directory"));
+}
+
 TEST_F(SettingsTest, AnUnknownKeyInTheFileNamesItsLineAndTheNearestSetting) {
   WriteFile("max_k = 1\n\nmax_memmory = 5\n");
   EXPECT_THAT(Refused(), AllOf(HasSubstr(path_ + " line 3"), HasSubstr("max_memmory"),
@@ -183,7 +198,12 @@ TEST_F(SettingsTest, NamesOfOtherServersAreAcceptedAndReported) {
   environment_ = {{"LONGBOW_GOSSIP_ENABLED", "true"}, {"HNSW_M", "not even a number"}, {"GOGC", "75"}};
   const auto command = Read();
   ASSERT_TRUE(command.ok()) << command.status();
-  EXPECT_THAT(command->without_effect,
+  std::vector<std::string> sources;
+  for (const WithoutEffect& given : command->without_effect) {
+    sources.push_back(given.source);
+    EXPECT_FALSE(given.why.empty()) << given.source;
+  }
+  EXPECT_THAT(sources,
               ElementsAre(path_ + " line 1: setting ttl", "environment variable LONGBOW_GOSSIP_ENABLED",
                           "environment variable GOGC", "environment variable HNSW_M"));
   has_file_ = false;

@@ -173,11 +173,14 @@ def test_health_ready_and_metrics(server: longbow.Server, calls: Calls, dataset:
     for name in (
         "longbow_flight_ops_total", "longbow_flight_rows_processed_total", "longbow_vector_search_action_total",
         "longbow_wal_writes_total", "longbow_wal_bytes_written_total", "longbow_wal_fsync_duration_seconds",
-        "longbow_do_exchange_calls_total", "longbow_namespaces_total", "go_goroutines",
+        "longbow_do_exchange_calls_total", "longbow_namespaces_total", "longbow_ingestion_queue_depth",
+        "longbow_index_queue_depth", "go_goroutines",
     ):  # fmt: skip
         assert f"\n{name}" in "\n" + text, f"{name} is missing"
     for line in text.splitlines():
         assert line.startswith("#") or len(line.rsplit(" ", 1)) == 2 and float(line.rsplit(" ", 1)[1]) is not None, line
+    samples = [line.rsplit(" ", 1)[0] for line in text.splitlines()]
+    assert len(samples) == len(set(samples)), "a sample, or a HELP or TYPE line, stands there twice"
 
 
 @pytest.mark.parametrize("path", ["/nope", "/../../etc/passwd", "/metrics/x", "/%2e%2e/token"])
