@@ -132,6 +132,17 @@ def test_numbers_beyond_json_are_refused(calls: Calls, dataset: str) -> None:
             calls.action("VectorSearch", f'{{"dataset": "{dataset}", "k": 1, "vector": [{text}, 1]}}'.encode())
 
 
+def test_stock_clients_log_in_with_the_token_as_password(server) -> None:
+    client = flight.connect(f"grpc://127.0.0.1:{server.port}")
+    header = client.authenticate_basic_token("anybody", server.token)
+    assert header == (b"authorization", f"Bearer {server.token}".encode())
+    assert list(client.list_actions(flight.FlightCallOptions(headers=[header])))
+    for password in ("", "wrong", server.token + "x"):
+        with fails("Unauthenticated", "token"):
+            client.authenticate_basic_token("anybody", password)
+    client.close()
+
+
 def test_the_handshake_answers(server, calls: Calls) -> None:
     from raw_flight import RawFlight, field
 

@@ -1,5 +1,7 @@
 #include "longbow/server/flight_shared.h"
 
+#include <arrow/util/base64.h>
+
 #include <algorithm>
 #include <string_view>
 #include <thread>
@@ -56,6 +58,17 @@ Status FlightShared::RunSearch(double nanos, Task search) {
   counters.searches_refused.Add();
   return Error(ErrorCode::kResourceExhausted, "too many searches are waiting (", searchers().waiting(),
                "): send fewer at a time, or try again");
+}
+
+std::string BasicPassword(const grpc::ServerContextBase& context) {
+  constexpr std::string_view kBasic = "Basic ";
+  std::string_view given = HeaderOf(context, "authorization");
+  if (!given.starts_with(kBasic)) return {};
+  given.remove_prefix(kBasic.size());
+  const auto decoded = arrow::util::base64_decode(given);
+  if (!decoded.ok()) return {};
+  const size_t colon = decoded->find(':');
+  return colon == std::string::npos ? std::string() : decoded->substr(colon + 1);
 }
 
 bool SameSecret(std::string_view expected, std::string_view given) {

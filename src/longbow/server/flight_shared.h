@@ -75,6 +75,8 @@ struct FlightShared {
 
 // Unauthenticated, saying what to send, unless the call carries the token or none is wanted.
 Status CheckToken(const grpc::ServerContextBase& context, const FlightOptions& options);
+// The password of an "authorization: Basic" header; empty when there is none.
+std::string BasicPassword(const grpc::ServerContextBase& context);
 // Takes as long whatever `given` is; only its length shows.
 bool SameSecret(std::string_view expected, std::string_view given);
 

@@ -8,13 +8,19 @@ namespace longbow::server {
 
 RequestCall::RequestCall(std::shared_ptr<FlightShared> shared, grpc::CallbackServerContext* context,
                          FlightCall call, RequestHandler handler)
-    : StreamReactor(std::move(shared), context, call, Input::kOneMessage), handler_(handler) {}
+    : StreamReactor(std::move(shared), context, call, Input::kOneMessage),
+      handler_(handler),
+      may_be_empty_(call == FlightCall::kHandshake) {}
 
 void RequestCall::OnMessage(BufferChain message) {
+  has_request_ = true;
   handler_(std::static_pointer_cast<RequestCall>(shared_from_this()), ToText(message));
 }
 
-void RequestCall::OnHalfClose() { End(InvalidArgument("the call ended before its request")); }
+void RequestCall::OnHalfClose() {
+  if (!may_be_empty_) return End(InvalidArgument("the call ended before its request"));
+  handler_(std::static_pointer_cast<RequestCall>(shared_from_this()), {});
+}
 
 void RequestCall::Finish(Result<std::vector<std::string>> messages) {
   if (!messages.ok()) return End(messages.status());

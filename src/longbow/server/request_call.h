@@ -24,6 +24,10 @@ class RequestCall final : public StreamReactor {
   void Finish(Result<std::vector<std::string>> messages);
   void FinishOne(Result<std::string> message);
 
+  // False when the client sent headers only, which Handshake takes.
+  bool has_request() const { return has_request_; }
+
+  using StreamReactor::AddHeader;
   using StreamReactor::context;
   using StreamReactor::deadline_ns;
   using StreamReactor::Guard;
@@ -39,6 +43,8 @@ class RequestCall final : public StreamReactor {
   void OnHalfClose() override;
 
   const RequestHandler handler_;
+  const bool may_be_empty_;
+  bool has_request_ = false;  // set before the handler runs
 };
 
 }  // namespace longbow::server

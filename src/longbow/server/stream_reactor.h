@@ -70,6 +70,10 @@ class StreamReactor : public BidiReactor, public std::enable_shared_from_this<St
   void EndWith(std::vector<grpc::ByteBuffer> last);
   // Nothing that is sent now would reach the client.
   bool Over();
+  // Sent before the first answer; only until then.
+  void AddHeader(const std::string& name, const std::string& value) {
+    context_->AddInitialMetadata(name, value);
+  }
   // Runs `then` when the engine serves, not later than the call's deadline; ends the call when it does not.
   void WhenOpen(std::function<void()> then);
   // Runs `work`; what it throws ends the call with Internal, never the process.
