@@ -38,7 +38,7 @@ class Server:
     """longbowd as a child process, listening on loopback.
 
     Without `data_dir` the data lives in a private temporary directory that `close` removes. `settings` are the server's
-    environment, without the LONGBOW_ prefix. Confined to one thread.
+    environment, without the LONGBOW_ prefix: `auth="none"`, `max_memory="1GiB"`. Confined to one thread.
 
     >>> with longbow.Server() as server, server.connect() as client:     # doctest: +SKIP
     ...     client.put("books", {"id": [1], "vector": np.ones((1, 4), "f4")})
@@ -58,7 +58,7 @@ class Server:
         self._ports_path = self.data_dir.with_name(self.data_dir.name + ".ports")
         self._binary = Path(binary) if binary is not None else find_binary()
         self._arguments = arguments or []
-        self._settings = settings
+        self._settings = {name.upper(): value for name, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self.port = self.meta_port = self.http_port = 0
         atexit.register(self.close)

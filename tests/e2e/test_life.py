@@ -91,7 +91,8 @@ def test_listening_wider_works_when_asked_for(start_server: StartServer, open_ca
 
 
 def test_without_authentication_no_token_is_needed(start_server: StartServer) -> None:
-    server = start_server(AUTH="none")
+    server = start_server(auth="none")
+    assert flight.connect(server.uri).authenticate_basic_token("anybody", "anything") is not None
     for token in (None, "anything"):
         calls = Calls(server.port, token)
         calls.put("open", random_batch(1, 2, seed=1))
