@@ -54,7 +54,7 @@ class MessageQueue final : public arrow::ipc::MessageReader {
 };
 
 bool IsVectorType(const arrow::DataType& type) {
-  return type.id() == arrow::Type::FIXED_SIZE_LIST && IsNumber(*type.field(0)->type());
+  return type.id() == arrow::Type::FIXED_SIZE_LIST && NumberType(*type.field(0)->type()).has_value();
 }
 
 Status FillFrom(const BufferChain& body, std::shared_ptr<arrow::Buffer>* buffer) {

@@ -119,8 +119,34 @@ Result<std::shared_ptr<arrow::Field>> StoredField(const arrow::Field& field) {
   return StoredChild(field, field.name(), 1);
 }
 
-bool IsNumber(const arrow::DataType& type) {
-  return arrow::is_integer(type.id()) || arrow::is_floating(type.id());
+std::optional<distance::ElementType> NumberType(const arrow::DataType& type) {
+  using distance::ElementType;
+  switch (type.id()) {
+    case arrow::Type::HALF_FLOAT:
+      return ElementType::kFloat16;
+    case arrow::Type::FLOAT:
+      return ElementType::kFloat32;
+    case arrow::Type::DOUBLE:
+      return ElementType::kFloat64;
+    case arrow::Type::INT8:
+      return ElementType::kInt8;
+    case arrow::Type::INT16:
+      return ElementType::kInt16;
+    case arrow::Type::INT32:
+      return ElementType::kInt32;
+    case arrow::Type::INT64:
+      return ElementType::kInt64;
+    case arrow::Type::UINT8:
+      return ElementType::kUInt8;
+    case arrow::Type::UINT16:
+      return ElementType::kUInt16;
+    case arrow::Type::UINT32:
+      return ElementType::kUInt32;
+    case arrow::Type::UINT64:
+      return ElementType::kUInt64;
+    default:
+      return std::nullopt;
+  }
 }
 
 bool HasDictionary(const arrow::DataType& type) {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "longbow/base/status.h"
+#include "longbow/distance/metric_list.h"
 
 namespace arrow {
 class Array;
@@ -27,8 +29,9 @@ Result<std::shared_ptr<arrow::Field>> StoredField(const arrow::Field& field);
 // count, utf8 and large_utf8 are one type.
 bool SameColumnType(const arrow::DataType& a, const arrow::DataType& b);
 
-// An integer or floating point type: what a FixedSizeList must hold to be a vector.
-bool IsNumber(const arrow::DataType& type);
+// What integers or floating point numbers of `type` are in a vector; nothing when it is another type. A
+// FixedSizeList of the former is a vector.
+std::optional<distance::ElementType> NumberType(const arrow::DataType& type);
 
 // Whether any part of the type is a dictionary, so that a batch cannot be read without the stream's state.
 bool HasDictionary(const arrow::DataType& type);

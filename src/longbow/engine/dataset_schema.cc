@@ -33,35 +33,7 @@ std::optional<std::string> Setting(const arrow::Schema& schema, const arrow::Fie
 }
 
 bool IsVector(const arrow::DataType& type) {
-  return type.id() == arrow::Type::FIXED_SIZE_LIST && IsNumber(*type.field(0)->type());
-}
-
-distance::ElementType PhysicalElement(const arrow::DataType& type) {
-  using distance::ElementType;
-  switch (type.id()) {
-    case arrow::Type::HALF_FLOAT:
-      return ElementType::kFloat16;
-    case arrow::Type::FLOAT:
-      return ElementType::kFloat32;
-    case arrow::Type::DOUBLE:
-      return ElementType::kFloat64;
-    case arrow::Type::INT8:
-      return ElementType::kInt8;
-    case arrow::Type::INT16:
-      return ElementType::kInt16;
-    case arrow::Type::INT32:
-      return ElementType::kInt32;
-    case arrow::Type::INT64:
-      return ElementType::kInt64;
-    case arrow::Type::UINT8:
-      return ElementType::kUInt8;
-    case arrow::Type::UINT16:
-      return ElementType::kUInt16;
-    case arrow::Type::UINT32:
-      return ElementType::kUInt32;
-    default:
-      return ElementType::kUInt64;
-  }
+  return type.id() == arrow::Type::FIXED_SIZE_LIST && NumberType(*type.field(0)->type()).has_value();
 }
 
 std::optional<distance::ElementType> ComplexOf(distance::ElementType physical) {
@@ -96,7 +68,7 @@ Result<VectorColumn> ReadVector(const arrow::Schema& schema, int at, bool is_def
   VectorColumn column;
   column.field = at;
   column.name = field.name();
-  const auto physical = PhysicalElement(*list.value_type());
+  const distance::ElementType physical = *NumberType(*list.value_type());
   LB_ASSIGN_OR_RETURN(column.type, LogicalElement(schema, field, physical, is_default));
   const int scalars = distance::ScalarsPerElement(column.type);
   if (list.list_size() <= 0) {

@@ -9,41 +9,13 @@
 #include <string>
 
 #include "longbow/distance/kernels.h"
+#include "longbow/engine/column_type.h"
 #include "longbow/query/workspace.h"
 
 namespace longbow::query {
 namespace {
 
 using distance::ElementType;
-
-std::optional<ElementType> NumberType(const arrow::DataType& type) {
-  switch (type.id()) {
-    case arrow::Type::HALF_FLOAT:
-      return ElementType::kFloat16;
-    case arrow::Type::FLOAT:
-      return ElementType::kFloat32;
-    case arrow::Type::DOUBLE:
-      return ElementType::kFloat64;
-    case arrow::Type::INT8:
-      return ElementType::kInt8;
-    case arrow::Type::INT16:
-      return ElementType::kInt16;
-    case arrow::Type::INT32:
-      return ElementType::kInt32;
-    case arrow::Type::INT64:
-      return ElementType::kInt64;
-    case arrow::Type::UINT8:
-      return ElementType::kUInt8;
-    case arrow::Type::UINT16:
-      return ElementType::kUInt16;
-    case arrow::Type::UINT32:
-      return ElementType::kUInt32;
-    case arrow::Type::UINT64:
-      return ElementType::kUInt64;
-    default:
-      return std::nullopt;
-  }
-}
 
 // Which query an error is about; silent when there is only one.
 std::string Which(uint32_t query, uint32_t count) {
@@ -150,7 +122,7 @@ bool HasNull(const arrow::Array& values, int64_t begin, int64_t end) {
 
 Status WriteArray(const arrow::Array& array, uint32_t count, QueryWriter* writer) {
   LB_ASSIGN_OR_RETURN(const QueryLists lists, QueryLists::Of(array));
-  const auto type = NumberType(*lists.values->type());
+  const auto type = engine::NumberType(*lists.values->type());
   if (!type) {
     return InvalidArgument("query vectors have elements of type ", lists.values->type()->ToString(),
                            "; give integers or floating-point numbers");
