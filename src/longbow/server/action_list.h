@@ -14,6 +14,7 @@
 namespace longbow::server {
 
 // One action under way: what its function works with. Copies share the call.
+// Immutable; the call itself is guarded.
 class ActionCall {
  public:
   ActionCall(std::shared_ptr<RequestCall> call, std::string body)

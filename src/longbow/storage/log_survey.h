@@ -32,6 +32,7 @@ struct RecordPlace {
 };
 
 // Records that were forgotten: a truncation hits those of its shard with a smaller number and a larger index.
+// Confined.
 class Truncations {
  public:
   void Add(uint64_t number, ShardId shard, uint64_t index) { by_shard_[shard].emplace_back(number, index); }
