@@ -79,16 +79,20 @@ class LogTestMachine {
             .searchers = pool_.get(),
             .builders = pool_.get()};
   }
+  Result<LogPosition> Send(ShardId shard, std::string payload, AppendDone done,
+                           Durability durability = Durability::kFsync) {
+    return log->Append({.shard = shard,
+                        .kind = 3,
+                        .schema_version = 9,
+                        .durability = durability,
+                        .payload = BufferChain::FromString(std::move(payload))},
+                       std::move(done));
+  }
   // Appends and waits for the acknowledgement.
   Result<LogPosition> Put(ShardId shard, std::string payload, Durability durability = Durability::kFsync) {
     Acknowledgements acknowledgements;
     LB_ASSIGN_OR_RETURN(const LogPosition position,
-                        log->Append({.shard = shard,
-                                     .kind = 3,
-                                     .schema_version = 9,
-                                     .durability = durability,
-                                     .payload = BufferChain::FromString(std::move(payload))},
-                                    acknowledgements.Next()));
+                        Send(shard, std::move(payload), acknowledgements.Next(), durability));
     LB_RETURN_NOT_OK(acknowledgements.Wait(1)[0].status);
     return position;
   }

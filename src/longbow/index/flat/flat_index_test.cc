@@ -205,7 +205,8 @@ TEST_F(FlatIndexTest, CostGrowsWithRowsAndQueriesAndASmallSelectionIsCheaper) {
   batch.queries = 100;
   chosen.has_selection = true;
   chosen.selected = 100;
-  EXPECT_NEAR(cost(more), 2 * cost(shape), 1);
+  EXPECT_GE(cost(more), 2 * cost(shape));  // beyond what caches hold, a row costs more
+  EXPECT_LT(cost(more), 4 * cost(shape));
   EXPECT_GT(cost(batch), cost(shape));
   EXPECT_LT(cost(batch), 100 * cost(shape));
   EXPECT_LT(cost(chosen), cost(shape) / 5);
