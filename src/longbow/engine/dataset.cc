@@ -2,8 +2,6 @@
 
 #include <arrow/type.h>
 
-#include <limits>
-
 #include "longbow/base/check.h"
 
 namespace longbow::engine {
@@ -122,74 +120,80 @@ Result<std::shared_ptr<const StoredLayout>> Dataset::Evolve(const arrow::Schema&
 
 void Dataset::AppendPut(PreparedPut put, PutRecord record, MemoryReservation message,
                         MemoryReservation memory, WriteDone done) {
-  const auto append = [&]() -> Result<std::optional<WriteAck>> {
-    std::lock_guard lock(append_mutex_);
-    if (dropped_) return NotThere();
-    LB_RETURN_NOT_OK(queue_->fence());
-    if (rows_appended_ + static_cast<uint64_t>(put.rows) > kMaxRowVersions) {
-      return Error(ErrorCode::kResourceExhausted, "dataset ", name_, " has had ", rows_appended_,
-                   " row versions, all that one shard can number; write to a new dataset");
-    }
-    WriteAck known;
-    const RetryKey retry = record.retry;
-    switch (parts_->retries.Begin(id_, retry, &done, &known)) {
-      case RetryTable::Verdict::kKnown:
-        parts_->counters.duplicates_ignored.Add();
-        return known;
-      case RetryTable::Verdict::kUnderWay:
-        parts_->counters.duplicates_ignored.Add();
-        return std::nullopt;
-      case RetryTable::Verdict::kNew:
-        break;
-    }
-    if (appended_->schema->key == KeyKind::kHidden) {
-      record.hidden_keys = true;
-      record.first_hidden_key = next_hidden_key_;
-      put.keys.resize(static_cast<size_t>(put.rows));
-      for (size_t i = 0; i < put.keys.size(); ++i) put.keys[i] = next_hidden_key_ + i;
-    }
-    record.rows = put.rows;
-    const int64_t rows = put.rows, began = parts_->environment.clock->MonotonicNanos();
-    BufferChain payload = Encode(record);
-    const int64_t bytes = payload.size();
-    auto mutation = std::make_shared<Mutation>();
-    mutation->message = std::move(message);
-    mutation->memory = std::move(memory);
-    auto prepared = std::make_shared<PreparedPut>(std::move(put));
-    mutation->apply = [this, prepared](const storage::LogPosition& position) {
-      return ApplyPut(position.sequence, prepared.get());
-    };
-    auto shared_done = std::make_shared<WriteDone>(std::move(done));
-    mutation->done = [parts = parts_, id = id_, retry, rows, bytes, began,
-                      shared_done](const Result<WriteAck>& ack) {
-      auto waiters = ack.ok() ? parts->retries.Finish(id, retry, *ack) : parts->retries.Abandon(id, retry);
-      if (ack.ok()) {
-        parts->counters.batches_written.Add();
-        parts->counters.rows_written.Add(rows);
-        parts->counters.bytes_written.Add(bytes);
-        parts->counters.ack_nanos.Record(parts->environment.clock->MonotonicNanos() - began);
-      }
-      (*shared_done)(ack);
-      for (auto& waiter : waiters) waiter(ack);
-    };
-    const Status status =
-        Append(RecordKind::kPut, appended_->schema->durability, std::move(payload), std::move(mutation));
-    if (!status.ok()) {
-      // Under the append lock, so no second sender can be waiting for this one.
-      parts_->retries.Abandon(id_, retry);
-      done = std::move(*shared_done);
-      return status;
-    }
-    if (record.hidden_keys) next_hidden_key_ += static_cast<uint64_t>(rows);
-    rows_appended_ += static_cast<uint64_t>(rows);
-    return std::nullopt;
-  };
-  auto now = append();
+  const auto now = EnterPut(std::move(put), std::move(record), std::move(message), std::move(memory), &done);
   if (!now.ok()) {
     done(now.status());
   } else if (now->has_value()) {
     done(**now);
   }
+}
+
+Result<std::optional<WriteAck>> Dataset::EnterPut(PreparedPut put, PutRecord record,
+                                                  MemoryReservation message, MemoryReservation memory,
+                                                  WriteDone* done) {
+  std::lock_guard lock(append_mutex_);
+  if (dropped_) return NotThere();
+  LB_RETURN_NOT_OK(queue_->fence());
+  const auto rows = static_cast<uint64_t>(put.rows);
+  if (rows_appended_ + rows > kMaxRowVersions) {
+    return Error(ErrorCode::kResourceExhausted, "dataset ", name_, " has had ", rows_appended_,
+                 " row versions, all that one shard can number; write to a new dataset");
+  }
+  WriteAck known;
+  switch (parts_->retries.Begin(id_, record.retry, done, &known)) {
+    case RetryTable::Verdict::kKnown:
+      parts_->counters.duplicates_ignored.Add();
+      return known;
+    case RetryTable::Verdict::kUnderWay:
+      parts_->counters.duplicates_ignored.Add();
+      return std::nullopt;
+    case RetryTable::Verdict::kNew:
+      break;
+  }
+  record.rows = put.rows;
+  record.hidden_keys = appended_->schema->key == KeyKind::kHidden;
+  if (record.hidden_keys) {
+    record.first_hidden_key = next_hidden_key_;
+    put.DrawKeys(next_hidden_key_);
+  }
+  BufferChain payload = Encode(record);
+  auto shared_done = std::make_shared<WriteDone>(std::move(*done));
+  auto mutation = std::make_shared<Mutation>();
+  mutation->message = std::move(message);
+  mutation->memory = std::move(memory);
+  mutation->done = WhenPut(record, payload.size(), shared_done);
+  mutation->apply =
+      [this, prepared = std::make_shared<PreparedPut>(std::move(put))](const storage::LogPosition& position) {
+        return ApplyPut(position.sequence, prepared.get());
+      };
+  const Status status =
+      Append(RecordKind::kPut, appended_->schema->durability, std::move(payload), std::move(mutation));
+  if (!status.ok()) {
+    // Under the append lock, so no second sender can be waiting for this one.
+    parts_->retries.Abandon(id_, record.retry);
+    *done = std::move(*shared_done);
+    return status;
+  }
+  if (record.hidden_keys) next_hidden_key_ += rows;
+  rows_appended_ += rows;
+  return std::nullopt;
+}
+
+// Counts the put, and answers its sender and those who sent the same again meanwhile.
+WriteDone Dataset::WhenPut(const PutRecord& record, int64_t bytes, std::shared_ptr<WriteDone> sender) const {
+  return [parts = parts_, id = id_, retry = record.retry, rows = record.rows, bytes,
+          began = parts_->environment.clock->MonotonicNanos(),
+          sender = std::move(sender)](const Result<WriteAck>& ack) {
+    auto waiters = ack.ok() ? parts->retries.Finish(id, retry, *ack) : parts->retries.Abandon(id, retry);
+    if (ack.ok()) {
+      parts->counters.batches_written.Add();
+      parts->counters.rows_written.Add(rows);
+      parts->counters.bytes_written.Add(bytes);
+      parts->counters.ack_nanos.Record(parts->environment.clock->MonotonicNanos() - began);
+    }
+    (*sender)(ack);
+    for (auto& waiter : waiters) waiter(ack);
+  };
 }
 
 void Dataset::AppendDelete(const std::vector<std::string>& texts, WriteDone done) {
@@ -311,62 +315,6 @@ void Dataset::Drop() {
     published_.layout = old.layout;
   }
   shard_ = nullptr;
-}
-
-// ---- replay ----
-
-namespace {
-
-// Nothing that was once accepted is refused because limits were lowered since.
-constexpr SchemaLimits kReplayLimits{32768, std::numeric_limits<int>::max()};
-
-}  // namespace
-
-Status Dataset::ReplayEvolve(const storage::LogRecord& record) {
-  EvolveSchemaRecord evolve;
-  LB_RETURN_NOT_OK(Decode(record.payload, &evolve));
-  BatchDecoder decoder;
-  IncomingBatch none;
-  LB_RETURN_NOT_OK(decoder.Next(evolve.schema, &none).status());
-  LB_ASSIGN_OR_RETURN(auto merged, MergeSchema(applied_->schema, *decoder.schema(), kReplayLimits));
-  LB_ASSIGN_OR_RETURN(auto vectors, shard_->MakeVectors(*merged, applied_->schema->vectors.size()));
-  ApplyLayout(record.position.sequence, StoredLayout::Make(merged), std::move(vectors));
-  appended_ = applied_;
-  return Status::OK();
-}
-
-Status Dataset::ReplayPut(const storage::LogRecord& record) {
-  PutRecord put;
-  LB_RETURN_NOT_OK(Decode(record.payload, &put));
-  BatchDecoder decoder;
-  IncomingBatch incoming;
-  LB_RETURN_NOT_OK(decoder.Next(put.schema, &incoming).status());
-  LB_ASSIGN_OR_RETURN(const bool no_batch, decoder.Next(put.batch, &incoming));
-  if (no_batch) return Error(ErrorCode::kCorruption, "a put record without a batch");
-  LB_ASSIGN_OR_RETURN(auto prepared, PreparePut(*applied_, incoming));
-  if (prepared.rows != put.rows || put.hidden_keys != (applied_->schema->key == KeyKind::kHidden)) {
-    return Error(ErrorCode::kCorruption, "a put record that does not fit its dataset");
-  }
-  if (put.hidden_keys) {
-    prepared.keys.resize(static_cast<size_t>(put.rows));
-    for (size_t i = 0; i < prepared.keys.size(); ++i) prepared.keys[i] = put.first_hidden_key + i;
-    next_hidden_key_ = put.first_hidden_key + static_cast<uint64_t>(put.rows);
-  }
-  LB_ASSIGN_OR_RETURN(const WriteAck ack, ApplyPut(record.position.sequence, &prepared));
-  rows_appended_ += static_cast<uint64_t>(put.rows);
-  parts_->retries.Finish(id_, put.retry, ack);
-  return Status::OK();
-}
-
-Status Dataset::ReplayDelete(const storage::LogRecord& record) {
-  DeleteRecord deletion;
-  LB_RETURN_NOT_OK(Decode(record.payload, &deletion));
-  if (deletion.kind != applied_->schema->key) {
-    return Error(ErrorCode::kCorruption, "a delete record that does not fit its dataset");
-  }
-  shard_->Delete(record.position.sequence, deletion.keys);
-  applied_sequence_ = record.position.sequence;
-  return Status::OK();
 }
 
 // ---- reading ----

@@ -1,8 +1,10 @@
 // A dataset at work: the order of its writes, its shard, and what readers get of it.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,9 @@ struct EngineParts {
 
   ShardInput shard_input() const;
 };
+
+// Nothing that was once accepted is refused because limits were lowered since.
+inline constexpr SchemaLimits kReplayLimits{32768, std::numeric_limits<int>::max()};
 
 // Three states follow each other: appended (guarded by append_mutex_, decides about writes), applied (the
 // queue's strand), published (guarded by state_mutex_, what readers get).
@@ -93,6 +98,10 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   // Logs `payload` and queues `mutation` behind what was appended before. Under append_mutex_.
   Status Append(RecordKind kind, storage::Durability durability, BufferChain payload,
                 std::shared_ptr<Mutation> mutation);
+  // What is known of the batch already; nothing when `done` was taken and will be called. Takes it only then.
+  Result<std::optional<WriteAck>> EnterPut(PreparedPut put, PutRecord record, MemoryReservation message,
+                                           MemoryReservation memory, WriteDone* done);
+  WriteDone WhenPut(const PutRecord& record, int64_t bytes, std::shared_ptr<WriteDone> sender) const;
   Result<WriteAck> ApplyPut(Sequence at, PreparedPut* put);
   void ApplyLayout(Sequence at, std::shared_ptr<const StoredLayout> layout,
                    std::vector<std::unique_ptr<ShardVectors>> vectors);

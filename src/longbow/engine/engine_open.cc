@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <limits>
 
 #include "longbow/engine/local_engine.h"
 
@@ -14,7 +13,6 @@ constexpr std::string_view kNodeFile = "node";
 constexpr std::string_view kLockFile = "LOCK";
 constexpr std::string_view kNodeMagic = "longbow-node 1 ";
 constexpr size_t kNodeIdBytes = 16;
-constexpr SchemaLimits kReplayLimits{32768, std::numeric_limits<int>::max()};
 
 std::string NodeChecksum(std::string_view text) {
   char hex[17];

@@ -9,6 +9,7 @@
 #include <arrow/util/byte_size.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "longbow/base/ids.h"
 #include "longbow/distance/kernels.h"
@@ -160,6 +161,11 @@ Status CheckVectorValues(const VectorColumn& column, const VectorInput& input, i
 bool VectorInput::IsNull(int64_t row) const {
   if (values.row_bytes == 0) return true;
   return validity != nullptr && !arrow::bit_util::GetBit(validity->data(), static_cast<uint64_t>(row));
+}
+
+void PreparedPut::DrawKeys(uint64_t first) {
+  keys.resize(static_cast<size_t>(rows));
+  std::iota(keys.begin(), keys.end(), first);
 }
 
 int64_t PreparedPut::MemoryNeeded(const DatasetSchema& schema) const {

@@ -25,6 +25,8 @@ struct PreparedPut {
   std::vector<uint64_t> keys;                   // numbers, by row; hidden keys are drawn later
   int64_t payload_bytes = 0;
 
+  // Gives the rows of a dataset without ids their keys: `first` and those that follow.
+  void DrawKeys(uint64_t first);
   // About what applying it takes.
   int64_t MemoryNeeded(const DatasetSchema& schema) const;
 };
