@@ -18,7 +18,7 @@ import pyarrow.flight as flight
 from longbow.errors import InvalidArgumentError, NotFoundError, translate
 from longbow.exchange import SearchStreams
 from longbow.put import PutResult, put_acknowledged
-from longbow.tables import query_array, to_batches
+from longbow.tables import query_array, to_batches, with_signed_ids
 
 DEFAULT_URI = "grpc://127.0.0.1:3000"
 _UNLIMITED = [
@@ -154,7 +154,7 @@ class Client:
     ) -> pa.Table:
         """The k nearest rows to one vector of shape (dimensions,) or to each of several, (queries, dimensions).
 
-        Returns a table, best first: `id` uint64, `score` float32 (higher is nearer), `distance` float32 (lower is
+        Returns a table, best first: `id` (int64 where the dataset's ids are signed, else uint64), `score` float32 (higher is nearer), `distance` float32 (lower is
         nearer; Euclidean for l2, 1 - cosine, -inner product), `query` int32 when several were asked (the row in
         `vectors`, in order), `key` for string ids, then the row's other columns, or those named in `columns`
         (name the vector column to get vectors back).
@@ -181,7 +181,7 @@ class Client:
         command.update({name: value for name, value in optional.items() if value is not None})
         # No call option carries the timeout: the stream outlives this search.
         answer = self._streams.search(command, queries, self._options(None))
-        table = pa.Table.from_batches([answer.hits])
+        table = pa.Table.from_batches([with_signed_ids(answer.hits)])
         if single and "query" in table.column_names:
             table = table.drop_columns("query")
         return table.replace_schema_metadata(None)

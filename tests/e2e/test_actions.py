@@ -28,6 +28,13 @@ def test_a_row_is_deleted_by_string_key(calls: Calls, dataset: str) -> None:
     assert calls.ids(dataset) == ["a"]
 
 
+def test_json_answers_have_the_ids_that_delete_takes(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, batch([-7, 5], [[1, 0], [0, 1]]))
+    [near] = calls.action_json("VectorSearchByID", {"dataset": dataset, "id": 5, "k": 1})["ids"]
+    assert near == -7
+    assert calls.action("delete", {"dataset": dataset, "id": near}) == [b"deleted"]
+
+
 def test_an_unknown_row_is_not_found(calls: Calls, dataset: str) -> None:
     calls.put(dataset, random_batch(3, 2, seed=1))
     with fails("NotFound", f"id 99 not found in dataset {dataset}"):

@@ -69,6 +69,15 @@ def test_large_puts_stay_within_the_window(client: longbow.Client, dataset: str)
     client.delete_dataset(dataset)
 
 
+def test_ids_of_hits_are_the_ids_that_were_put(client: longbow.Client, dataset: str) -> None:
+    for part, ids in (("s", [-7, 5]), ("u", pa.array([2**64 - 1, 5], pa.uint64()))):
+        client.put(dataset + part, {"id": ids, "vector": np.eye(2, dtype="float32")})
+        hits = client.search(dataset + part, [1, 0], k=2)
+        assert hits["id"].to_pylist() == pa.array(ids).to_pylist()
+        client.delete(dataset + part, hits["id"].to_pylist())
+        assert client.get(dataset + part).num_rows == 0
+
+
 def test_several_queries_at_once(client: longbow.Client, dataset: str) -> None:
     data = unit_rows(500)
     client.put(dataset, data)

@@ -5,10 +5,12 @@
 #include <arrow/io/memory.h>
 #include <arrow/ipc/writer.h>
 #include <arrow/record_batch.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <nlohmann/json.hpp>
 
 #include "longbow/protocol/search_json.h"
+#include "longbow/query/result_layout.h"
 
 namespace longbow::protocol {
 namespace {
@@ -113,10 +115,14 @@ Result<std::string> HitsJson(const arrow::RecordBatch& hits, int64_t first, int6
   const auto keys = std::dynamic_pointer_cast<arrow::StringArray>(hits.GetColumnByName("key"));
   const auto scores = std::dynamic_pointer_cast<arrow::FloatArray>(hits.GetColumnByName("score"));
   if (!ids || !scores) return Error(ErrorCode::kInternal, "search hits lack id or score");
+  const auto about_ids = hits.schema()->GetFieldByName("id")->metadata();
+  const bool is_signed = about_ids != nullptr && about_ids->Contains(query::kKeyTypeKey);
   json out = {{"ids", json::array()}, {"scores", json::array()}};
   for (int64_t row = first; row < end; ++row) {
     if (keys) {
       out["ids"].push_back(keys->GetString(row));
+    } else if (is_signed) {
+      out["ids"].push_back(static_cast<int64_t>(ids->Value(row)));
     } else {
       out["ids"].push_back(ids->Value(row));
     }

@@ -5,6 +5,7 @@
 #include <arrow/builder.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
 #include <set>
@@ -20,6 +21,12 @@ using Names = std::optional<std::vector<std::string>>;
 
 bool Requested(const Names& names, const std::string& name) {
   return names && std::find(names->begin(), names->end(), name) != names->end();
+}
+
+std::shared_ptr<arrow::Field> IdField(engine::KeyKind key) {
+  auto field = arrow::field("id", arrow::uint64());
+  if (key != engine::KeyKind::kSigned) return field;
+  return field->WithMetadata(arrow::key_value_metadata({kKeyTypeKey}, {"int64"}));
 }
 
 // The name `column` gets beside the answer's own columns and all other payload.
@@ -105,7 +112,7 @@ Result<ResultLayout> ResultLayout::Make(std::shared_ptr<const engine::DatasetSch
       (Requested(request.columns, "vector") && dataset->arrow->GetFieldIndex("vector") < 0);
   if (layout.format_ == VectorFormat::kNone && vector_wanted) layout.format_ = VectorFormat::kStored;
 
-  arrow::FieldVector fields = {arrow::field("id", arrow::uint64()), arrow::field("score", arrow::float32()),
+  arrow::FieldVector fields = {IdField(dataset->key), arrow::field("score", arrow::float32()),
                                arrow::field("distance", arrow::float32())};
   std::set<std::string> own = {"id", "score", "distance", "query"};
   if (request.number_queries) fields.push_back(arrow::field("query", arrow::int32()));

@@ -20,6 +20,10 @@ class Schema;
 
 namespace longbow::query {
 
+// Metadata of the answer's column `id`, which is uint64 whatever the keys are: "int64" says that the keys are
+// signed, and each id has the bits of one. Absent otherwise.
+inline constexpr char kKeyTypeKey[] = "longbow.key_type";
+
 // id, score, distance, [query], [key], [vector], payload in the schema's order. Payload named like one of
 // score, distance, query, and, where the answer has them, key and vector, gets a trailing underscore.
 // Immutable.
