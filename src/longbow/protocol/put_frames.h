@@ -20,7 +20,7 @@
 namespace longbow::protocol {
 
 inline constexpr size_t kMaxPutFrameBytes = size_t{64} << 10;
-inline constexpr size_t kMaxClientName = 256;
+inline constexpr size_t kMaxClientName = 255;  // as in a log record
 
 struct PutFrame {
   int64_t protocol = 0;  // 0: not said
