@@ -1,0 +1,369 @@
+// The graph index on a data set of numpy files, step by step: build rate, recall, hops, bytes and queries a second by
+// ef, and, where hnswlib's headers were found at configuration, both in interleaved rounds.
+//
+//   graph_bench DIRECTORY [--json FILE] [--threads N] [--rounds N] [--ef 20,40,...] [--rows N] [--metric l2|cosine|ip]
+//               [--peer] [--k N] [--step-inserts N]
+//
+// DIRECTORY holds base.npy, queries.npy (float32) and gt_dist.npy (true distances, 100 a query, l2).
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <future>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <sys/mman.h>
+
+#include "longbow/base/executor.h"
+#include "longbow/base/memory_ledger.h"
+#include "longbow/index/vector_index.h"
+#if defined(LONGBOW_HNSWLIB)
+#include "hnswlib/hnswlib.h"
+#endif
+
+namespace longbow::index {
+namespace {
+
+struct Options {
+  std::string directory, json;
+  int threads = 1;
+  int rounds = 5;
+  uint32_t k = 10;
+  uint32_t rows = 0;
+  bool peer = false;
+  std::vector<uint32_t> ef{12, 16, 20, 28, 40, 56, 80, 112, 160, 224, 320};
+};
+
+[[noreturn]] void Fail(const std::string& problem) {
+  std::fprintf(stderr, "graph_bench: %s; see the first lines of bench/graph_bench.cc\n", problem.c_str());
+  std::exit(2);
+}
+
+double Seconds() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+struct Matrix {
+  size_t rows = 0, columns = 1;
+  std::vector<float> values;
+  const float* row(size_t i) const { return values.data() + i * columns; }
+};
+
+Matrix LoadNpy(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  char magic[10];
+  if (!in.read(magic, 10)) Fail("cannot read " + path);
+  std::string header(static_cast<uint8_t>(magic[8]) | static_cast<size_t>(static_cast<uint8_t>(magic[9])) << 8, ' ');
+  in.read(header.data(), static_cast<std::streamsize>(header.size()));
+  if (header.find("'<f4'") == std::string::npos) Fail(path + " does not hold float32");
+  Matrix m;
+  if (std::sscanf(header.c_str() + header.find("'shape': (") + 10, "%zu, %zu", &m.rows, &m.columns) < 1) Fail(path);
+  m.values.resize(m.rows * m.columns);
+  in.read(reinterpret_cast<char*>(m.values.data()), static_cast<std::streamsize>(m.values.size() * sizeof(float)));
+  return m;
+}
+
+float SquaredDistance(const float* a, const float* b, size_t n) {
+  double sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+  return static_cast<float>(sum);
+}
+
+// Ties with the last true neighbour count as hits.
+struct Truth {
+  const Matrix& base;
+  const Matrix& queries;
+  std::vector<float> farthest;  // of the k, squared, a query
+
+  double Recall(const std::vector<std::vector<uint32_t>>& found, uint32_t k) const {
+    double hits = 0;
+    for (size_t q = 0; q < found.size(); ++q) {
+      for (uint32_t row : found[q]) {
+        hits += SquaredDistance(queries.row(q), base.row(row), base.columns) <= farthest[q] * (1 + 1e-5f) + 1e-7f;
+      }
+    }
+    return hits / static_cast<double>(found.size() * k);
+  }
+};
+
+struct Point {
+  uint32_t ef = 0;
+  double recall = 0, qps = 0, hops = 0, distances = 0, kilobytes = 0;
+  std::vector<double> round_qps;
+};
+
+// Queries a second at a recall, by interpolation of log(qps) between the points around it; 0: not reached.
+double QpsAt(const std::vector<Point>& points, double recall, size_t round) {
+  for (size_t i = 1; i < points.size(); ++i) {
+    if (points[i].recall < recall) continue;
+    if (points[i - 1].recall >= recall) return points[0].round_qps[round];
+    const double share = (recall - points[i - 1].recall) / (points[i].recall - points[i - 1].recall);
+    return std::exp(std::log(points[i - 1].round_qps[round]) * (1 - share) +
+                    std::log(points[i].round_qps[round]) * share);
+  }
+  return 0;
+}
+
+double Median(std::vector<double> x) {
+  if (x.empty()) return 0;
+  std::sort(x.begin(), x.end());
+  return x[x.size() / 2];
+}
+
+class Ours {
+ public:
+  Ours(const Options& options, const Matrix& base)
+      : options_(options), base_(base), store_(distance::ElementType::kFloat32, static_cast<uint32_t>(base.columns), &arena_, &ledger_) {
+    builders_ = MakeThreadPool({.name = "builder", .threads = options.threads, .queue_limit = 4096});
+    IndexInput input;
+    input.store = &store_;
+    input.versions = &versions_;
+    input.builders = builders_.get();
+    input.ledger = &ledger_;
+    input.seed = 1;
+    index_ = FindIndexType("graph").ValueOrDie()->make(input).ValueOrDie();
+    scratch_ = index_->NewScratch();
+  }
+
+  double Build() {
+    const auto rows = static_cast<RowOrdinal>(base_.rows);
+    store_.Grow(rows);
+    versions_.Grow(rows);
+    for (RowOrdinal row = 0; row < rows; ++row) {
+      std::memcpy(store_.MutableRow(row), base_.row(row), base_.columns * sizeof(float));
+      versions_.SetBorn(row, 1);
+    }
+    const double start = Seconds();
+    index_->RowsAppended(0, rows);
+    std::promise<void> indexed;
+    index_->WhenIndexed(rows, [&](Status) { indexed.set_value(); });
+    indexed.get_future().get();
+    return Seconds() - start;
+  }
+
+  double RunRound(const Matrix& queries, uint32_t ef, std::vector<std::vector<uint32_t>>* found, Point* point) {
+    SearchSpec spec;
+    spec.method = Method::kWalk;
+    spec.effort.ef = ef;
+    spec.visibility = {&versions_, 1, static_cast<RowOrdinal>(base_.rows)};
+    const uint32_t k[1] = {options_.k};
+    spec.k = k;
+    found->resize(queries.rows);
+    SearchWork work;
+    const double start = Seconds();
+    for (size_t q = 0; q < queries.rows; ++q) {
+      spec.queries = reinterpret_cast<const std::byte*>(queries.row(q));
+      if (!index_->Search(spec, scratch_.get(), &hits_).ok()) Fail("search failed");
+      work += hits_.work;
+      (*found)[q].clear();
+      for (const Neighbor& n : hits_.neighbors) (*found)[q].push_back(n.row);
+    }
+    const double seconds = Seconds() - start;
+    const auto count = static_cast<double>(queries.rows);
+    point->hops = static_cast<double>(work.hops) / count;
+    point->distances = static_cast<double>(work.distances) / count;
+    point->kilobytes = static_cast<double>(work.bytes) / count / 1e3;
+    return count / seconds;
+  }
+
+  VectorIndex& index() { return *index_; }
+
+ private:
+  const Options& options_;
+  const Matrix& base_;
+  MemoryLedger ledger_{0, 0};
+  SlabArena arena_{&ledger_};
+  RowVersions versions_{&ledger_};
+  VectorStore store_;
+  std::unique_ptr<Executor> builders_;
+  std::unique_ptr<VectorIndex> index_;
+  std::unique_ptr<SearchScratch> scratch_;
+  SearchHits hits_;
+};
+
+#if defined(LONGBOW_HNSWLIB)
+class Peer {
+ public:
+  Peer(const Options& options, const Matrix& base)
+      : options_(options), base_(base), space_(base.columns), graph_(&space_, base.rows, 16, 200) {
+    const uintptr_t page = 4096, at = reinterpret_cast<uintptr_t>(graph_.data_level0_memory_);
+    const uintptr_t first = (at + page - 1) / page * page;
+    madvise(reinterpret_cast<void*>(first), graph_.size_data_per_element_ * base.rows - page, MADV_HUGEPAGE);
+  }
+  double Build() {
+    const double start = Seconds();
+    graph_.addPoint(base_.row(0), 0);
+    std::vector<std::thread> threads;
+    std::atomic<size_t> next{1};
+    for (int t = 0; t < options_.threads; ++t) {
+      threads.emplace_back([&] {
+        for (size_t i; (i = next.fetch_add(1)) < base_.rows;) graph_.addPoint(base_.row(i), i);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    return Seconds() - start;
+  }
+  double RunRound(const Matrix& queries, uint32_t ef, std::vector<std::vector<uint32_t>>* found, Point*) {
+    graph_.setEf(ef);
+    found->resize(queries.rows);
+    const double start = Seconds();
+    for (size_t q = 0; q < queries.rows; ++q) {
+      auto hits = graph_.searchKnn(queries.row(q), options_.k);
+      (*found)[q].clear();
+      for (; !hits.empty(); hits.pop()) (*found)[q].push_back(static_cast<uint32_t>(hits.top().second));
+    }
+    return static_cast<double>(queries.rows) / (Seconds() - start);
+  }
+
+ private:
+  const Options& options_;
+  const Matrix& base_;
+  hnswlib::L2Space space_;
+  hnswlib::HierarchicalNSW<float> graph_;
+};
+#endif
+
+template <typename Searcher>
+void Round(const Options& options, Searcher& searcher, const Matrix& queries, const Truth& truth,
+           std::vector<Point>* points) {
+  std::vector<std::vector<uint32_t>> found;
+  points->resize(options.ef.size());
+  for (size_t i = 0; i < options.ef.size(); ++i) {
+    Point& point = (*points)[i];
+    point.ef = options.ef[i];
+    point.round_qps.push_back(searcher.RunRound(queries, point.ef, &found, &point));
+    if (point.round_qps.size() == 1) point.recall = truth.Recall(found, options.k);
+  }
+}
+
+void Print(const char* name, const std::vector<Point>& points) {
+  std::printf("%-8s %5s %8s %9s %8s %8s %9s\n", name, "ef", "recall", "qps", "hops", "exact", "kB");
+  for (const Point& p : points) {
+    std::printf("%-8s %5u %8.4f %9.0f %8.1f %8.1f %9.1f\n", "", p.ef, p.recall, Median(p.round_qps), p.hops, p.distances,
+                p.kilobytes);
+  }
+}
+
+void WritePoints(std::ofstream& file, const std::vector<Point>& points) {
+  file << "[";
+  for (const Point& p : points) {
+    file << (&p == points.data() ? "" : ", ") << "{\"ef\": " << p.ef << ", \"recall\": " << p.recall
+         << ", \"qps\": " << Median(p.round_qps) << ", \"hops\": " << p.hops << ", \"exact\": " << p.distances
+         << ", \"kilobytes\": " << p.kilobytes << "}";
+  }
+  file << "]";
+}
+
+int Run(const Options& options) {
+  Matrix base = LoadNpy(options.directory + "/base.npy");
+  const Matrix queries = LoadNpy(options.directory + "/queries.npy");
+  const Matrix true_distances = LoadNpy(options.directory + "/gt_dist.npy");
+  Truth truth{base, queries, {}};
+  for (size_t q = 0; q < queries.rows; ++q) {
+    const float d = true_distances.row(q)[options.k - 1];
+    truth.farthest.push_back(d);
+  }
+  std::printf("%s: %zu rows of %zu dimensions, %zu queries, %d threads building\n", options.directory.c_str(), base.rows,
+              base.columns, queries.rows, options.threads);
+  Ours ours(options, base);
+  const double seconds = ours.Build();
+  const double rate = static_cast<double>(base.rows) / seconds;
+  const auto audit = ours.index().Audit().ValueOrDie();
+  std::printf("built in %.1f s: %.0f rows/s; %.0f bytes a row beyond the vectors; %lld unreachable, %zu violations\n",
+              seconds, rate, static_cast<double>(ours.index().memory_bytes()) / static_cast<double>(base.rows),
+              static_cast<long long>(audit.unreachable), audit.violations.size());
+  std::fflush(stdout);
+  std::vector<Point> points, peer_points;
+  double peer_rate = 0;
+#if defined(LONGBOW_HNSWLIB)
+  std::unique_ptr<Peer> peer;
+  if (options.peer) {
+    peer = std::make_unique<Peer>(options, base);
+    peer_rate = static_cast<double>(base.rows) / peer->Build();
+    std::printf("hnswlib built at %.0f rows/s; ours %.2f x\n", peer_rate, rate / peer_rate);
+    std::fflush(stdout);
+  }
+#endif
+  for (int round = 0; round < options.rounds; ++round) {
+    Round(options, ours, queries, truth, &points);
+#if defined(LONGBOW_HNSWLIB)
+    if (peer != nullptr) Round(options, *peer, queries, truth, &peer_points);
+#endif
+  }
+  Print("graph", points);
+  if (!peer_points.empty()) Print("hnswlib", peer_points);
+  std::string ratios;
+  for (double recall : {0.90, 0.95, 0.99}) {
+    std::vector<double> ours_qps, peer_qps, ratio;
+    for (size_t r = 0; r < static_cast<size_t>(options.rounds); ++r) {
+      ours_qps.push_back(QpsAt(points, recall, r));
+      if (peer_points.empty()) continue;
+      peer_qps.push_back(QpsAt(peer_points, recall, r));
+      ratio.push_back(ours_qps.back() / peer_qps.back());
+    }
+    std::printf("recall %.2f: %8.0f qps", recall, Median(ours_qps));
+    if (!ratio.empty()) std::printf(", hnswlib %8.0f, ratio %.2f", Median(peer_qps), Median(ratio));
+    std::printf("\n");
+    ratios += (ratios.empty() ? "" : ", ") + std::string("{\"recall\": ") + std::to_string(recall) +
+              ", \"qps\": " + std::to_string(Median(ours_qps)) + ", \"ratio\": " + std::to_string(Median(ratio)) + "}";
+  }
+  if (!options.json.empty()) {
+    std::ofstream file(options.json);
+    file << "{\"benchmark\": \"graph\", \"rows\": " << base.rows << ", \"dim\": " << base.columns
+         << ", \"threads\": " << options.threads << ", \"rows_per_s\": " << rate << ", \"peer_rows_per_s\": " << peer_rate
+         << ", \"bytes_a_row\": " << static_cast<double>(ours.index().memory_bytes()) / static_cast<double>(base.rows)
+         << ", \"at\": [" << ratios << "], \"graph\": ";
+    WritePoints(file, points);
+    file << ", \"hnswlib\": ";
+    WritePoints(file, peer_points);
+    file << "}\n";
+    if (!file.flush()) Fail("cannot write " + options.json);
+  }
+  return 0;
+}
+
+uint32_t Number(std::string_view text) {
+  uint32_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value == 0) Fail("not a number: " + std::string(text));
+  return value;
+}
+
+Options Parse(int argc, char** argv) {
+  if (argc < 2) Fail("no directory");
+  Options options;
+  options.directory = argv[1];
+  for (int i = 2; i < argc; ++i) {
+    const std::string_view flag = argv[i];
+    const auto value = [&]() -> std::string_view {
+      if (i + 1 == argc) Fail("no value for " + std::string(flag));
+      return argv[++i];
+    };
+    if (flag == "--json") options.json = value();
+    else if (flag == "--threads") options.threads = static_cast<int>(Number(value()));
+    else if (flag == "--rounds") options.rounds = static_cast<int>(Number(value()));
+    else if (flag == "--k") options.k = Number(value());
+    else if (flag == "--peer") options.peer = true;
+    else if (flag == "--ef") {
+      options.ef.clear();
+      for (std::string_view list = value(); !list.empty();) {
+        const size_t comma = std::min(list.find(','), list.size());
+        options.ef.push_back(Number(list.substr(0, comma)));
+        list.remove_prefix(std::min(list.size(), comma + 1));
+      }
+    } else Fail("unknown option " + std::string(flag));
+  }
+  return options;
+}
+
+}  // namespace
+}  // namespace longbow::index
+
+int main(int argc, char** argv) { return longbow::index::Run(longbow::index::Parse(argc, argv)); }

@@ -1,0 +1,198 @@
+#include "longbow/index/graph/graph_builder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "longbow/base/check.h"
+
+namespace longbow::index {
+namespace {
+
+// So that bits times dimensions are about 512 to 1024: what an estimate is worth grows with both, a hop costs both.
+uint32_t BitsFor(size_t n) { return n <= 192 ? 4 : n <= 512 ? 2 : 1; }
+
+}  // namespace
+
+GraphBuilder::GraphBuilder(const IndexInput& input, GraphOptions options)
+    : input_(input), options_(options), chains_(input.ledger) {}
+
+GraphBuilder::~GraphBuilder() {
+  stopping_.store(true);
+  if (input_.builders != nullptr) {
+    input_.builders->WaitUntil([this] { return tasks_.load() == 0; });
+  }
+  for (Waiter& waiter : waiters_) {
+    waiter.done(Error(ErrorCode::kCancelled, "index: closed before row ", waiter.end, " was indexed"));
+  }
+}
+
+void GraphBuilder::RowsAppended(RowOrdinal first, RowOrdinal end) {
+  LB_CHECK(first >= appended_end());
+  LB_CHECK(end >= first);
+  chains_.Grow(end);
+  appended_end_.store(end, std::memory_order_release);
+  StartBuilders();
+}
+
+void GraphBuilder::StartBuilders() {
+  if (input_.builders == nullptr) {  // whoever appends builds
+    tasks_.fetch_add(1);
+    return BuildTurn();
+  }
+  int wanted;
+  {
+    std::lock_guard lock(mutex_);
+    const RowOrdinal left = appended_end() - claimed_end_;
+    wanted = static_cast<int>(std::min<RowOrdinal>((left + kRowsATurn - 1) / kRowsATurn, kMostBuilders));
+  }
+  for (int tasks = tasks_.load(); tasks < wanted; tasks = tasks_.load()) {
+    if (!tasks_.compare_exchange_strong(tasks, tasks + 1)) continue;
+    input_.builders->Post([this] { BuildTurn(); });
+  }
+}
+
+bool GraphBuilder::Claim(RowOrdinal* first, RowOrdinal* end) {
+  std::lock_guard lock(mutex_);
+  if (claimed_end_ == appended_end() || stopping_.load()) return false;
+  *first = claimed_end_;
+  *end = claimed_end_ = std::min(appended_end(), claimed_end_ + kRowsAClaim);
+  return true;
+}
+
+// A builder that finds nothing to do counts itself out first and looks again then, so that rows appended meanwhile
+// always find a builder.
+void GraphBuilder::BuildTurn() {
+  auto bench = TakeBench();
+  RowOrdinal first, end, left = input_.builders == nullptr ? kNoRow : kRowsATurn;
+  bool more = true;
+  while (left > 0 && (more = Claim(&first, &end))) {
+    for (RowOrdinal row = first; row < end; ++row) Insert(row, bench.get());
+    left -= std::min(left, end - first);
+    Finish(first, end);
+  }
+  ReturnBench(std::move(bench));
+  if (more && input_.builders != nullptr) {
+    input_.builders->Post([this] { BuildTurn(); });
+    return;
+  }
+  if (stopping_.load() || input_.builders == nullptr) {
+    tasks_.fetch_sub(1);
+    return;
+  }
+  std::unique_lock lock(mutex_);
+  const bool idle = claimed_end_ == appended_end();
+  if (idle) {
+    tasks_.fetch_sub(1);
+    return;
+  }
+  lock.unlock();
+  input_.builders->Post([this] { BuildTurn(); });
+}
+
+void GraphBuilder::Finish(RowOrdinal first, RowOrdinal end) {
+  std::vector<Waiter> ready;
+  {
+    std::lock_guard lock(mutex_);
+    finished_.emplace(first, end);
+    RowOrdinal reached = indexed_end();
+    for (auto it = finished_.begin(); it != finished_.end() && it->first == reached; it = finished_.erase(it)) {
+      reached = it->second;
+    }
+    indexed_end_.store(reached, std::memory_order_release);
+    const auto waiting =
+        std::partition(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.end > reached; });
+    ready.assign(std::make_move_iterator(waiting), std::make_move_iterator(waiters_.end()));
+    waiters_.erase(waiting, waiters_.end());
+  }
+  for (Waiter& waiter : ready) waiter.done(Status::OK());
+}
+
+void GraphBuilder::WhenIndexed(RowOrdinal end, std::function<void(Status)> done) {
+  {
+    std::lock_guard lock(mutex_);
+    if (indexed_end() < end) {
+      waiters_.push_back({end, std::move(done)});
+      return;
+    }
+  }
+  done(Status::OK());
+}
+
+std::unique_ptr<GraphBuilder::Bench> GraphBuilder::TakeBench() {
+  std::lock_guard lock(mutex_);
+  if (benches_.empty()) return std::make_unique<Bench>(options_.link);
+  auto bench = std::move(benches_.back());
+  benches_.pop_back();
+  return bench;
+}
+
+void GraphBuilder::ReturnBench(std::unique_ptr<Bench> bench) {
+  std::lock_guard lock(mutex_);
+  benches_.push_back(std::move(bench));
+}
+
+Graph* GraphBuilder::StartGraph() {
+  const RowOrdinal sampled = std::min(appended_end(), kSampledRows);
+  space_ = std::make_unique<GraphSpace>(input_.metric, input_.store, input_.seed, 0, sampled);
+  const uint32_t bits = options_.bits > 0 ? options_.bits : BitsFor(space_->n());
+  owned_graph_ = std::make_unique<Graph>(space_.get(), options_.degree, bits, input_.ledger);
+  graph_.store(owned_graph_.get(), std::memory_order_release);
+  return owned_graph_.get();
+}
+
+void GraphBuilder::Insert(RowOrdinal row, Bench* bench) {
+  if (!input_.store->Present(row) || chains_.erased(row)) return;
+  if (linked_.load(std::memory_order_acquire) >= kFirstNodes) return InsertAlone(row, bench);
+  std::lock_guard lock(first_mutex_);
+  if (graph() == nullptr) StartGraph();
+  InsertAlone(row, bench);
+}
+
+void GraphBuilder::InsertAlone(RowOrdinal row, Bench* bench) {
+  Graph& graph = *this->graph();
+  bench->vector.resize(space_->scratch_doubles());
+  bench->point.resize(space_->n());
+  const float bias = space_->PlaceRow(row, bench->vector.data(), bench->point.data());
+  const Slot slot = graph.MakeNode(bench->point.data(), bias);
+  const auto candidates = bench->linker.FindCandidates(graph, slot);
+  if (JoinEqual(graph, row, candidates)) return graph.FreeNode(slot);
+  const bool placed = chains_.Place(graph, slot, row);
+  if (!placed) return graph.FreeNode(slot);
+  bench->linker.Link(graph, slot);
+  graph.OfferEntry(slot, linked_.fetch_add(1, std::memory_order_acq_rel));
+}
+
+// Rows of equal vectors share a node: side by side they would fill each other's lists and leave no way out.
+bool GraphBuilder::JoinEqual(Graph& graph, RowOrdinal row, std::span<const Candidate> candidates) {
+  for (const Candidate& c : candidates) {
+    if (c.distance > 0) return false;
+    const RowOrdinal other = graph.header(c.slot).row.load(std::memory_order_acquire);
+    if (other == kNoRow) continue;
+    if (std::memcmp(input_.store->Row(other), input_.store->Row(row), input_.store->row_bytes()) != 0) continue;
+    if (chains_.Join(graph, c.slot, other, row) != RowChains::Joined::kStale) return true;
+  }
+  return false;
+}
+
+void GraphBuilder::Erase(std::span<const RowOrdinal> rows) {
+  for (RowOrdinal row : rows) {
+    if (!input_.store->Present(row)) continue;
+    erased_.fetch_add(1, std::memory_order_relaxed);
+    const Slot slot = chains_.Erase(graph(), row);
+    if (slot != kNoSlot) Bury(slot);
+  }
+}
+
+void GraphBuilder::Bury(Slot slot) {
+  std::lock_guard lock(mutex_);
+  dead_.push_back(slot);
+  dead_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+int64_t GraphBuilder::bytes() const {
+  const Graph* graph = this->graph();
+  return (graph != nullptr ? graph->bytes() : 0) + int64_t{appended_end()} * 8;
+}
+
+}  // namespace longbow::index

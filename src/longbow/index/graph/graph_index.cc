@@ -1,0 +1,100 @@
+#include "longbow/index/graph/graph_index.h"
+
+#include <algorithm>
+
+#include "longbow/base/check.h"
+#include "longbow/index/flat/flat_index.h"
+#include "longbow/index/flat/flat_scan.h"
+#include "longbow/index/graph/graph_audit.h"
+#include "longbow/index/graph/graph_search.h"
+
+namespace longbow::index {
+namespace {
+
+constexpr uint32_t kLeastRowsForWalk = 1000;  // below, a scan is as fast and exact
+// Measured with bench/graph_bench, rounded up.
+constexpr double kNanosAQuery = 3000, kNanosAHop = 150, kNanosAHopByte = 0.15, kNanosAHopDim = 0.1;
+
+// Nodes to visit for a recall.
+uint32_t EfFor(const Effort& effort, uint32_t k) {
+  if (effort.ef > 0) return std::max(effort.ef, k);
+  uint32_t ef = 64;
+  if (effort.recall > 0.95f) ef = effort.recall > 0.985f ? 192 : 112;
+  if (effort.recall < 0.92f) ef = 40;
+  return std::max(ef, k + k / 2);
+}
+
+}  // namespace
+
+GraphIndex::GraphIndex(const IndexInput& input)
+    : input_(input), kernels_(distance::Kernels(input.metric, input.store->type())), builder_(input, {}) {}
+
+GraphIndex::~GraphIndex() = default;
+
+std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
+  std::vector<MethodCost> methods = FlatIndex(input_).Methods(shape);
+  const Graph* graph = builder_.graph();
+  if (graph == nullptr || graph->size() < kLeastRowsForWalk) return methods;
+  const double share =
+      shape.has_selection ? std::max(1.0, double(shape.selected)) / std::max(1.0, double(shape.rows)) : 1.0;
+  const double hops = EfFor(shape.effort, shape.k) / share;
+  const double hop = kNanosAHop + kNanosAHopByte * static_cast<double>(graph->layout().read_bytes()) +
+                     kNanosAHopDim * static_cast<double>(graph->layout().n);
+  methods.push_back({Method::kWalk, shape.queries * (kNanosAQuery + hops * hop), false});
+  std::sort(methods.begin(), methods.end(),
+            [](const MethodCost& a, const MethodCost& b) { return a.nanos < b.nanos; });
+  return methods;
+}
+
+std::unique_ptr<SearchScratch> GraphIndex::NewScratch() const { return std::make_unique<GraphScratch>(); }
+
+Status GraphIndex::Search(const SearchSpec& spec, SearchScratch* scratch, SearchHits* hits) const {
+  LB_CHECK(spec.k.size() == spec.query_count);
+  LB_CHECK(spec.visibility.versions != nullptr);
+  auto* mine = dynamic_cast<GraphScratch*>(scratch);
+  LB_CHECK(mine != nullptr);
+  switch (spec.method) {
+    case Method::kExactScan:
+    case Method::kSelectionScan:
+      FlatScan(input_.store, kernels_, spec, &mine->flat_).Run(hits);
+      return Status::OK();
+    case Method::kWalk: {
+      const RowOrdinal indexed_end = builder_.indexed_end();
+      GraphSearch search(builder_.graph(), builder_.chains(), indexed_end, *input_.store, kernels_, spec, mine);
+      search.Run(EfFor(spec.effort, 1), hits);
+      return Status::OK();
+    }
+    case Method::kCodeScan:
+    case Method::kFilteredWalk:
+      break;
+  }
+  return InvalidArgument("graph index: no method ", MethodName(spec.method), "; use one that Methods() offers");
+}
+
+Status GraphIndex::Save(FileSystem*, std::string_view) { return Status::OK(); }
+Status GraphIndex::Load(FileSystem*, std::string_view) { return Status::OK(); }
+
+Result<AuditReport> GraphIndex::Audit() const {
+  AuditReport report;
+  if (const Graph* graph = builder_.graph(); graph != nullptr) report = AuditGraph(*graph, builder_.chains());
+  const RowOrdinal end = builder_.appended_end();
+  report.nodes = 0;
+  for (RowOrdinal row = 0; row < end; ++row) report.nodes += input_.store->Present(row) ? 1 : 0;
+  report.live = report.nodes - builder_.erased_rows();
+  return report;
+}
+
+std::vector<IndexGauge> GraphIndex::Gauges() const {
+  const auto backlog = static_cast<double>(builder_.appended_end() - builder_.indexed_end());
+  return {{"backlog_rows", "Rows appended and not yet indexed", backlog},
+          {"dead_nodes", "Nodes of erased rows, still passed through", static_cast<double>(builder_.dead_nodes())}};
+}
+
+int64_t GraphIndex::memory_bytes() const { return builder_.bytes(); }
+
+Result<std::unique_ptr<VectorIndex>> MakeGraphIndex(const IndexInput& input) {
+  LB_CHECK(input.store != nullptr);
+  return std::make_unique<GraphIndex>(input);
+}
+
+}  // namespace longbow::index

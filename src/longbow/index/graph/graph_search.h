@@ -1,0 +1,70 @@
+// One search by way of the graph.
+#pragma once
+
+#include <vector>
+
+#include "longbow/index/flat/flat_scan.h"
+#include "longbow/index/graph/graph.h"
+#include "longbow/index/graph/graph_walk.h"
+#include "longbow/index/graph/row_chains.h"
+#include "longbow/index/graph/tail_scan.h"
+#include "longbow/index/top_k.h"
+#include "longbow/index/vector_index.h"
+
+namespace longbow::index {
+
+// What a search through the graph works in. Confined to one search at a time.
+class GraphScratch : public SearchScratch {
+ private:
+  friend class GraphSearch;
+  friend class GraphIndex;
+  GraphWalk walk_;
+  std::vector<double> vector_;
+  std::vector<float> point_;
+  std::vector<Neighbor> heap_;
+  std::vector<Candidate> batch_;
+  std::vector<RowOrdinal> rows_;
+  std::vector<const std::byte*> rows_at_;
+  std::vector<float> distances_;
+  TailScan tail_;
+  FlatScratch flat_;
+  SearchHits flat_hits_;
+};
+
+// Walks, takes the exact distances of what the walk found nearest, scans the rows beyond the graph, and when that is
+// less than k, scans all. Confined.
+class GraphSearch {
+ public:
+  GraphSearch(const Graph* graph, const RowChains& chains, RowOrdinal indexed_end, const VectorStore& store,
+              const distance::KernelSet& kernels, const SearchSpec& spec, GraphScratch* scratch)
+      : graph_(graph),
+        chains_(chains),
+        indexed_end_(indexed_end),
+        store_(store),
+        kernels_(kernels),
+        spec_(spec),
+        scratch_(*scratch) {}
+
+  // `ef`: nodes a query visits when all rows are wanted.
+  void Run(uint32_t ef, SearchHits* hits);
+
+ private:
+  void Answer(uint32_t query, uint32_t ef, SearchHits* hits);
+  bool WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top, SearchWork* work);
+  bool Rescore(const std::byte* query, GraphSpace::Scale scale, uint32_t k, TopK* top, SearchWork* work);
+  bool TakeBatch(const std::byte* query, TopK* top, SearchWork* work);
+  uint32_t Wanted(RowOrdinal first) const;
+  void ScanAll(uint32_t query, SearchHits* hits);
+
+  const Graph* const graph_;
+  const RowChains& chains_;
+  const RowOrdinal indexed_end_;
+  const VectorStore& store_;
+  const distance::KernelSet& kernels_;
+  const SearchSpec& spec_;
+  GraphScratch& scratch_;
+  uint32_t judged_ = 0, passed_ = 0;  // nodes of the last rescore, and those with a wanted row
+  bool partial_ = false;
+};
+
+}  // namespace longbow::index

@@ -1,0 +1,50 @@
+#include "longbow/index/graph/row_chains.h"
+
+namespace longbow::index {
+
+// The stripe is held around the node's lock, never the other way round and never two of a kind.
+bool RowChains::Place(Graph& graph, Slot slot, RowOrdinal row) {
+  std::lock_guard stripe(Stripe(row));
+  if (slots_.Get(row) == kErasedSlot) return false;
+  NodeHeader& header = graph.header(slot);
+  NodeLock lock(header);
+  header.row.store(row, std::memory_order_release);
+  slots_.Set(row, slot);
+  return true;
+}
+
+RowChains::Joined RowChains::Join(Graph& graph, Slot slot, RowOrdinal like, RowOrdinal row) {
+  std::lock_guard stripe(Stripe(row));
+  if (slots_.Get(row) == kErasedSlot) return Joined::kErased;
+  NodeHeader& header = graph.header(slot);
+  NodeLock lock(header);
+  if (header.row.load(std::memory_order_relaxed) != like) return Joined::kStale;
+  next_.Set(row, next_.Get(like));
+  next_.Set(like, row);
+  slots_.Set(row, slot);
+  return Joined::kJoined;
+}
+
+Slot RowChains::Erase(Graph* graph, RowOrdinal row) {
+  std::lock_guard stripe(Stripe(row));
+  const Slot slot = slots_.Get(row);
+  slots_.Set(row, kErasedSlot);
+  if (slot == kNoSlot || slot == kErasedSlot) return kNoSlot;
+  NodeHeader& header = graph->header(slot);
+  NodeLock lock(header);
+  const RowOrdinal first = header.row.load(std::memory_order_relaxed);
+  const RowOrdinal next = next_.Get(row);
+  if (first == row) {
+    header.row.store(next, std::memory_order_release);
+    return next == kNoRow ? slot : kNoSlot;
+  }
+  for (RowOrdinal before = first; before != kNoRow; before = next_.Get(before)) {
+    if (next_.Get(before) == row) {
+      next_.Set(before, next);
+      break;
+    }
+  }
+  return kNoSlot;
+}
+
+}  // namespace longbow::index
