@@ -49,6 +49,14 @@ Slot Graph::MakeNode(const float* point, float bias) {
   return slot;
 }
 
+void Graph::Extend(Slot slots) {
+  while (arena_.size() < slots) {
+    const Slot slot = arena_.Extend();
+    header(slot).row.store(kNoRow, std::memory_order_relaxed);
+    for (uint32_t i = 0; i < layout_.degree; ++i) ClearEdge(slot, i);
+  }
+}
+
 void Graph::FreeNode(Slot slot) {
   std::lock_guard lock(mutex_);
   free_.push_back(slot);

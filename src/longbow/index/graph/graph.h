@@ -67,6 +67,8 @@ class Graph {
 
   // A slot of no row and without edges, with the code of `point`.
   Slot MakeNode(const float* point, float bias);
+  // Slots below `slots` exist afterwards, of no row and without edges. Before anyone else knows the graph.
+  void Extend(Slot slots);
   // The slot may be given to another row; nothing but readers may still know it.
   void FreeNode(Slot slot);
   // Writes an edge; the node's lock is held, or nobody knows the node yet. `from` is its decoded point.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "longbow/base/check.h"
+#include "longbow/index/graph/graph_file.h"
 
 namespace longbow::index {
 namespace {
@@ -142,7 +143,7 @@ Graph* GraphBuilder::StartGraph() {
 }
 
 void GraphBuilder::Insert(RowOrdinal row, Bench* bench) {
-  if (!input_.store->Present(row) || chains_.erased(row)) return;
+  if (!input_.store->Present(row) || chains_.erased(row) || chains_.placed(row)) return;
   if (linked_.load(std::memory_order_acquire) >= kFirstNodes) return InsertAlone(row, bench);
   std::lock_guard lock(first_mutex_);
   if (graph() == nullptr) StartGraph();
@@ -188,6 +189,36 @@ void GraphBuilder::Bury(Slot slot) {
   std::lock_guard lock(mutex_);
   dead_.push_back(slot);
   dead_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+Status GraphBuilder::Save(FileSystem* files, std::string_view directory) {
+  const RowOrdinal end = indexed_end();
+  const Graph* graph = this->graph();
+  return graph == nullptr ? Status::OK() : SaveGraph(*graph, chains_, input_, end, files, directory);
+}
+
+Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
+  LB_CHECK(appended_end() == 0);
+  LB_CHECK(graph() == nullptr);
+  LB_ASSIGN_OR_RETURN(LoadedGraph loaded, LoadGraph(input_, files, directory));
+  RowOrdinal end = loaded.indexed_end;
+  for (const auto& [slot, rows] : loaded.rows) {
+    for (RowOrdinal row : rows) end = std::max(end, row + 1);
+  }
+  chains_.Grow(end);
+  for (const auto& [slot, rows] : loaded.rows) {
+    loaded.graph->header(slot).row.store(kNoRow, std::memory_order_relaxed);
+    chains_.Place(*loaded.graph, slot, rows[0]);
+    for (size_t i = rows.size(); i-- > 1;) chains_.Join(*loaded.graph, slot, rows[0], rows[i]);
+  }
+  linked_.store(loaded.rows.size());
+  space_ = std::move(loaded.space);
+  owned_graph_ = std::move(loaded.graph);
+  graph_.store(owned_graph_.get(), std::memory_order_release);
+  claimed_end_ = loaded.indexed_end;
+  indexed_end_.store(loaded.indexed_end, std::memory_order_release);
+  appended_end_.store(loaded.indexed_end, std::memory_order_release);
+  return Status::OK();
 }
 
 int64_t GraphBuilder::bytes() const {

@@ -41,6 +41,10 @@ class GraphBuilder {
   int64_t dead_nodes() const { return dead_count_.load(std::memory_order_relaxed); }
   int64_t bytes() const;
 
+  Status Save(FileSystem* files, std::string_view directory);
+  // Before the first row is appended.
+  Status Load(FileSystem* files, std::string_view directory);
+
  private:
   static constexpr RowOrdinal kRowsAClaim = 16;   // a builder takes at a time
   static constexpr RowOrdinal kRowsATurn = 64;    // before it queues up again behind others' work

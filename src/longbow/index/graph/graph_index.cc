@@ -71,8 +71,8 @@ Status GraphIndex::Search(const SearchSpec& spec, SearchScratch* scratch, Search
   return InvalidArgument("graph index: no method ", MethodName(spec.method), "; use one that Methods() offers");
 }
 
-Status GraphIndex::Save(FileSystem*, std::string_view) { return Status::OK(); }
-Status GraphIndex::Load(FileSystem*, std::string_view) { return Status::OK(); }
+Status GraphIndex::Save(FileSystem* files, std::string_view directory) { return builder_.Save(files, directory); }
+Status GraphIndex::Load(FileSystem* files, std::string_view directory) { return builder_.Load(files, directory); }
 
 Result<AuditReport> GraphIndex::Audit() const {
   AuditReport report;

@@ -25,6 +25,7 @@ class RowChains {
 
   RowOrdinal next(RowOrdinal row) const { return next_.Get(row); }
   bool erased(RowOrdinal row) const { return slots_.Get(row) == kErasedSlot; }
+  bool placed(RowOrdinal row) const { return slots_.Get(row) < kErasedSlot; }
 
   // The row becomes the node's first one. False when it has been erased: then the node stands for nothing.
   bool Place(Graph& graph, Slot slot, RowOrdinal row);
