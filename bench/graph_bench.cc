@@ -4,6 +4,8 @@
 //   graph_bench DIRECTORY [--json FILE] [--threads N] [--rounds N] [--ef 20,40,...]
 //               [--peer] [--k N] [--keep DIRECTORY: the graph is loaded from there, or built and saved there]
 //
+//               [--degree 32|64] [--bits 1..4] [--build-ef N] [--occlusion X]
+//
 // DIRECTORY holds base.npy, queries.npy (float32) and gt_dist.npy (true distances, 100 a query, l2).
 #include <algorithm>
 #include <charconv>
@@ -23,7 +25,7 @@
 
 #include "longbow/base/executor.h"
 #include "longbow/base/memory_ledger.h"
-#include "longbow/index/vector_index.h"
+#include "longbow/index/graph/graph_index.h"
 #if defined(LONGBOW_HNSWLIB)
 #include "hnswlib/hnswlib.h"
 #endif
@@ -38,6 +40,7 @@ struct Options {
   uint32_t k = 10;
   bool peer = false;
   std::string keep;
+  GraphOptions graph;
   std::vector<uint32_t> ef{12, 16, 20, 28, 40, 56, 80, 112, 160, 224, 320};
 };
 
@@ -144,7 +147,7 @@ class Ours {
     input.builders = builders_.get();
     input.ledger = &ledger_;
     input.seed = 1;
-    index_ = FindIndexType("graph").ValueOrDie()->make(input).ValueOrDie();
+    index_ = std::make_unique<GraphIndex>(input, options.graph);
     scratch_ = index_->NewScratch();
   }
 
@@ -217,11 +220,20 @@ class Peer {
  public:
   Peer(const Options& options, const Matrix& base)
       : options_(options), base_(base), space_(base.columns), graph_(&space_, base.rows, 16, 200) {
+    AskForHugePages();
+  }
+  void AskForHugePages() {
     const uintptr_t page = 4096, at = reinterpret_cast<uintptr_t>(graph_.data_level0_memory_);
     const uintptr_t first = (at + page - 1) / page * page;
-    madvise(reinterpret_cast<void*>(first), graph_.size_data_per_element_ * base.rows - page, MADV_HUGEPAGE);
+    madvise(reinterpret_cast<void*>(first), graph_.size_data_per_element_ * base_.rows - page, MADV_HUGEPAGE);
   }
   BuildTime Build() {
+    const std::string kept = options_.keep + "/hnswlib";
+    if (!options_.keep.empty() && std::ifstream(kept).good()) {
+      graph_.loadIndex(kept, &space_);
+      Recopy();
+      return {};
+    }
     const double start = Seconds(), processor = ProcessSeconds();
     graph_.addPoint(base_.row(0), 0);
     std::vector<std::thread> threads;
@@ -232,7 +244,18 @@ class Peer {
       });
     }
     for (std::thread& thread : threads) thread.join();
-    return {Seconds() - start, ProcessSeconds() - processor};
+    const BuildTime time{Seconds() - start, ProcessSeconds() - processor};
+    if (!options_.keep.empty()) graph_.saveIndex(kept);
+    return time;
+  }
+  // Loading touched its memory before huge pages were asked for: the same bytes in memory that had them from the start.
+  void Recopy() {
+    const size_t bytes = graph_.max_elements_ * graph_.size_data_per_element_, huge = size_t{2} << 20;
+    char* fresh = static_cast<char*>(std::aligned_alloc(huge, (bytes + huge - 1) / huge * huge));
+    madvise(fresh, bytes, MADV_HUGEPAGE);
+    std::memcpy(fresh, graph_.data_level0_memory_, bytes);
+    std::free(graph_.data_level0_memory_);
+    graph_.data_level0_memory_ = fresh;
   }
   double RunRound(const Matrix& queries, uint32_t ef, std::vector<std::vector<uint32_t>>* found, Point*) {
     graph_.setEf(ef);
@@ -312,7 +335,7 @@ int Run(const Options& options) {
   if (options.peer) {
     peer = std::make_unique<Peer>(options, base);
     const BuildTime peer_time = peer->Build();
-    peer_rate = rows / peer_time.wall;
+    peer_rate = peer_time.wall > 0 ? rows / peer_time.wall : 0;
     std::printf("hnswlib built at %.0f rows/s, %.0f a processor second; ours %.2f x, %.2f x\n", peer_rate,
                 rows / peer_time.processor, rate / peer_rate, peer_time.processor / time.processor);
     std::fflush(stdout);
@@ -378,6 +401,10 @@ Options Parse(int argc, char** argv) {
     else if (flag == "--rounds") options.rounds = static_cast<int>(Number(value()));
     else if (flag == "--k") options.k = Number(value());
     else if (flag == "--peer") options.peer = true;
+    else if (flag == "--degree") options.graph.degree = Number(value());
+    else if (flag == "--bits") options.graph.bits = Number(value());
+    else if (flag == "--build-ef") options.graph.link.ef = Number(value());
+    else if (flag == "--occlusion") options.graph.link.occlusion = std::stof(std::string(value()));
     else if (flag == "--keep") options.keep = value();
     else if (flag == "--ef") {
       options.ef.clear();

@@ -26,8 +26,8 @@ uint32_t EfFor(const Effort& effort, uint32_t k) {
 
 }  // namespace
 
-GraphIndex::GraphIndex(const IndexInput& input)
-    : input_(input), kernels_(distance::Kernels(input.metric, input.store->type())), builder_(input, {}) {}
+GraphIndex::GraphIndex(const IndexInput& input, GraphOptions options)
+    : input_(input), kernels_(distance::Kernels(input.metric, input.store->type())), builder_(input, options) {}
 
 GraphIndex::~GraphIndex() = default;
 

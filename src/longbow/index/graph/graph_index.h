@@ -17,7 +17,7 @@ namespace longbow::index {
 // Rows are scanned until builders have linked them, so all are findable at once. Thread-safe.
 class GraphIndex : public VectorIndex {
  public:
-  explicit GraphIndex(const IndexInput& input);
+  explicit GraphIndex(const IndexInput& input, GraphOptions options = {});
   ~GraphIndex() override;  // stops building; ends what still waits with Cancelled
 
   std::string_view name() const override { return "graph"; }
