@@ -39,6 +39,9 @@ class GraphBuilder {
   const RowChains& chains() const { return chains_; }
   int64_t erased_rows() const { return erased_.load(std::memory_order_relaxed); }
   int64_t dead_nodes() const { return dead_count_.load(std::memory_order_relaxed); }
+  int64_t unreachable_nodes() const { return unreachable_.load(std::memory_order_relaxed); }  // when last looked for
+  bool maintaining() const { return maintaining_.load(); }
+  int64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
   int64_t bytes() const;
 
   Status Save(FileSystem* files, std::string_view directory);
@@ -50,6 +53,8 @@ class GraphBuilder {
   static constexpr RowOrdinal kRowsATurn = 64;    // before it queues up again behind others' work
   static constexpr int kMostBuilders = 8;
   static constexpr RowOrdinal kSampledRows = 1024;  // whose mean is the centre
+  // Nodes are swept once this share of all is dead, and looked for that cannot be reached once so many are new.
+  static constexpr uint64_t kDeadShare = 50, kNewShare = 8, kLeastDead = 32, kLeastNew = 512;
   static constexpr uint64_t kFirstNodes = 512;      // linked one after the other, so that they find each other
 
   struct Waiter {
@@ -75,6 +80,9 @@ class GraphBuilder {
   void InsertAlone(RowOrdinal row, Bench* bench);
   bool JoinEqual(Graph& graph, RowOrdinal row, std::span<const Candidate> candidates);
   void Bury(Slot slot);
+  void StartMaintenance();
+  bool MaintenanceDue() const;
+  void Maintain();
 
   const IndexInput input_;
   const GraphOptions options_;
@@ -84,7 +92,9 @@ class GraphBuilder {
   std::atomic<Graph*> graph_{nullptr};
   std::atomic<RowOrdinal> appended_end_{0}, indexed_end_{0};
   std::atomic<uint64_t> linked_{0};
-  std::atomic<int64_t> erased_{0}, dead_count_{0};
+  std::atomic<uint64_t> linked_at_maintenance_{0};
+  std::atomic<int64_t> erased_{0}, dead_count_{0}, unreachable_{0}, sweeps_{0};
+  std::atomic<bool> maintaining_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<int> tasks_{0};                   // posted or running
 

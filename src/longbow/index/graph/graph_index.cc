@@ -87,7 +87,12 @@ Result<AuditReport> GraphIndex::Audit() const {
 std::vector<IndexGauge> GraphIndex::Gauges() const {
   const auto backlog = static_cast<double>(builder_.appended_end() - builder_.indexed_end());
   return {{"backlog_rows", "Rows appended and not yet indexed", backlog},
-          {"dead_nodes", "Nodes of erased rows, still passed through", static_cast<double>(builder_.dead_nodes())}};
+          {"dead_nodes", "Nodes of erased rows, still passed through", static_cast<double>(builder_.dead_nodes())},
+          {"unreachable_nodes", "Nodes no walk could reach when last looked for",
+           static_cast<double>(builder_.unreachable_nodes())},
+          {"sweeps", "Times the graph was looked through for dead and unreachable nodes",
+           static_cast<double>(builder_.sweeps())},
+          {"maintaining", "1 while the graph is looked through", builder_.maintaining() ? 1.0 : 0.0}};
 }
 
 int64_t GraphIndex::memory_bytes() const { return builder_.bytes(); }

@@ -1,0 +1,127 @@
+#include "longbow/index/graph/graph_sweeper.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "longbow/index/graph/graph_audit.h"
+
+namespace longbow::index {
+namespace {
+
+constexpr int kDepth = 3;          // through how many dead nodes in a row a replacement is looked for
+constexpr int kReconnections = 4;  // rounds
+
+bool Live(const Graph& graph, Slot slot) {
+  return graph.header(slot).row.load(std::memory_order_relaxed) != kNoRow;
+}
+
+}  // namespace
+
+void GraphSweeper::Sweep(std::span<const Slot> dead) {
+  dead_.assign(graph_.size(), false);
+  for (Slot slot : dead) dead_[slot] = true;
+  ReplaceEntries();
+  const Slot size = graph_.size();
+  for (Slot node = 0; node < size; ++node) {
+    if (!IsDead(node)) Mend(node);
+  }
+}
+
+// A look without the lock finds nodes to mend: a link to a dead node is never made anew, since linkers pass over nodes
+// without a row.
+void GraphSweeper::Mend(Slot node) {
+  const std::atomic<Slot>* ids = graph_.ids(node);
+  uint64_t to_dead = 0;
+  for (uint32_t i = 0; i < graph_.layout().degree; ++i) {
+    to_dead |= uint64_t{IsDead(ids[i].load(std::memory_order_relaxed))} << i;
+  }
+  if (to_dead != 0) ReplaceEdges(node, to_dead);
+}
+
+void GraphSweeper::ReplaceEdges(Slot node, uint64_t to_dead) {
+  candidates_.clear();
+  for (uint64_t left = to_dead; left != 0; left &= left - 1) {
+    const auto i = static_cast<uint32_t>(std::countr_zero(left));
+    Collect(node, graph_.ids(node)[i].load(std::memory_order_relaxed), kDepth);
+  }
+  for (Candidate& c : candidates_) graph_.PrefetchOwn(c.slot);
+  for (Candidate& c : candidates_) c.distance = graph_.Distance(node, c.slot);
+  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
+  });
+  candidates_.erase(std::unique(candidates_.begin(), candidates_.end(),
+                                [](const Candidate& a, const Candidate& b) { return a.slot == b.slot; }),
+                    candidates_.end());
+
+  NodeHeader& header = graph_.header(node);
+  NodeLock lock(header);
+  const uint32_t degree = graph_.layout().degree;
+  const std::atomic<Slot>* ids = graph_.ids(node);
+  for (uint32_t i = 0; i < degree; ++i) {
+    if (IsDead(ids[i].load(std::memory_order_relaxed))) graph_.ClearEdge(node, i);
+  }
+  point_.resize(graph_.layout().n);
+  graph_.kernels().decode(graph_.own(node), header.scale.load(std::memory_order_relaxed), point_.size(), point_.data());
+  for (const Candidate& c : candidates_) {
+    const uint64_t used = header.used.load(std::memory_order_relaxed);
+    const uint64_t free = degree == 64 ? ~used : ~used & ((uint64_t{1} << degree) - 1);
+    if (free == 0) break;
+    bool there = false, occluded = false;
+    for (uint64_t left = used; left != 0 && !there; left &= left - 1) {
+      const auto i = static_cast<uint32_t>(std::countr_zero(left));
+      const Slot other = ids[i].load(std::memory_order_relaxed);
+      there = other == c.slot;
+      const bool nearer = (header.kept.load(std::memory_order_relaxed) >> i & 1) != 0 &&
+                          graph_.squares(node)[i] <= c.distance;
+      occluded = occluded || (nearer && options_.occlusion * graph_.Distance(c.slot, other) <= c.distance);
+    }
+    if (there) continue;
+    graph_.SetEdge(node, static_cast<uint32_t>(std::countr_zero(free)), c.slot, point_.data(), !occluded, &edge_);
+    ++edges_replaced_;
+  }
+}
+
+// The live neighbours of a dead node, or of the dead ones behind it.
+void GraphSweeper::Collect(Slot node, Slot dead, int depth) {
+  for (uint32_t i = 0; i < graph_.layout().degree; ++i) {
+    const Slot other = graph_.ids(dead)[i].load(std::memory_order_relaxed);
+    if (other == node || other == dead) continue;
+    if (IsDead(other)) {
+      if (depth > 1 && candidates_.size() < kMaxDegree) Collect(node, other, depth - 1);
+    } else if (Live(graph_, other)) {
+      candidates_.push_back({0, other});
+    }
+  }
+}
+
+void GraphSweeper::ReplaceEntries() {
+  for (uint32_t i = 0; i < graph_.entry_count(); ++i) {
+    Slot slot = graph_.entry(i).slot.load(std::memory_order_relaxed);
+    if (!IsDead(slot)) continue;
+    candidates_.clear();
+    Collect(kNoSlot, slot, kDepth);
+    const Slot size = graph_.size();
+    for (Slot steps = 0; candidates_.empty() && steps < size; ++steps) {  // any live node is better than none
+      slot = slot + 1 < size ? slot + 1 : 0;
+      if (Live(graph_, slot)) candidates_.push_back({0, slot});
+    }
+    if (!candidates_.empty()) graph_.ReplaceEntry(i, candidates_[0].slot);
+  }
+}
+
+int64_t GraphSweeper::Reconnect() {
+  GraphLinker linker(options_);
+  std::vector<Slot> missed = UnreachableNodes(graph_);
+  for (int round = 0; round < kReconnections && !missed.empty(); ++round) {
+    for (Slot slot : missed) {
+      const auto near = linker.FindCandidates(graph_, slot);  // by walks, so all of them can be reached
+      if (near.empty()) continue;
+      const size_t at = std::min<size_t>(static_cast<size_t>(round), near.size() - 1);
+      linker.Offer(graph_, near[at].slot, slot, near[at].distance, /*force=*/true);
+    }
+    missed = UnreachableNodes(graph_);
+  }
+  return static_cast<int64_t>(missed.size());
+}
+
+}  // namespace longbow::index
