@@ -45,7 +45,8 @@ Slot Graph::MakeNode(const float* point, float bias) {
   h.square.store(sq8.square, std::memory_order_relaxed);
   h.bias.store(bias, std::memory_order_relaxed);
   h.row.store(kNoRow, std::memory_order_relaxed);
-  for (uint32_t i = 0; i < layout_.degree; ++i) ClearEdge(slot, i);
+  h.in_edges.store(0, std::memory_order_relaxed);
+  ClearEdges(slot);
   return slot;
 }
 
@@ -53,7 +54,7 @@ void Graph::Extend(Slot slots) {
   while (arena_.size() < slots) {
     const Slot slot = arena_.Extend();
     header(slot).row.store(kNoRow, std::memory_order_relaxed);
-    for (uint32_t i = 0; i < layout_.degree; ++i) ClearEdge(slot, i);
+    ClearEdges(slot);
   }
 }
 
@@ -78,8 +79,10 @@ void Graph::SetEdge(Slot node, uint32_t position, Slot to, const float* from, bo
     biases(node)[position].store(h.bias.load(std::memory_order_relaxed) - mine.bias.load(std::memory_order_relaxed),
                                  std::memory_order_relaxed);
   }
-  ids(node)[position].store(to, std::memory_order_relaxed);
   const uint64_t bit = uint64_t{1} << position;
+  if ((mine.used.load(std::memory_order_relaxed) & bit) != 0) CountEdge(ids(node)[position], -1);
+  ids(node)[position].store(to, std::memory_order_relaxed);
+  CountEdge(ids(node)[position], 1);
   mine.used.store(mine.used.load(std::memory_order_relaxed) | bit, std::memory_order_relaxed);
   const uint64_t others = mine.kept.load(std::memory_order_relaxed) & ~bit;
   mine.kept.store(kept ? others | bit : others, std::memory_order_relaxed);
@@ -90,11 +93,26 @@ void Graph::ClearEdge(Slot node, uint32_t position) {
   constants(node)[position] = std::numeric_limits<float>::infinity();
   slopes(node)[position] = 0;
   squares(node)[position] = std::numeric_limits<float>::infinity();
-  ids(node)[position].store(node, std::memory_order_relaxed);
   NodeHeader& h = header(node);
   const uint64_t others = ~(uint64_t{1} << position);
+  if ((h.used.load(std::memory_order_relaxed) & ~others) != 0) CountEdge(ids(node)[position], -1);
+  ids(node)[position].store(node, std::memory_order_relaxed);
   h.used.store(h.used.load(std::memory_order_relaxed) & others, std::memory_order_relaxed);
   h.kept.store(h.kept.load(std::memory_order_relaxed) & others, std::memory_order_relaxed);
+}
+
+void Graph::RestoreEdge(Slot node, uint32_t position) {
+  NodeHeader& h = header(node);
+  h.used.store(h.used.load(std::memory_order_relaxed) | uint64_t{1} << position, std::memory_order_relaxed);
+  CountEdge(ids(node)[position], 1);
+}
+
+void Graph::ClearEdges(Slot node) {
+  for (uint32_t i = 0; i < layout_.degree; ++i) ClearEdge(node, i);
+}
+
+void Graph::CountEdge(const std::atomic<Slot>& to, int32_t change) {
+  header(to.load(std::memory_order_relaxed)).in_edges.fetch_add(change, std::memory_order_relaxed);
 }
 
 // Reservoir sampling, so that entries stand for all nodes whatever the order they came in.

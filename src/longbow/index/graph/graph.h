@@ -78,6 +78,9 @@ class Graph {
   };
   void SetEdge(Slot node, uint32_t position, Slot to, const float* from, bool kept, EdgeScratch* scratch);
   void ClearEdge(Slot node, uint32_t position);
+  // Counts an edge in whose bytes are there already.
+  void RestoreEdge(Slot node, uint32_t position);
+  void ClearEdges(Slot node);
 
   // Entries: a sample of the nodes, drawn as they come, each with a copy of its code so that looking at all of them is
   // one short scan.
@@ -99,6 +102,8 @@ class Graph {
   void ReplaceEntry(uint32_t i, Slot slot);
 
  private:
+  void CountEdge(const std::atomic<Slot>& to, int32_t change);
+
   const GraphSpace* const space_;
   const codec::CodeKernels& kernels_;
   const NodeLayout layout_;

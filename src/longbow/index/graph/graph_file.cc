@@ -189,10 +189,16 @@ Status ReadNodes(std::string_view payload, Slot slots, std::vector<bool>* presen
 // What the bytes say about edges is not trusted further than this.
 void MendEdges(Graph& graph, const std::vector<bool>& present) {
   for (Slot slot = 0; slot < graph.size(); ++slot) {
+    graph.header(slot).in_edges.store(0, std::memory_order_relaxed);
+  }
+  for (Slot slot = 0; slot < graph.size(); ++slot) {
     for (uint32_t i = 0; i < graph.layout().degree; ++i) {
       const Slot to = graph.ids(slot)[i].load(std::memory_order_relaxed);
       const bool used = (graph.header(slot).used.load(std::memory_order_relaxed) >> i & 1) != 0;
+      NodeHeader& header = graph.header(slot);
+      header.used.store(header.used.load(std::memory_order_relaxed) & ~(uint64_t{1} << i), std::memory_order_relaxed);
       if (!used || to >= present.size() || to == slot || !present[to]) graph.ClearEdge(slot, i);
+      else graph.RestoreEdge(slot, i);
     }
   }
 }

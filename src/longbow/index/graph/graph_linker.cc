@@ -75,6 +75,25 @@ void GraphLinker::Link(Graph& graph, Slot slot) {
   if (!reachable && !selected_.empty()) Offer(graph, selected_[0].slot, slot, selected_[0].distance, true);
 }
 
+// The longest of some edges, if longer than `beyond`, that is not the last one to where it leads; degree when there is
+// none.
+uint32_t GraphLinker::Weakest(const Graph& graph, Slot node, uint64_t among, float beyond) const {
+  const float* squares = graph.squares(node);
+  for (; among != 0;) {
+    float farthest = beyond;
+    uint32_t place = kMaxDegree;
+    for (uint64_t left = among; left != 0; left &= left - 1) {
+      const auto i = static_cast<uint32_t>(std::countr_zero(left));
+      if (squares[i] > farthest) farthest = squares[i], place = i;
+    }
+    if (place == kMaxDegree) break;
+    const Slot to = graph.ids(node)[place].load(std::memory_order_relaxed);
+    if (graph.header(to).in_edges.load(std::memory_order_relaxed) > 1) return place;
+    among &= ~(uint64_t{1} << place);
+  }
+  return graph.layout().degree;
+}
+
 // Pruning the whole list again would take the distances of all pairs; instead the newcomer is held against those there
 // are. Who is nearer may occlude it; whom it occludes becomes a filler, which goes first when a place is wanted.
 bool GraphLinker::Offer(Graph& graph, Slot node, Slot to, float distance, bool force) {
@@ -105,11 +124,8 @@ bool GraphLinker::Offer(Graph& graph, Slot node, Slot to, float distance, bool f
   } else {
     const uint64_t fillers = used & ~kept;
     const uint64_t weakest = fillers != 0 ? fillers : occluded && !force ? 0 : used;
-    float farthest = force || (!occluded && fillers != 0) ? -1 : distance;
-    for (uint64_t left = weakest; left != 0; left &= left - 1) {
-      const auto i = static_cast<uint32_t>(std::countr_zero(left));
-      if (squares[i] > farthest) farthest = squares[i], place = i;
-    }
+    place = Weakest(graph, node, weakest, force || (!occluded && fillers != 0) ? -1 : distance);
+    if (place == degree && force) place = static_cast<uint32_t>(std::countr_zero(weakest));
   }
   if (place == degree) return false;
   header.kept.store(kept, std::memory_order_relaxed);

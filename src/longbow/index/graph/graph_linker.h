@@ -34,6 +34,7 @@ class GraphLinker {
  private:
   void Select(const Graph& graph);
   bool Occluded(const Graph& graph, const Candidate& candidate) const;
+  uint32_t Weakest(const Graph& graph, Slot node, uint64_t among, float beyond) const;
   // The distance of the node being linked to another: known from the walk, or taken when `below` asks for it.
   float DistanceTo(const Graph& graph, Slot to, Slot other) const;
   void RememberVisited();

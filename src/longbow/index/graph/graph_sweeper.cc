@@ -25,6 +25,10 @@ void GraphSweeper::Sweep(std::span<const Slot> dead) {
   for (Slot node = 0; node < size; ++node) {
     if (!IsDead(node)) Mend(node);
   }
+  for (Slot slot : dead) {
+    NodeLock lock(graph_.header(slot));
+    graph_.ClearEdges(slot);
+  }
 }
 
 // A look without the lock finds nodes to mend: a link to a dead node is never made anew, since linkers pass over nodes

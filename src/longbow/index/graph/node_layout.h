@@ -27,7 +27,8 @@ struct NodeHeader {
   std::atomic<float> scale, square;
   std::atomic<int32_t> sum;
   std::atomic<float> bias;         // added to the squared distance of a query (see GraphSpace)
-  std::byte spare[24];
+  std::atomic<int32_t> in_edges;   // edges that lead here
+  std::byte spare[20];
 
   codec::Sq8 sq8() const {
     return {scale.load(std::memory_order_relaxed), sum.load(std::memory_order_relaxed),
