@@ -155,6 +155,9 @@ void GraphBuilder::Insert(RowOrdinal row, Bench* bench) {
 
 void GraphBuilder::InsertAlone(RowOrdinal row, Bench* bench) {
   Graph& graph = *this->graph();
+  if (calibration_.Due(linked_.load(std::memory_order_relaxed))) {
+    calibration_.Observe(graph, chains_, input_, row, indexed_end());
+  }
   bench->vector.resize(space_->scratch_doubles());
   bench->point.resize(space_->n());
   const float bias = space_->PlaceRow(row, bench->vector.data(), bench->point.data());

@@ -10,6 +10,7 @@
 
 #include "longbow/index/graph/graph.h"
 #include "longbow/index/graph/graph_linker.h"
+#include "longbow/index/graph/recall_calibration.h"
 #include "longbow/index/graph/row_chains.h"
 #include "longbow/index/vector_index.h"
 
@@ -37,6 +38,7 @@ class GraphBuilder {
   // Null until the first row is linked.
   Graph* graph() const { return graph_.load(std::memory_order_acquire); }
   const RowChains& chains() const { return chains_; }
+  const RecallCalibration& calibration() const { return calibration_; }
   int64_t erased_rows() const { return erased_.load(std::memory_order_relaxed); }
   int64_t dead_nodes() const { return dead_count_.load(std::memory_order_relaxed); }
   int64_t unreachable_nodes() const { return unreachable_.load(std::memory_order_relaxed); }  // when last looked for
@@ -87,6 +89,7 @@ class GraphBuilder {
   const IndexInput input_;
   const GraphOptions options_;
   RowChains chains_;
+  RecallCalibration calibration_;
   std::unique_ptr<GraphSpace> space_;           // made before graph_ is published
   std::unique_ptr<Graph> owned_graph_;
   std::atomic<Graph*> graph_{nullptr};

@@ -15,21 +15,16 @@ constexpr uint32_t kLeastRowsForWalk = 1000;  // below, a scan is as fast and ex
 // Measured with bench/graph_bench, rounded up.
 constexpr double kNanosAQuery = 3000, kNanosAHop = 150, kNanosAHopByte = 0.15, kNanosAHopDim = 0.1;
 
-// Nodes to visit for a recall.
-uint32_t EfFor(const Effort& effort, uint32_t k) {
-  if (effort.ef > 0) return std::max(effort.ef, k);
-  uint32_t ef = 64;
-  if (effort.recall > 0.95f) ef = effort.recall > 0.985f ? 192 : 112;
-  if (effort.recall < 0.92f) ef = 40;
-  return std::max(ef, k + k / 2);
-}
-
 }  // namespace
 
 GraphIndex::GraphIndex(const IndexInput& input, GraphOptions options)
     : input_(input), kernels_(distance::Kernels(input.metric, input.store->type())), builder_(input, options) {}
 
 GraphIndex::~GraphIndex() = default;
+
+uint32_t GraphIndex::EfFor(const Effort& effort, uint32_t k) const {
+  return effort.ef > 0 ? std::max(effort.ef, k) : builder_.calibration().EfFor(effort.recall, k);
+}
 
 std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   std::vector<MethodCost> methods = FlatIndex(input_).Methods(shape);
@@ -61,7 +56,7 @@ Status GraphIndex::Search(const SearchSpec& spec, SearchScratch* scratch, Search
     case Method::kWalk: {
       const RowOrdinal indexed_end = builder_.indexed_end();
       GraphSearch search(builder_.graph(), builder_.chains(), indexed_end, *input_.store, kernels_, spec, mine);
-      search.Run(EfFor(spec.effort, 1), hits);
+      search.Run(hits, [&](uint32_t k) { return EfFor(spec.effort, k); });
       return Status::OK();
     }
     case Method::kCodeScan:

@@ -37,6 +37,9 @@ class GraphIndex : public VectorIndex {
   int64_t memory_bytes() const override;
 
  private:
+  // Nodes that a query visits.
+  uint32_t EfFor(const Effort& effort, uint32_t k) const;
+
   const IndexInput input_;
   const distance::KernelSet& kernels_;
   GraphBuilder builder_;

@@ -11,31 +11,29 @@ constexpr uint32_t kMostWidened = 4096;
 
 }  // namespace
 
-void GraphSearch::Run(uint32_t ef, SearchHits* hits) {
+void GraphSearch::Begin(SearchHits* hits) {
   hits->neighbors.clear();
   hits->offsets.assign(1, 0);
   hits->work = {};
-  for (uint32_t query = 0; query < spec_.query_count; ++query) {
-    Answer(query, ef, hits);
-    hits->offsets.push_back(static_cast<uint32_t>(hits->neighbors.size()));
-  }
-  hits->coverage = partial_ ? Coverage::kPartial : Coverage::kApproximate;
 }
 
 void GraphSearch::Answer(uint32_t query, uint32_t ef, SearchHits* hits) {
   const std::byte* const data = spec_.queries + query * spec_.query_stride;
   const uint32_t k = std::min(spec_.k[query], spec_.visibility.end);
-  if (k == 0) return;
   scratch_.heap_.resize(k);
   TopK top(scratch_.heap_.data(), k, NeighborOrder(spec_.ties));
-  bool complete = graph_ == nullptr || WalkAndRescore(data, std::max(ef, k + k / 2), k, &top, &hits->work);
+  bool complete = graph_ == nullptr || k == 0 || WalkAndRescore(data, ef, k, &top, &hits->work);
   complete = complete &&
              scratch_.tail_.Run(store_, kernels_, spec_, data, graph_ != nullptr ? indexed_end_ : 0, &top, &hits->work);
-  if (complete && top.size() < k) return ScanAll(query, hits);
   partial_ = partial_ || !complete;
-  const size_t at = hits->neighbors.size();
-  hits->neighbors.resize(at + top.size());
-  top.Drain(hits->neighbors.data() + at);
+  if (complete && top.size() < k) {
+    ScanAll(query, hits);
+  } else {
+    const size_t at = hits->neighbors.size();
+    hits->neighbors.resize(at + top.size());
+    top.Drain(hits->neighbors.data() + at);
+  }
+  hits->offsets.push_back(static_cast<uint32_t>(hits->neighbors.size()));
 }
 
 // Looks harder while few of the nearest nodes are wanted: the answer is among those further away.

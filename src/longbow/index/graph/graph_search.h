@@ -18,6 +18,7 @@ class GraphScratch : public SearchScratch {
  private:
   friend class GraphSearch;
   friend class GraphIndex;
+  friend class RecallCalibration;
   GraphWalk walk_;
   std::vector<double> vector_;
   std::vector<float> point_;
@@ -45,10 +46,16 @@ class GraphSearch {
         spec_(spec),
         scratch_(*scratch) {}
 
-  // `ef`: nodes a query visits when all rows are wanted.
-  void Run(uint32_t ef, SearchHits* hits);
+  // `ef_for`(k): nodes that a query for k visits when all rows are wanted.
+  template <typename EfFor>
+  void Run(SearchHits* hits, EfFor&& ef_for) {
+    Begin(hits);
+    for (uint32_t query = 0; query < spec_.query_count; ++query) Answer(query, ef_for(spec_.k[query]), hits);
+    hits->coverage = partial_ ? Coverage::kPartial : Coverage::kApproximate;
+  }
 
  private:
+  static void Begin(SearchHits* hits);
   void Answer(uint32_t query, uint32_t ef, SearchHits* hits);
   bool WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top, SearchWork* work);
   bool Rescore(const std::byte* query, GraphSpace::Scale scale, uint32_t k, TopK* top, SearchWork* work);
