@@ -1,10 +1,10 @@
-// The graph index on a data set of numpy files, step by step: build rate, recall, hops, bytes and queries a second by
-// ef, and, where hnswlib's headers were found at configuration, both in interleaved rounds.
+// The graph index on a data set of numpy files, step by step: build rate, recall, hops, bytes and queries a
+// second by ef, and, where hnswlib's headers were found at configuration, both in interleaved rounds.
 //
 //   graph_bench DIRECTORY [--json FILE] [--threads N] [--rounds N] [--ef 20,40,...]
 //               [--peer] [--k N] [--keep DIRECTORY: the graph is loaded from there, or built and saved there]
 //
-//               [--degree 32|64] [--bits 1..4] [--build-ef N] [--occlusion X]
+//               [--degree 32|64] [--bits 1..4] [--build-ef N] [--occlusion X] [--select 0.01,0.1,0.5]
 //
 // DIRECTORY holds base.npy, queries.npy (float32) and gt_dist.npy (true distances, 100 a query, l2).
 #include <algorithm>
@@ -41,6 +41,7 @@ struct Options {
   bool peer = false;
   std::string keep;
   GraphOptions graph;
+  std::vector<double> selections;
   std::vector<uint32_t> ef{12, 16, 20, 28, 40, 56, 80, 112, 160, 224, 320};
 };
 
@@ -79,13 +80,16 @@ Matrix LoadNpy(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   char magic[10];
   if (!in.read(magic, 10)) Fail("cannot read " + path);
-  std::string header(static_cast<uint8_t>(magic[8]) | static_cast<size_t>(static_cast<uint8_t>(magic[9])) << 8, ' ');
+  std::string header(
+      static_cast<uint8_t>(magic[8]) | static_cast<size_t>(static_cast<uint8_t>(magic[9])) << 8, ' ');
   in.read(header.data(), static_cast<std::streamsize>(header.size()));
   if (header.find("'<f4'") == std::string::npos) Fail(path + " does not hold float32");
   Matrix m;
-  if (std::sscanf(header.c_str() + header.find("'shape': (") + 10, "%zu, %zu", &m.rows, &m.columns) < 1) Fail(path);
+  if (std::sscanf(header.c_str() + header.find("'shape': (") + 10, "%zu, %zu", &m.rows, &m.columns) < 1)
+    Fail(path);
   m.values.resize(m.rows * m.columns);
-  in.read(reinterpret_cast<char*>(m.values.data()), static_cast<std::streamsize>(m.values.size() * sizeof(float)));
+  in.read(reinterpret_cast<char*>(m.values.data()),
+          static_cast<std::streamsize>(m.values.size() * sizeof(float)));
   return m;
 }
 
@@ -105,7 +109,8 @@ struct Truth {
     double hits = 0;
     for (size_t q = 0; q < found.size(); ++q) {
       for (uint32_t row : found[q]) {
-        hits += SquaredDistance(queries.row(q), base.row(row), base.columns) <= farthest[q] * (1 + 1e-5f) + 1e-7f;
+        hits +=
+            SquaredDistance(queries.row(q), base.row(row), base.columns) <= farthest[q] * (1 + 1e-5f) + 1e-7f;
       }
     }
     return hits / static_cast<double>(found.size() * k);
@@ -139,7 +144,9 @@ double Median(std::vector<double> x) {
 class Ours {
  public:
   Ours(const Options& options, const Matrix& base)
-      : options_(options), base_(base), store_(distance::ElementType::kFloat32, static_cast<uint32_t>(base.columns), &arena_, &ledger_) {
+      : options_(options),
+        base_(base),
+        store_(distance::ElementType::kFloat32, static_cast<uint32_t>(base.columns), &arena_, &ledger_) {
     builders_ = MakeThreadPool({.name = "builder", .threads = options.threads, .queue_limit = 4096});
     IndexInput input;
     input.store = &store_;
@@ -175,12 +182,18 @@ class Ours {
     return time;
   }
 
-  double RunRound(const Matrix& queries, uint32_t ef, std::vector<std::vector<uint32_t>>* found, Point* point) {
+  double RunRound(const Matrix& queries, uint32_t ef, std::vector<std::vector<uint32_t>>* found,
+                  Point* point) {
+    return RunRound(queries, Effort{.ef = ef}, Method::kWalk, nullptr, options_.k, found, point);
+  }
+  double RunRound(const Matrix& queries, Effort effort, Method method, const RowSelection* selection,
+                  uint32_t wanted, std::vector<std::vector<uint32_t>>* found, Point* point) {
     SearchSpec spec;
-    spec.method = Method::kWalk;
-    spec.effort.ef = ef;
+    spec.method = method;
+    spec.effort = effort;
+    spec.selection = selection;
     spec.visibility = {&versions_, 1, static_cast<RowOrdinal>(base_.rows)};
-    const uint32_t k[1] = {options_.k};
+    const uint32_t k[1] = {wanted};
     spec.k = k;
     found->resize(queries.rows);
     SearchWork work;
@@ -248,7 +261,8 @@ class Peer {
     if (!options_.keep.empty()) graph_.saveIndex(kept);
     return time;
   }
-  // Loading touched its memory before huge pages were asked for: the same bytes in memory that had them from the start.
+  // Loading touched its memory before huge pages were asked for: the same bytes in memory that had them from
+  // the start.
   void Recopy() {
     const size_t bytes = graph_.max_elements_ * graph_.size_data_per_element_, huge = size_t{2} << 20;
     char* fresh = static_cast<char*>(std::aligned_alloc(huge, (bytes + huge - 1) / huge * huge));
@@ -293,8 +307,8 @@ void Round(const Options& options, Searcher& searcher, const Matrix& queries, co
 void Print(const char* name, const std::vector<Point>& points) {
   std::printf("%-8s %5s %8s %9s %8s %8s %9s\n", name, "ef", "recall", "qps", "hops", "exact", "kB");
   for (const Point& p : points) {
-    std::printf("%-8s %5u %8.4f %9.0f %8.1f %8.1f %9.1f\n", "", p.ef, p.recall, Median(p.round_qps), p.hops, p.distances,
-                p.kilobytes);
+    std::printf("%-8s %5u %8.4f %9.0f %8.1f %8.1f %9.1f\n", "", p.ef, p.recall, Median(p.round_qps), p.hops,
+                p.distances, p.kilobytes);
   }
 }
 
@@ -308,6 +322,50 @@ void WritePoints(std::ofstream& file, const std::vector<Point>& points) {
   file << "]";
 }
 
+// Ways of searching a random share of the rows, beside walking over all and filtering the hits afterwards.
+void MeasureSelection(const Options& options, Ours& ours, const Matrix& queries, double share, size_t rows) {
+  RowSelection selection(static_cast<RowOrdinal>(rows));
+  uint64_t state = 1, chosen = 0;
+  for (RowOrdinal row = 0; row < rows; ++row) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    if (static_cast<double>(state >> 33) < share * 2147483648.0) selection.Add(row), ++chosen;
+  }
+  std::vector<std::vector<uint32_t>> exact, found;
+  Point point;
+  const double exact_qps =
+      ours.RunRound(queries, {}, Method::kSelectionScan, &selection, options.k, &exact, &point);
+  std::printf("selection of %.4f: scan %.0f qps\n", share, exact_qps);
+  const auto recall = [&] {
+    double hits = 0, wanted = 0;
+    for (size_t q = 0; q < exact.size(); ++q) {
+      for (uint32_t row : found[q])
+        hits += std::find(exact[q].begin(), exact[q].end(), row) != exact[q].end();
+      wanted += static_cast<double>(exact[q].size());
+    }
+    return hits / wanted;
+  };
+  for (Method method : {Method::kWalk, Method::kFilteredWalk}) {
+    for (uint32_t ef : {16u, 32u, 48u, 64u, 96u, 128u}) {
+      const double qps =
+          ours.RunRound(queries, Effort{.ef = ef}, method, &selection, options.k, &found, &point);
+      std::printf("  %-14s ef %4u: recall %.4f, %.1f hops, %.1f exact, %.0f qps\n",
+                  std::string(MethodName(method)).c_str(), ef, recall(), point.hops, point.distances, qps);
+    }
+  }
+  for (double more :
+       {1.0, 1.5, 2.0, 3.0}) {  // after the fact: k / share hits and some more, of which the selected stay
+    const auto wanted = static_cast<uint32_t>(more * options.k / share);
+    if (wanted > 20000) break;
+    const double qps = ours.RunRound(queries, Effort{.ef = wanted + wanted / 4}, Method::kWalk, nullptr,
+                                     wanted, &found, &point);
+    for (auto& rows_found : found) {
+      std::erase_if(rows_found, [&](uint32_t row) { return !selection.Contains(row); });
+      if (rows_found.size() > options.k) rows_found.resize(options.k);
+    }
+    std::printf("  filtered after %4.1f k / share: recall %.4f, %.0f qps\n", more, recall(), qps);
+  }
+}
+
 int Run(const Options& options) {
   Matrix base = LoadNpy(options.directory + "/base.npy");
   const Matrix queries = LoadNpy(options.directory + "/queries.npy");
@@ -317,16 +375,20 @@ int Run(const Options& options) {
     const float d = true_distances.row(q)[options.k - 1];
     truth.farthest.push_back(d);
   }
-  std::printf("%s: %zu rows of %zu dimensions, %zu queries, %d threads building\n", options.directory.c_str(), base.rows,
-              base.columns, queries.rows, options.threads);
+  std::printf("%s: %zu rows of %zu dimensions, %zu queries, %d threads building\n", options.directory.c_str(),
+              base.rows, base.columns, queries.rows, options.threads);
   Ours ours(options, base);
   const BuildTime time = ours.Build();
   const auto rows = static_cast<double>(base.rows);
-  const double rate = time.wall > 0 ? rows / time.wall : 0, cpu_rate = time.wall > 0 ? rows / time.processor : 0;
+  const double rate = time.wall > 0 ? rows / time.wall : 0,
+               cpu_rate = time.wall > 0 ? rows / time.processor : 0;
   const auto audit = ours.index().Audit().ValueOrDie();
-  std::printf("built in %.1f s: %.0f rows/s, %.0f a processor second; %.0f bytes a row beyond the vectors; %lld unreachable, %zu violations\n",
-              time.wall, rate, cpu_rate, static_cast<double>(ours.index().memory_bytes()) / static_cast<double>(base.rows),
-              static_cast<long long>(audit.unreachable), audit.violations.size());
+  std::printf(
+      "built in %.1f s: %.0f rows/s, %.0f a processor second; %.0f bytes a row beyond the vectors; %lld "
+      "unreachable, %zu violations\n",
+      time.wall, rate, cpu_rate,
+      static_cast<double>(ours.index().memory_bytes()) / static_cast<double>(base.rows),
+      static_cast<long long>(audit.unreachable), audit.violations.size());
   std::fflush(stdout);
   std::vector<Point> points, peer_points;
   double peer_rate = 0;
@@ -362,14 +424,25 @@ int Run(const Options& options) {
     if (!ratio.empty()) std::printf(", hnswlib %8.0f, ratio %.2f", Median(peer_qps), Median(ratio));
     std::printf("\n");
     ratios += (ratios.empty() ? "" : ", ") + std::string("{\"recall\": ") + std::to_string(recall) +
-              ", \"qps\": " + std::to_string(Median(ours_qps)) + ", \"ratio\": " + std::to_string(Median(ratio)) + "}";
+              ", \"qps\": " + std::to_string(Median(ours_qps)) +
+              ", \"ratio\": " + std::to_string(Median(ratio)) + "}";
   }
+  for (float recall : {0.90f, 0.95f, 0.99f}) {
+    std::vector<std::vector<uint32_t>> found;
+    Point point;
+    const double qps =
+        ours.RunRound(queries, Effort{.recall = recall}, Method::kWalk, nullptr, options.k, &found, &point);
+    std::printf("asked for recall %.2f: got %.4f with %.1f hops, %.0f qps\n", static_cast<double>(recall),
+                truth.Recall(found, options.k), point.hops, qps);
+  }
+  for (double share : options.selections) MeasureSelection(options, ours, queries, share, base.rows);
   if (!options.json.empty()) {
     std::ofstream file(options.json);
     file << "{\"benchmark\": \"graph\", \"rows\": " << base.rows << ", \"dim\": " << base.columns
-         << ", \"threads\": " << options.threads << ", \"rows_per_s\": " << rate << ", \"peer_rows_per_s\": " << peer_rate
-         << ", \"bytes_a_row\": " << static_cast<double>(ours.index().memory_bytes()) / static_cast<double>(base.rows)
-         << ", \"at\": [" << ratios << "], \"graph\": ";
+         << ", \"threads\": " << options.threads << ", \"rows_per_s\": " << rate
+         << ", \"peer_rows_per_s\": " << peer_rate << ", \"bytes_a_row\": "
+         << static_cast<double>(ours.index().memory_bytes()) / static_cast<double>(base.rows) << ", \"at\": ["
+         << ratios << "], \"graph\": ";
     WritePoints(file, points);
     file << ", \"hnswlib\": ";
     WritePoints(file, peer_points);
@@ -382,7 +455,8 @@ int Run(const Options& options) {
 uint32_t Number(std::string_view text) {
   uint32_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value == 0) Fail("not a number: " + std::string(text));
+  if (error != std::errc() || end != text.data() + text.size() || value == 0)
+    Fail("not a number: " + std::string(text));
   return value;
 }
 
@@ -396,16 +470,32 @@ Options Parse(int argc, char** argv) {
       if (i + 1 == argc) Fail("no value for " + std::string(flag));
       return argv[++i];
     };
-    if (flag == "--json") options.json = value();
-    else if (flag == "--threads") options.threads = static_cast<int>(Number(value()));
-    else if (flag == "--rounds") options.rounds = static_cast<int>(Number(value()));
-    else if (flag == "--k") options.k = Number(value());
-    else if (flag == "--peer") options.peer = true;
-    else if (flag == "--degree") options.graph.degree = Number(value());
-    else if (flag == "--bits") options.graph.bits = Number(value());
-    else if (flag == "--build-ef") options.graph.link.ef = Number(value());
-    else if (flag == "--occlusion") options.graph.link.occlusion = std::stof(std::string(value()));
-    else if (flag == "--keep") options.keep = value();
+    if (flag == "--json")
+      options.json = value();
+    else if (flag == "--threads")
+      options.threads = static_cast<int>(Number(value()));
+    else if (flag == "--rounds")
+      options.rounds = static_cast<int>(Number(value()));
+    else if (flag == "--k")
+      options.k = Number(value());
+    else if (flag == "--peer")
+      options.peer = true;
+    else if (flag == "--select") {
+      for (std::string_view list = value(); !list.empty();) {
+        const size_t comma = std::min(list.find(','), list.size());
+        options.selections.push_back(std::stod(std::string(list.substr(0, comma))));
+        list.remove_prefix(std::min(list.size(), comma + 1));
+      }
+    } else if (flag == "--degree")
+      options.graph.degree = Number(value());
+    else if (flag == "--bits")
+      options.graph.bits = Number(value());
+    else if (flag == "--build-ef")
+      options.graph.link.ef = Number(value());
+    else if (flag == "--occlusion")
+      options.graph.link.occlusion = std::stof(std::string(value()));
+    else if (flag == "--keep")
+      options.keep = value();
     else if (flag == "--ef") {
       options.ef.clear();
       for (std::string_view list = value(); !list.empty();) {
@@ -413,7 +503,8 @@ Options Parse(int argc, char** argv) {
         options.ef.push_back(Number(list.substr(0, comma)));
         list.remove_prefix(std::min(list.size(), comma + 1));
       }
-    } else Fail("unknown option " + std::string(flag));
+    } else
+      Fail("unknown option " + std::string(flag));
   }
   return options;
 }

@@ -32,8 +32,10 @@ class CandidatePool {
     uint32_t low = 0, high = size_;
     while (low < high) {
       const uint32_t middle = (low + high) / 2;
-      if (items_[middle].distance < distance) low = middle + 1;
-      else high = middle;
+      if (items_[middle].distance < distance)
+        low = middle + 1;
+      else
+        high = middle;
     }
     const uint32_t end = size_ < capacity_ ? size_ : capacity_ - 1;
     Candidate* at = items_.data() + low;
@@ -44,6 +46,8 @@ class CandidatePool {
     if (low < next_) next_ = low;
   }
 
+  bool full() const { return size_ == capacity_; }
+  float NextDistance() const { return items_[next_].distance; }  // precondition: HasNext()
   bool HasNext() const { return next_ < size_; }
   // The nearest not yet visited, which counts as visited from now on.
   Slot PopNext() {

@@ -35,7 +35,8 @@ TEST(CandidatePool, GivesTheNearestUnvisitedAndForgetsTheFarthest) {
         if (all.size() > capacity) all.pop_back();
       }
       if (random() % 3 != 0) continue;
-      const auto next = std::find_if(all.begin(), all.end(), [&](auto& c) { return !visited.contains(c.second); });
+      const auto next =
+          std::find_if(all.begin(), all.end(), [&](auto& c) { return !visited.contains(c.second); });
       ASSERT_EQ(pool.HasNext(), next != all.end());
       if (next == all.end()) continue;
       ASSERT_EQ(pool.PeekNext(0), next->second);

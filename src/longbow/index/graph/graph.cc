@@ -21,10 +21,18 @@ Graph::Graph(const GraphSpace* space, uint32_t degree, uint32_t bits, MemoryLedg
       kernels_(space->kernels()),
       layout_(space->n(), degree, bits, space->biased()),
       arena_(layout_.bytes, ledger),
+      rows_(ledger, MemoryUse::kIndex, kNoRow),
       entry_codes_(new int8_t[kEntries * layout_.n]) {
   LB_CHECK(degree % codec::kBlock == 0);
   LB_CHECK(degree > 0 && degree <= kMaxDegree);
   LB_CHECK(bits > 0 && bits <= codec::kMaxBits);
+}
+
+// Room for the slot's row is made before anyone can learn of the slot.
+Slot Graph::ExtendByOne() {
+  std::lock_guard lock(mutex_);
+  rows_.Grow(uint64_t{arena_.size()} + 1);
+  return arena_.Extend();
 }
 
 Slot Graph::MakeNode(const float* point, float bias) {
@@ -36,7 +44,7 @@ Slot Graph::MakeNode(const float* point, float bias) {
       free_.pop_back();
     }
   }
-  if (slot == kNoSlot) slot = arena_.Extend();
+  if (slot == kNoSlot) slot = ExtendByOne();
   NodeHeader& h = header(slot);
   NodeLock lock(h);
   const codec::Sq8 sq8 = kernels_.encode(point, layout_.n, const_cast<int8_t*>(own(slot)));
@@ -44,7 +52,7 @@ Slot Graph::MakeNode(const float* point, float bias) {
   h.sum.store(sq8.sum, std::memory_order_relaxed);
   h.square.store(sq8.square, std::memory_order_relaxed);
   h.bias.store(bias, std::memory_order_relaxed);
-  h.row.store(kNoRow, std::memory_order_relaxed);
+  SetRow(slot, kNoRow);
   h.in_edges.store(0, std::memory_order_relaxed);
   ClearEdges(slot);
   return slot;
@@ -52,8 +60,8 @@ Slot Graph::MakeNode(const float* point, float bias) {
 
 void Graph::Extend(Slot slots) {
   while (arena_.size() < slots) {
-    const Slot slot = arena_.Extend();
-    header(slot).row.store(kNoRow, std::memory_order_relaxed);
+    const Slot slot = ExtendByOne();
+    SetRow(slot, kNoRow);
     ClearEdges(slot);
   }
 }
@@ -63,7 +71,8 @@ void Graph::FreeNode(Slot slot) {
   free_.push_back(slot);
 }
 
-void Graph::SetEdge(Slot node, uint32_t position, Slot to, const float* from, bool kept, EdgeScratch* scratch) {
+void Graph::SetEdge(Slot node, uint32_t position, Slot to, const float* from, bool kept,
+                    EdgeScratch* scratch) {
   scratch->to.resize(layout_.n);
   scratch->levels.resize(layout_.n);
   const NodeHeader& h = header(to);
@@ -76,8 +85,9 @@ void Graph::SetEdge(Slot node, uint32_t position, Slot to, const float* from, bo
   slopes(node)[position] = factors.slope;
   squares(node)[position] = factors.square;
   if (space_->biased()) {
-    biases(node)[position].store(h.bias.load(std::memory_order_relaxed) - mine.bias.load(std::memory_order_relaxed),
-                                 std::memory_order_relaxed);
+    biases(node)[position].store(
+        h.bias.load(std::memory_order_relaxed) - mine.bias.load(std::memory_order_relaxed),
+        std::memory_order_relaxed);
   }
   const uint64_t bit = uint64_t{1} << position;
   if ((mine.used.load(std::memory_order_relaxed) & bit) != 0) CountEdge(ids(node)[position], -1);

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <vector>
 
+#include "longbow/base/chunked_array.h"
 #include "longbow/index/graph/graph_space.h"
 #include "longbow/index/graph/node_arena.h"
 #include "longbow/index/graph/node_layout.h"
@@ -17,13 +18,15 @@ namespace longbow::index {
 
 // Loads of a node that a writer may be changing stay between the two looks at its version.
 inline void ReadFence() {
-#if !defined(__SANITIZE_THREAD__)  // which does not know fences, nor see the loads: those are in codec/'s kernels
+#if !defined( \
+    __SANITIZE_THREAD__)  // which does not know fences, nor see the loads: those are in codec/'s kernels
   std::atomic_thread_fence(std::memory_order_acquire);
 #endif
 }
 
-// Any number of readers beside any number of writers; a node's edges are written under its NodeLock. What a reader
-// finds may be torn: an id is always a slot below size(), a distance at worst wrong until the node itself is visited.
+// Any number of readers beside any number of writers; a node's edges are written under its NodeLock. What a
+// reader finds may be torn: an id is always a slot below size(), a distance at worst wrong until the node
+// itself is visited.
 class Graph {
  public:
   Graph(const GraphSpace* space, uint32_t degree, uint32_t bits, MemoryLedger* ledger);
@@ -39,7 +42,9 @@ class Graph {
   std::atomic<Slot>* ids(Slot slot) const {
     return reinterpret_cast<std::atomic<Slot>*>(arena_.At(slot) + layout_.ids_at);
   }
-  float* constants(Slot slot) const { return reinterpret_cast<float*>(arena_.At(slot) + layout_.constants_at); }
+  float* constants(Slot slot) const {
+    return reinterpret_cast<float*>(arena_.At(slot) + layout_.constants_at);
+  }
   float* slopes(Slot slot) const { return reinterpret_cast<float*>(arena_.At(slot) + layout_.slopes_at); }
   float* squares(Slot slot) const { return reinterpret_cast<float*>(arena_.At(slot) + layout_.squares_at); }
   std::atomic<float>* biases(Slot slot) const {  // only where the space is biased
@@ -65,6 +70,14 @@ class Graph {
     for (size_t i = 0; i < layout_.ids_at; i += NodeLayout::kLine) __builtin_prefetch(at + i);
   }
 
+  // The first row that a slot stands for, as its header says, from a place dense enough to ask for many.
+  RowOrdinal row(Slot slot) const { return rows_.Get(slot); }
+  // The node's lock is held.
+  void SetRow(Slot slot, RowOrdinal row) {
+    header(slot).row.store(row, std::memory_order_release);
+    rows_.Set(slot, row);
+  }
+
   // A slot of no row and without edges, with the code of `point`.
   Slot MakeNode(const float* point, float bias);
   // Slots below `slots` exist afterwards, of no row and without edges. Before anyone else knows the graph.
@@ -82,8 +95,8 @@ class Graph {
   void RestoreEdge(Slot node, uint32_t position);
   void ClearEdges(Slot node);
 
-  // Entries: a sample of the nodes, drawn as they come, each with a copy of its code so that looking at all of them is
-  // one short scan.
+  // Entries: a sample of the nodes, drawn as they come, each with a copy of its code so that looking at all
+  // of them is one short scan.
   static constexpr uint32_t kEntries = 32;
   struct Entry {
     std::atomic<Slot> slot{0};
@@ -102,12 +115,14 @@ class Graph {
   void ReplaceEntry(uint32_t i, Slot slot);
 
  private:
+  Slot ExtendByOne();
   void CountEdge(const std::atomic<Slot>& to, int32_t change);
 
   const GraphSpace* const space_;
   const codec::CodeKernels& kernels_;
   const NodeLayout layout_;
   NodeArena arena_;
+  ChunkedArray<RowOrdinal> rows_;  // by slot, written under the node's lock
   std::array<Entry, kEntries> entries_;
   std::unique_ptr<int8_t[]> entry_codes_;
   std::atomic<uint32_t> entry_count_{0};

@@ -17,8 +17,10 @@ std::string Violation(const Graph& graph, Slot slot) {
   if ((header.kept.load(std::memory_order_relaxed) & ~used) != 0) return "keeps an edge that is not there";
   for (uint32_t i = 0; i < degree; ++i) {
     const Slot to = graph.ids(slot)[i].load(std::memory_order_relaxed);
-    if (to >= graph.size()) return "has an edge to slot " + std::to_string(to) + " of " + std::to_string(graph.size());
-    if ((used >> i & 1) != 0 ? to == slot : to != slot) return "has an edge to itself, or a free place with an edge";
+    if (to >= graph.size())
+      return "has an edge to slot " + std::to_string(to) + " of " + std::to_string(graph.size());
+    if ((used >> i & 1) != 0 ? to == slot : to != slot)
+      return "has an edge to itself, or a free place with an edge";
     if ((used >> i & 1) == 0) continue;
     if (!std::isfinite(graph.constants(slot)[i])) return "has an edge without an estimate";
     for (uint32_t j = 0; j < i; ++j) {
@@ -40,15 +42,18 @@ std::vector<Slot> UnreachableNodes(const Graph& graph) {
       queue.push_back(slot);
     }
   };
-  for (uint32_t i = 0; i < graph.entry_count(); ++i) reach(graph.entry(i).slot.load(std::memory_order_relaxed));
+  for (uint32_t i = 0; i < graph.entry_count(); ++i)
+    reach(graph.entry(i).slot.load(std::memory_order_relaxed));
   while (!queue.empty()) {
     const Slot slot = queue.back();
     queue.pop_back();
-    for (uint32_t i = 0; i < graph.layout().degree; ++i) reach(graph.ids(slot)[i].load(std::memory_order_relaxed));
+    for (uint32_t i = 0; i < graph.layout().degree; ++i)
+      reach(graph.ids(slot)[i].load(std::memory_order_relaxed));
   }
   std::vector<Slot> missed;
   for (Slot slot = 0; slot < size; ++slot) {
-    if (!reached[slot] && graph.header(slot).row.load(std::memory_order_relaxed) != kNoRow) missed.push_back(slot);
+    if (!reached[slot] && graph.header(slot).row.load(std::memory_order_relaxed) != kNoRow)
+      missed.push_back(slot);
   }
   return missed;
 }

@@ -11,8 +11,9 @@
 namespace longbow::index {
 namespace {
 
-// An estimate's error is about 0.75 / 0.36 / 0.19 / 0.1 times |query - node||edge| / sqrt(n) with 1 to 4 bits; two to
-// three hundredths are enough for a walk, and fewer bytes are faster than fewer errors (docs/decisions).
+// An estimate's error is about 0.75 / 0.36 / 0.19 / 0.1 times |query - node||edge| / sqrt(n) with 1 to 4
+// bits; two to three hundredths are enough for a walk, and fewer bytes are faster than fewer errors
+// (docs/decisions).
 uint32_t BitsFor(size_t n) { return n <= 64 ? 4 : n <= 384 ? 2 : 1; }
 
 }  // namespace
@@ -63,8 +64,8 @@ bool GraphBuilder::Claim(RowOrdinal* first, RowOrdinal* end) {
   return true;
 }
 
-// A builder that finds nothing to do counts itself out first and looks again then, so that rows appended meanwhile
-// always find a builder.
+// A builder that finds nothing to do counts itself out first and looks again then, so that rows appended
+// meanwhile always find a builder.
 void GraphBuilder::BuildTurn() {
   auto bench = TakeBench();
   RowOrdinal first, end, left = input_.builders == nullptr ? kNoRow : kRowsATurn;
@@ -100,7 +101,8 @@ void GraphBuilder::Finish(RowOrdinal first, RowOrdinal end) {
     std::lock_guard lock(mutex_);
     finished_.emplace(first, end);
     RowOrdinal reached = indexed_end();
-    for (auto it = finished_.begin(); it != finished_.end() && it->first == reached; it = finished_.erase(it)) {
+    for (auto it = finished_.begin(); it != finished_.end() && it->first == reached;
+         it = finished_.erase(it)) {
       reached = it->second;
     }
     indexed_end_.store(reached, std::memory_order_release);
@@ -176,7 +178,8 @@ bool GraphBuilder::JoinEqual(Graph& graph, RowOrdinal row, std::span<const Candi
     if (c.distance > 0) return false;
     const RowOrdinal other = graph.header(c.slot).row.load(std::memory_order_acquire);
     if (other == kNoRow) continue;
-    if (std::memcmp(input_.store->Row(other), input_.store->Row(row), input_.store->row_bytes()) != 0) continue;
+    if (std::memcmp(input_.store->Row(other), input_.store->Row(row), input_.store->row_bytes()) != 0)
+      continue;
     if (chains_.Join(graph, c.slot, other, row) != RowChains::Joined::kStale) return true;
   }
   return false;
@@ -211,8 +214,8 @@ void GraphBuilder::StartMaintenance() {
   input_.builders->Post([this] { Maintain(); });
 }
 
-// A slot is free once no edge leads to it. A walk that still holds its number may visit what comes there next, and
-// judges it by its own code.
+// A slot is free once no edge leads to it. A walk that still holds its number may visit what comes there
+// next, and judges it by its own code.
 void GraphBuilder::Maintain() {
   std::vector<Slot> dead;
   {
@@ -248,7 +251,7 @@ Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
   }
   chains_.Grow(end);
   for (const auto& [slot, rows] : loaded.rows) {
-    loaded.graph->header(slot).row.store(kNoRow, std::memory_order_relaxed);
+    loaded.graph->SetRow(slot, kNoRow);
     chains_.Place(*loaded.graph, slot, rows[0]);
     for (size_t i = rows.size(); i-- > 1;) chains_.Join(*loaded.graph, slot, rows[0], rows[i]);
   }

@@ -22,8 +22,8 @@ struct GraphOptions {
   LinkOptions link;
 };
 
-// Thread-safe. The same rows appended in the same steps, waited for each time, by one thread of builders, give the same
-// graph.
+// Thread-safe. The same rows appended in the same steps, waited for each time, by one thread of builders,
+// give the same graph.
 class GraphBuilder {
  public:
   GraphBuilder(const IndexInput& input, GraphOptions options);
@@ -41,7 +41,9 @@ class GraphBuilder {
   const RecallCalibration& calibration() const { return calibration_; }
   int64_t erased_rows() const { return erased_.load(std::memory_order_relaxed); }
   int64_t dead_nodes() const { return dead_count_.load(std::memory_order_relaxed); }
-  int64_t unreachable_nodes() const { return unreachable_.load(std::memory_order_relaxed); }  // when last looked for
+  int64_t unreachable_nodes() const {
+    return unreachable_.load(std::memory_order_relaxed);
+  }  // when last looked for
   bool maintaining() const { return maintaining_.load(); }
   int64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
   int64_t bytes() const;
@@ -51,13 +53,14 @@ class GraphBuilder {
   Status Load(FileSystem* files, std::string_view directory);
 
  private:
-  static constexpr RowOrdinal kRowsAClaim = 16;   // a builder takes at a time
-  static constexpr RowOrdinal kRowsATurn = 64;    // before it queues up again behind others' work
+  static constexpr RowOrdinal kRowsAClaim = 16;  // a builder takes at a time
+  static constexpr RowOrdinal kRowsATurn = 64;   // before it queues up again behind others' work
   static constexpr int kMostBuilders = 8;
   static constexpr RowOrdinal kSampledRows = 1024;  // whose mean is the centre
-  // Nodes are swept once this share of all is dead, and looked for that cannot be reached once so many are new.
+  // Nodes are swept once this share of all is dead, and looked for that cannot be reached once so many are
+  // new.
   static constexpr uint64_t kDeadShare = 50, kNewShare = 8, kLeastDead = 32, kLeastNew = 512;
-  static constexpr uint64_t kFirstNodes = 512;      // linked one after the other, so that they find each other
+  static constexpr uint64_t kFirstNodes = 512;  // linked one after the other, so that they find each other
 
   struct Waiter {
     RowOrdinal end;
@@ -90,7 +93,7 @@ class GraphBuilder {
   const GraphOptions options_;
   RowChains chains_;
   RecallCalibration calibration_;
-  std::unique_ptr<GraphSpace> space_;           // made before graph_ is published
+  std::unique_ptr<GraphSpace> space_;  // made before graph_ is published
   std::unique_ptr<Graph> owned_graph_;
   std::atomic<Graph*> graph_{nullptr};
   std::atomic<RowOrdinal> appended_end_{0}, indexed_end_{0};
@@ -99,16 +102,16 @@ class GraphBuilder {
   std::atomic<int64_t> erased_{0}, dead_count_{0}, unreachable_{0}, sweeps_{0};
   std::atomic<bool> maintaining_{false};
   std::atomic<bool> stopping_{false};
-  std::atomic<int> tasks_{0};                   // posted or running
+  std::atomic<int> tasks_{0};  // posted or running
 
   std::mutex first_mutex_;  // serialises making the graph and linking its first nodes
 
   mutable std::mutex mutex_;
-  RowOrdinal claimed_end_ = 0;                     // guarded by mutex_
-  std::map<RowOrdinal, RowOrdinal> finished_;      // guarded by mutex_: claims done beyond indexed_end_
-  std::vector<Waiter> waiters_;                    // guarded by mutex_
-  std::vector<std::unique_ptr<Bench>> benches_;    // guarded by mutex_
-  std::vector<Slot> dead_;                         // guarded by mutex_
+  RowOrdinal claimed_end_ = 0;                   // guarded by mutex_
+  std::map<RowOrdinal, RowOrdinal> finished_;    // guarded by mutex_: claims done beyond indexed_end_
+  std::vector<Waiter> waiters_;                  // guarded by mutex_
+  std::vector<std::unique_ptr<Bench>> benches_;  // guarded by mutex_
+  std::vector<Slot> dead_;                       // guarded by mutex_
 };
 
 }  // namespace longbow::index

@@ -33,8 +33,8 @@ class FrameWriter {
     const uint32_t head[2] = {static_cast<uint32_t>(payload.size()),
                               storage::ExtendCrc32c(0, payload.data(), payload.size())};
     const auto bytes = [](const void* p, size_t n) { return ConstBytes{static_cast<const uint8_t*>(p), n}; };
-    LB_RETURN_NOT_OK(
-        file_->Write(at_, {bytes(head, sizeof(head)), bytes(payload.data(), payload.size())}, /*sync=*/false));
+    LB_RETURN_NOT_OK(file_->Write(at_, {bytes(head, sizeof(head)), bytes(payload.data(), payload.size())},
+                                  /*sync=*/false));
     at_ += sizeof(head) + payload.size();
     return Status::OK();
   }
@@ -56,7 +56,8 @@ class FrameReader {
     std::string payload(head[0], '\0');
     LB_RETURN_NOT_OK(file_->Read(at_, {reinterpret_cast<uint8_t*>(payload.data()), payload.size()}));
     at_ += payload.size();
-    if (storage::ExtendCrc32c(0, payload.data(), payload.size()) != head[1]) return Damage("a checksum differs");
+    if (storage::ExtendCrc32c(0, payload.data(), payload.size()) != head[1])
+      return Damage("a checksum differs");
     return payload;
   }
   static Status Damage(std::string_view what) {
@@ -110,7 +111,8 @@ std::string Head(const Graph& graph, const IndexInput& input, RowOrdinal indexed
   Put(&out, indexed_end);
   Put(&out, graph.size());
   Put(&out, graph.entry_count());
-  for (uint32_t i = 0; i < graph.entry_count(); ++i) Put(&out, graph.entry(i).slot.load(std::memory_order_relaxed));
+  for (uint32_t i = 0; i < graph.entry_count(); ++i)
+    Put(&out, graph.entry(i).slot.load(std::memory_order_relaxed));
   for (float x : graph.space().centre()) Put(&out, x);
   return out;
 }
@@ -155,8 +157,8 @@ Result<LoadedGraph> ReadHead(const IndexInput& input, std::string_view payload, 
                     type == static_cast<uint8_t>(input.store->type()) && scalars == input.store->scalars() &&
                     n == codec::PaddedDim(scalars);
   if (!fits) return FrameReader::Damage("it is of another column");
-  if (degree == 0 || degree % codec::kBlock != 0 || degree > kMaxDegree || bits == 0 || bits > codec::kMaxBits ||
-      entry_count > Graph::kEntries) {
+  if (degree == 0 || degree % codec::kBlock != 0 || degree > kMaxDegree || bits == 0 ||
+      bits > codec::kMaxBits || entry_count > Graph::kEntries) {
     return FrameReader::Damage("its head makes no sense");
   }
   for (uint32_t i = 0; i < entry_count; ++i) entries->push_back(in.Take<Slot>());
@@ -196,9 +198,12 @@ void MendEdges(Graph& graph, const std::vector<bool>& present) {
       const Slot to = graph.ids(slot)[i].load(std::memory_order_relaxed);
       const bool used = (graph.header(slot).used.load(std::memory_order_relaxed) >> i & 1) != 0;
       NodeHeader& header = graph.header(slot);
-      header.used.store(header.used.load(std::memory_order_relaxed) & ~(uint64_t{1} << i), std::memory_order_relaxed);
-      if (!used || to >= present.size() || to == slot || !present[to]) graph.ClearEdge(slot, i);
-      else graph.RestoreEdge(slot, i);
+      header.used.store(header.used.load(std::memory_order_relaxed) & ~(uint64_t{1} << i),
+                        std::memory_order_relaxed);
+      if (!used || to >= present.size() || to == slot || !present[to])
+        graph.ClearEdge(slot, i);
+      else
+        graph.RestoreEdge(slot, i);
     }
   }
 }

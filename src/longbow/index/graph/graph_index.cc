@@ -12,18 +12,26 @@ namespace longbow::index {
 namespace {
 
 constexpr uint32_t kLeastRowsForWalk = 1000;  // below, a scan is as fast and exact
+// Where looking at much costs little, and a few rows measured say little about the next query.
+constexpr uint32_t kSmallGraph = 20000, kLeastEfWhenSmall = 128;
 // Measured with bench/graph_bench, rounded up.
-constexpr double kNanosAQuery = 3000, kNanosAHop = 150, kNanosAHopByte = 0.15, kNanosAHopDim = 0.1;
+constexpr double kNanosAQuery = 3000, kNanosAHop = 150, kNanosAHopByte = 0.15, kNanosAHopDim = 0.1,
+                 kNanosAFilteredHop = 100;
 
 }  // namespace
 
 GraphIndex::GraphIndex(const IndexInput& input, GraphOptions options)
-    : input_(input), kernels_(distance::Kernels(input.metric, input.store->type())), builder_(input, options) {}
+    : input_(input),
+      kernels_(distance::Kernels(input.metric, input.store->type())),
+      builder_(input, options) {}
 
 GraphIndex::~GraphIndex() = default;
 
 uint32_t GraphIndex::EfFor(const Effort& effort, uint32_t k) const {
-  return effort.ef > 0 ? std::max(effort.ef, k) : builder_.calibration().EfFor(effort.recall, k);
+  if (effort.ef > 0) return std::max(effort.ef, k);
+  const uint32_t ef = builder_.calibration().EfFor(effort.recall, k);
+  const Graph* graph = builder_.graph();
+  return graph != nullptr && graph->size() < kSmallGraph ? std::max(ef, kLeastEfWhenSmall) : ef;
 }
 
 std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
@@ -36,6 +44,12 @@ std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   const double hop = kNanosAHop + kNanosAHopByte * static_cast<double>(graph->layout().read_bytes()) +
                      kNanosAHopDim * static_cast<double>(graph->layout().n);
   methods.push_back({Method::kWalk, shape.queries * (kNanosAQuery + hops * hop), false});
+  if (shape.has_selection) {
+    // A node that passes is worth about one that does not, which led to it.
+    const double visits = 2.0 * EfFor(shape.effort, shape.k) + 32;
+    methods.push_back(
+        {Method::kFilteredWalk, shape.queries * (kNanosAQuery + visits * (hop + kNanosAFilteredHop)), false});
+  }
   std::sort(methods.begin(), methods.end(),
             [](const MethodCost& a, const MethodCost& b) { return a.nanos < b.nanos; });
   return methods;
@@ -53,21 +67,27 @@ Status GraphIndex::Search(const SearchSpec& spec, SearchScratch* scratch, Search
     case Method::kSelectionScan:
       FlatScan(input_.store, kernels_, spec, &mine->flat_).Run(hits);
       return Status::OK();
-    case Method::kWalk: {
+    case Method::kWalk:
+    case Method::kFilteredWalk: {
       const RowOrdinal indexed_end = builder_.indexed_end();
-      GraphSearch search(builder_.graph(), builder_.chains(), indexed_end, *input_.store, kernels_, spec, mine);
+      GraphSearch search(builder_.graph(), builder_.chains(), indexed_end, *input_.store, kernels_, spec,
+                         mine);
       search.Run(hits, [&](uint32_t k) { return EfFor(spec.effort, k); });
       return Status::OK();
     }
     case Method::kCodeScan:
-    case Method::kFilteredWalk:
       break;
   }
-  return InvalidArgument("graph index: no method ", MethodName(spec.method), "; use one that Methods() offers");
+  return InvalidArgument("graph index: no method ", MethodName(spec.method),
+                         "; use one that Methods() offers");
 }
 
-Status GraphIndex::Save(FileSystem* files, std::string_view directory) { return builder_.Save(files, directory); }
-Status GraphIndex::Load(FileSystem* files, std::string_view directory) { return builder_.Load(files, directory); }
+Status GraphIndex::Save(FileSystem* files, std::string_view directory) {
+  return builder_.Save(files, directory);
+}
+Status GraphIndex::Load(FileSystem* files, std::string_view directory) {
+  return builder_.Load(files, directory);
+}
 
 Result<AuditReport> GraphIndex::Audit() const {
   AuditReport report;
@@ -82,7 +102,8 @@ Result<AuditReport> GraphIndex::Audit() const {
 std::vector<IndexGauge> GraphIndex::Gauges() const {
   const auto backlog = static_cast<double>(builder_.appended_end() - builder_.indexed_end());
   return {{"backlog_rows", "Rows appended and not yet indexed", backlog},
-          {"dead_nodes", "Nodes of erased rows, still passed through", static_cast<double>(builder_.dead_nodes())},
+          {"dead_nodes", "Nodes of erased rows, still passed through",
+           static_cast<double>(builder_.dead_nodes())},
           {"unreachable_nodes", "Nodes no walk could reach when last looked for",
            static_cast<double>(builder_.unreachable_nodes())},
           {"sweeps", "Times the graph was looked through for dead and unreachable nodes",

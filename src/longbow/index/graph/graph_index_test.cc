@@ -23,7 +23,8 @@ constexpr uint32_t kDim = 32, kClusters = 20, kK = 10;
 class World {
  public:
   explicit World(uint64_t seed, int threads = 1)
-      : random_(seed), builders_(MakeThreadPool({.name = "builder", .threads = threads, .queue_limit = 4096})) {
+      : random_(seed),
+        builders_(MakeThreadPool({.name = "builder", .threads = threads, .queue_limit = 4096})) {
     centres_.resize(kClusters * kDim);
     for (float& x : centres_) x = 2 * normal_(random_);
     index_ = MakeIndex();
@@ -52,7 +53,8 @@ class World {
     store_.Grow(end_);
     versions_.Grow(end_);
     for (size_t i = 0; i < vectors.size(); ++i) {
-      std::memcpy(store_.MutableRow(first + static_cast<RowOrdinal>(i)), vectors[i].data(), kDim * sizeof(float));
+      std::memcpy(store_.MutableRow(first + static_cast<RowOrdinal>(i)), vectors[i].data(),
+                  kDim * sizeof(float));
       versions_.SetBorn(first + static_cast<RowOrdinal>(i), 1);
     }
     index_->RowsAppended(first, end_);
@@ -99,7 +101,8 @@ class World {
     double found = 0, wanted = 0;
     for (int i = 0; i < queries; ++i) {
       const auto query = Draw(AnyCluster());
-      const auto exact = Search(index, query, Method::kExactScan), walked = Search(index, query, Method::kWalk, ef);
+      const auto exact = Search(index, query, Method::kExactScan),
+                 walked = Search(index, query, Method::kWalk, ef);
       for (RowOrdinal row : walked) found += std::find(exact.begin(), exact.end(), row) != exact.end();
       wanted += static_cast<double>(exact.size());
     }
@@ -194,7 +197,8 @@ TEST_F(GraphIndexTest, GenerationsOfDeletesAndInsertsKeepRecall) {
 TEST_F(GraphIndexTest, AWholeClusterCanGoAndComeBack) {
   World world(seed_);
   std::vector<std::vector<float>> vectors;
-  for (int i = 0; i < 3000; ++i) vectors.push_back(world.Draw(static_cast<uint32_t>(i) / 150));  // sorted by cluster
+  for (int i = 0; i < 3000; ++i)
+    vectors.push_back(world.Draw(static_cast<uint32_t>(i) / 150));  // sorted by cluster
   world.Append(vectors);
   world.Wait();
   EXPECT_GT(world.Recall(world.index(), 64), 0.95);
@@ -277,8 +281,10 @@ TEST_F(GraphFileTest, ADamagedFileIsRefusedWhereverTheDamageIs) {
   for (int round = 0; round < 60; ++round) {
     std::string damaged = whole;
     const size_t at = world.random()() % whole.size();
-    if (round % 3 == 0) damaged.resize(at);
-    else damaged[at] = static_cast<char>(damaged[at] ^ (1 << world.random()() % 8));
+    if (round % 3 == 0)
+      damaged.resize(at);
+    else
+      damaged[at] = static_cast<char>(damaged[at] ^ (1 << world.random()() % 8));
     ASSERT_TRUE(files_->ReplaceFile("graph", damaged).ok());
     EXPECT_EQ(CodeOf(world.MakeIndex()->Load(files_.get(), "")), ErrorCode::kCorruption) << "at " << at;
   }

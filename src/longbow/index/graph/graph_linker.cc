@@ -8,14 +8,16 @@ namespace longbow::index {
 std::span<const Candidate> GraphLinker::FindCandidates(const Graph& graph, Slot slot) {
   const size_t n = graph.layout().n;
   point_.resize(n);
-  graph.kernels().decode(graph.own(slot), graph.header(slot).scale.load(std::memory_order_relaxed), n, point_.data());
+  graph.kernels().decode(graph.own(slot), graph.header(slot).scale.load(std::memory_order_relaxed), n,
+                         point_.data());
   walk_.Aim(graph, point_.data(), GraphWalk::Order::kDistance);
   walk_.Run(graph, options_.ef, nullptr, &work_);
   walk_.SortVisited();
   RememberVisited();
   candidates_.clear();
   for (const Candidate& c : walk_.visited()) {
-    if (c.slot != slot && graph.header(c.slot).row.load(std::memory_order_relaxed) != kNoRow) candidates_.push_back(c);
+    if (c.slot != slot && graph.header(c.slot).row.load(std::memory_order_relaxed) != kNoRow)
+      candidates_.push_back(c);
   }
   return candidates_;
 }
@@ -75,8 +77,8 @@ void GraphLinker::Link(Graph& graph, Slot slot) {
   if (!reachable && !selected_.empty()) Offer(graph, selected_[0].slot, slot, selected_[0].distance, true);
 }
 
-// The longest of some edges, if longer than `beyond`, that is not the last one to where it leads; degree when there is
-// none.
+// The longest of some edges, if longer than `beyond`, that is not the last one to where it leads; degree when
+// there is none.
 uint32_t GraphLinker::Weakest(const Graph& graph, Slot node, uint64_t among, float beyond) const {
   const float* squares = graph.squares(node);
   for (; among != 0;) {
@@ -94,8 +96,9 @@ uint32_t GraphLinker::Weakest(const Graph& graph, Slot node, uint64_t among, flo
   return graph.layout().degree;
 }
 
-// Pruning the whole list again would take the distances of all pairs; instead the newcomer is held against those there
-// are. Who is nearer may occlude it; whom it occludes becomes a filler, which goes first when a place is wanted.
+// Pruning the whole list again would take the distances of all pairs; instead the newcomer is held against
+// those there are. Who is nearer may occlude it; whom it occludes becomes a filler, which goes first when a
+// place is wanted.
 bool GraphLinker::Offer(Graph& graph, Slot node, Slot to, float distance, bool force) {
   const uint32_t degree = graph.layout().degree;
   const uint64_t all = degree == 64 ? ~uint64_t{0} : (uint64_t{1} << degree) - 1;

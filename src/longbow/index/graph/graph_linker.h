@@ -11,13 +11,14 @@
 namespace longbow::index {
 
 struct LinkOptions {
-  uint32_t ef = 200;         // nodes looked at
-  float occlusion = 1.0f;    // a candidate is occluded by a nearer neighbour o when occlusion * |o - c|^2 <= |v - c|^2
+  uint32_t ef = 200;  // nodes looked at
+  float occlusion =
+      1.0f;  // a candidate is occluded by a nearer neighbour o when occlusion * |o - c|^2 <= |v - c|^2
 };
 
-// Vamana's insertion (arXiv 2105.09613, section 4): walk to the node's own place, prune what was visited, fill the list
-// up with the nearest pruned ones, and offer the node to its neighbours. Pruning is by squared distance between codes.
-// Confined; keeps its memory for the next node.
+// Vamana's insertion (arXiv 2105.09613, section 4): walk to the node's own place, prune what was visited,
+// fill the list up with the nearest pruned ones, and offer the node to its neighbours. Pruning is by squared
+// distance between codes. Confined; keeps its memory for the next node.
 class GraphLinker {
  public:
   explicit GraphLinker(LinkOptions options) : options_(options) {}
@@ -26,7 +27,8 @@ class GraphLinker {
   std::span<const Candidate> FindCandidates(const Graph& graph, Slot slot);
   // Links the slot with what FindCandidates found last for it.
   void Link(Graph& graph, Slot slot);
-  // Offers `node` an edge to `to`, `distance` away. With `force` it takes the edge whatever it has to give up.
+  // Offers `node` an edge to `to`, `distance` away. With `force` it takes the edge whatever it has to give
+  // up.
   bool Offer(Graph& graph, Slot node, Slot to, float distance, bool force);
 
   const SearchWork& work() const { return work_; }

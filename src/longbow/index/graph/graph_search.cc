@@ -5,8 +5,8 @@
 namespace longbow::index {
 namespace {
 
-constexpr size_t kBatch = 8;         // rows rescored at once
-constexpr uint32_t kWiden = 4;       // how much harder to look when too few of the nodes found are wanted
+constexpr size_t kBatch = 8;    // rows rescored at once
+constexpr uint32_t kWiden = 4;  // how much harder to look when too few of the nodes found are wanted
 constexpr uint32_t kMostWidened = 4096;
 
 }  // namespace
@@ -23,8 +23,8 @@ void GraphSearch::Answer(uint32_t query, uint32_t ef, SearchHits* hits) {
   scratch_.heap_.resize(k);
   TopK top(scratch_.heap_.data(), k, NeighborOrder(spec_.ties));
   bool complete = graph_ == nullptr || k == 0 || WalkAndRescore(data, ef, k, &top, &hits->work);
-  complete = complete &&
-             scratch_.tail_.Run(store_, kernels_, spec_, data, graph_ != nullptr ? indexed_end_ : 0, &top, &hits->work);
+  complete = complete && scratch_.tail_.Run(store_, kernels_, spec_, data,
+                                            graph_ != nullptr ? indexed_end_ : 0, &top, &hits->work);
   partial_ = partial_ || !complete;
   if (complete && top.size() < k) {
     ScanAll(query, hits);
@@ -37,20 +37,34 @@ void GraphSearch::Answer(uint32_t query, uint32_t ef, SearchHits* hits) {
 }
 
 // Looks harder while few of the nearest nodes are wanted: the answer is among those further away.
-bool GraphSearch::WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top, SearchWork* work) {
+bool GraphSearch::WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top,
+                                 SearchWork* work) {
   const GraphSpace& space = graph_->space();
   scratch_.vector_.resize(space.scratch_doubles());
   scratch_.point_.resize(space.n());
   const GraphSpace::Scale scale = space.PlaceQuery(query, scratch_.vector_.data(), scratch_.point_.data());
   scratch_.walk_.Aim(*graph_, scratch_.point_.data(), GraphWalk::Order::kMetric);
   for (;; ef *= kWiden) {
-    const bool complete = scratch_.walk_.Run(*graph_, ef, spec_.budget, work);
+    const bool complete = Walk(ef, work);
     scratch_.walk_.SortVisited();
     if (!Rescore(query, scale, k, top, work) || !complete) return false;
     const bool enough = passed_ * kWiden * 2 > judged_ && top->size() >= std::min<size_t>(k, judged_);
     if (enough || ef >= kMostWidened || scratch_.walk_.visited().size() < ef) return true;
     top->Clear();
   }
+}
+
+bool GraphSearch::Walk(uint32_t ef, SearchWork* work) {
+  if (spec_.method != Method::kFilteredWalk || spec_.selection == nullptr) {
+    return scratch_.walk_.Run(*graph_, ef, spec_.budget, work);
+  }
+  const auto selected = [this](Slot slot) {
+    for (RowOrdinal row = graph_->row(slot); row != kNoRow; row = chains_.next(row)) {
+      if (spec_.selection->Contains(row)) return true;
+    }
+    return false;
+  };
+  return scratch_.walk_.RunFiltered(*graph_, ef, selected, spec_.budget, work);
 }
 
 uint32_t GraphSearch::Wanted(RowOrdinal first) const {
@@ -65,7 +79,8 @@ uint32_t GraphSearch::Wanted(RowOrdinal first) const {
 }
 
 // Nearest first, until what is left cannot be among the k any more.
-bool GraphSearch::Rescore(const std::byte* query, GraphSpace::Scale scale, uint32_t k, TopK* top, SearchWork* work) {
+bool GraphSearch::Rescore(const std::byte* query, GraphSpace::Scale scale, uint32_t k, TopK* top,
+                          SearchWork* work) {
   scratch_.rows_.clear();
   judged_ = passed_ = 0;
   for (const Candidate& c : scratch_.walk_.visited()) {

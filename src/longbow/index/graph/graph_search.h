@@ -32,8 +32,8 @@ class GraphScratch : public SearchScratch {
   SearchHits flat_hits_;
 };
 
-// Walks, takes the exact distances of what the walk found nearest, scans the rows beyond the graph, and when that is
-// less than k, scans all. Confined.
+// Walks, takes the exact distances of what the walk found nearest, scans the rows beyond the graph, and when
+// that is less than k, scans all. Confined.
 class GraphSearch {
  public:
   GraphSearch(const Graph* graph, const RowChains& chains, RowOrdinal indexed_end, const VectorStore& store,
@@ -58,6 +58,7 @@ class GraphSearch {
   static void Begin(SearchHits* hits);
   void Answer(uint32_t query, uint32_t ef, SearchHits* hits);
   bool WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top, SearchWork* work);
+  bool Walk(uint32_t ef, SearchWork* work);
   bool Rescore(const std::byte* query, GraphSpace::Scale scale, uint32_t k, TopK* top, SearchWork* work);
   bool TakeBatch(const std::byte* query, TopK* top, SearchWork* work);
   uint32_t Wanted(RowOrdinal first) const;

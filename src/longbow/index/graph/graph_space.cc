@@ -67,7 +67,8 @@ float GraphSpace::PlaceRow(RowOrdinal row, double* scratch, float* point) const 
 
 GraphSpace::Scale GraphSpace::PlaceQuery(const std::byte* query, double* scratch, float* point) const {
   const bool narrow = distance::QueryTypeOf(store_->type()) == distance::QueryType::kFloat32;
-  distance::ToDouble(narrow ? ElementType::kFloat32 : ElementType::kFloat64, query, store_->scalars(), scratch);
+  distance::ToDouble(narrow ? ElementType::kFloat32 : ElementType::kFloat64, query, store_->scalars(),
+                     scratch);
   Place(scratch, 1, point);
   switch (metric_) {
     case Metric::kL2:

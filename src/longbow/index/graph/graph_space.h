@@ -1,5 +1,5 @@
-// The space the graph lives in: rows and queries of any type and metric become points whose squared distance orders as
-// the metric does.
+// The space the graph lives in: rows and queries of any type and metric become points whose squared distance
+// orders as the metric does.
 #pragma once
 
 #include <cstddef>
@@ -13,10 +13,11 @@
 
 namespace longbow::index {
 
-// A row's point is its vector (for cosine at unit length) less the centre, rotated. A query is near a row when
+// A row's point is its vector (for cosine at unit length) less the centre, rotated. A query is near a row
+// when
 //   |query - row|^2 + bias(row)
-// is small, where bias is 0 for l2 and cosine and -|vector|^2 for inner product, which leaves -2 <query, vector> and
-// what all rows share. Immutable once made.
+// is small, where bias is 0 for l2 and cosine and -|vector|^2 for inner product, which leaves -2 <query,
+// vector> and what all rows share. Immutable once made.
 class GraphSpace {
  public:
   // The centre is the mean of the rows `sample` (those with a vector).

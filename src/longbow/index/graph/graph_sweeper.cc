@@ -31,8 +31,8 @@ void GraphSweeper::Sweep(std::span<const Slot> dead) {
   }
 }
 
-// A look without the lock finds nodes to mend: a link to a dead node is never made anew, since linkers pass over nodes
-// without a row.
+// A look without the lock finds nodes to mend: a link to a dead node is never made anew, since linkers pass
+// over nodes without a row.
 void GraphSweeper::Mend(Slot node) {
   const std::atomic<Slot>* ids = graph_.ids(node);
   uint64_t to_dead = 0;
@@ -65,7 +65,8 @@ void GraphSweeper::ReplaceEdges(Slot node, uint64_t to_dead) {
     if (IsDead(ids[i].load(std::memory_order_relaxed))) graph_.ClearEdge(node, i);
   }
   point_.resize(graph_.layout().n);
-  graph_.kernels().decode(graph_.own(node), header.scale.load(std::memory_order_relaxed), point_.size(), point_.data());
+  graph_.kernels().decode(graph_.own(node), header.scale.load(std::memory_order_relaxed), point_.size(),
+                          point_.data());
   for (const Candidate& c : candidates_) {
     const uint64_t used = header.used.load(std::memory_order_relaxed);
     const uint64_t free = degree == 64 ? ~used : ~used & ((uint64_t{1} << degree) - 1);
@@ -80,7 +81,8 @@ void GraphSweeper::ReplaceEdges(Slot node, uint64_t to_dead) {
       occluded = occluded || (nearer && options_.occlusion * graph_.Distance(c.slot, other) <= c.distance);
     }
     if (there) continue;
-    graph_.SetEdge(node, static_cast<uint32_t>(std::countr_zero(free)), c.slot, point_.data(), !occluded, &edge_);
+    graph_.SetEdge(node, static_cast<uint32_t>(std::countr_zero(free)), c.slot, point_.data(), !occluded,
+                   &edge_);
     ++edges_replaced_;
   }
 }

@@ -10,18 +10,18 @@
 
 namespace longbow::index {
 
-// One pass over all nodes: an edge to a dead one is replaced by an edge to the nearest of the dead one's own neighbours
-// that helps (FreshDiskANN's consolidation, arXiv 2105.09613, section 5, edge by edge). Afterwards no edge leads to the
-// dead nodes, and no entry is one. Walks go through them until then. Runs beside readers and linkers; one at a time.
-// Confined.
+// One pass over all nodes: an edge to a dead one is replaced by an edge to the nearest of the dead one's own
+// neighbours that helps (FreshDiskANN's consolidation, arXiv 2105.09613, section 5, edge by edge). Afterwards
+// no edge leads to the dead nodes, and no entry is one. Walks go through them until then. Runs beside readers
+// and linkers; one at a time. Confined.
 class GraphSweeper {
  public:
   GraphSweeper(Graph& graph, const LinkOptions& options) : graph_(graph), options_(options) {}
 
   // What happens is decided beforehand by `dead`: nodes without a row whose slots nobody else frees.
   void Sweep(std::span<const Slot> dead);
-  // Gives live nodes that cannot be reached from the entries an edge to them, until there are none or it does not get
-  // better; how many are left.
+  // Gives live nodes that cannot be reached from the entries an edge to them, until there are none or it does
+  // not get better; how many are left.
   int64_t Reconnect();
 
   int64_t edges_replaced() const { return edges_replaced_; }

@@ -12,8 +12,8 @@
 
 namespace longbow::index {
 
-// Segments of a power of two of nodes, each one reservation of addresses whose memory comes as nodes are touched.
-// Thread-safe. A slot handed out stays valid until the arena ends.
+// Segments of a power of two of nodes, each one reservation of addresses whose memory comes as nodes are
+// touched. Thread-safe. A slot handed out stays valid until the arena ends.
 class NodeArena {
  public:
   NodeArena(size_t node_bytes, MemoryLedger* ledger);
@@ -22,7 +22,8 @@ class NodeArena {
   NodeArena& operator=(const NodeArena&) = delete;
 
   std::byte* At(Slot slot) const {
-    return segments_[slot >> shift_].load(std::memory_order_acquire) + static_cast<size_t>(slot & mask_) * node_bytes_;
+    return segments_[slot >> shift_].load(std::memory_order_acquire) +
+           static_cast<size_t>(slot & mask_) * node_bytes_;
   }
   // A slot never handed out before, its memory zero. Throws std::bad_alloc when the kernel has no more.
   Slot Extend();

@@ -1,8 +1,10 @@
-// One node of the graph: its own code and everything a hop needs to judge its neighbours, in one stretch of memory.
+// One node of the graph: its own code and everything a hop needs to judge its neighbours, in one stretch of
+// memory.
 //
 //   header 64 | own code n | ids 4R | constants 4R | slopes 4R | neighbour codes | squares 4R | biases 4R
 //
-// Squares (the lengths of the edges) are for writers alone, biases for queries by inner product, so they lie last.
+// Squares (the lengths of the edges) are for writers alone, biases for queries by inner product, so they lie
+// last.
 #pragma once
 
 #include <atomic>
@@ -20,14 +22,15 @@ inline constexpr uint32_t kMaxDegree = 64;
 
 // Written under NodeLock; read by anyone, at any time, so every field is atomic.
 struct NodeHeader {
-  std::atomic<uint32_t> version;   // odd while a writer is at the node
-  std::atomic<RowOrdinal> row;     // the first of the rows it stands for; kNoRow: none (free, or dead and not yet swept)
-  std::atomic<uint64_t> used;      // bit i: edge i is there
-  std::atomic<uint64_t> kept;      // bit i: edge i survived pruning; the others fill the list
+  std::atomic<uint32_t> version;  // odd while a writer is at the node
+  std::atomic<RowOrdinal>
+      row;  // the first of the rows it stands for; kNoRow: none (free, or dead and not yet swept)
+  std::atomic<uint64_t> used;  // bit i: edge i is there
+  std::atomic<uint64_t> kept;  // bit i: edge i survived pruning; the others fill the list
   std::atomic<float> scale, square;
   std::atomic<int32_t> sum;
-  std::atomic<float> bias;         // added to the squared distance of a query (see GraphSpace)
-  std::atomic<int32_t> in_edges;   // edges that lead here
+  std::atomic<float> bias;        // added to the squared distance of a query (see GraphSpace)
+  std::atomic<int32_t> in_edges;  // edges that lead here
   std::byte spare[20];
 
   codec::Sq8 sq8() const {
@@ -58,7 +61,8 @@ struct NodeLayout {
 
   size_t n = 0;
   uint32_t degree = 0, bits = 0;
-  size_t own_at = 0, ids_at = 0, constants_at = 0, slopes_at = 0, codes_at = 0, squares_at = 0, biases_at = 0, bytes = 0;
+  size_t own_at = 0, ids_at = 0, constants_at = 0, slopes_at = 0, codes_at = 0, squares_at = 0, biases_at = 0,
+         bytes = 0;
   size_t read_bytes() const { return squares_at; }  // of a hop
 };
 
@@ -68,7 +72,8 @@ class NodeLock {
   explicit NodeLock(NodeHeader& header) : version_(header.version) {
     for (;;) {
       uint32_t seen = version_.load(std::memory_order_relaxed);
-      if ((seen & 1) == 0 && version_.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel)) return;
+      if ((seen & 1) == 0 && version_.compare_exchange_weak(seen, seen + 1, std::memory_order_acq_rel))
+        return;
       Pause();
     }
   }

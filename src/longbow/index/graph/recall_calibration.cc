@@ -38,8 +38,8 @@ uint32_t RecallCalibration::EfFor(float recall, uint32_t k) const {
   return std::max(static_cast<uint32_t>(std::min(ef, 4096.0f) + more + 1), k + k / 2);
 }
 
-void RecallCalibration::Observe(const Graph& graph, const RowChains& chains, const IndexInput& input, RowOrdinal row,
-                                RowOrdinal indexed_end) {
+void RecallCalibration::Observe(const Graph& graph, const RowChains& chains, const IndexInput& input,
+                                RowOrdinal row, RowOrdinal indexed_end) {
   std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock() || indexed_end < kK) return;
   const size_t scalars = input.store->scalars();
@@ -57,7 +57,8 @@ void RecallCalibration::Observe(const Graph& graph, const RowChains& chains, con
   if (exact_.neighbors.size() < kK) return;
   const float farthest = exact_.neighbors.back().distance;
   for (size_t i = 0; i < kEf.size(); ++i) {
-    GraphSearch(&graph, chains, indexed_end, *input.store, kernels, spec, &scratch_).Run(&hits_, [&](uint32_t) { return kEf[i]; });
+    GraphSearch(&graph, chains, indexed_end, *input.store, kernels, spec, &scratch_)
+        .Run(&hits_, [&](uint32_t) { return kEf[i]; });
     for (const Neighbor& n : hits_.neighbors) found_[i] += n.distance <= farthest;
   }
   if (++queries_ < kQueries) return;

@@ -11,13 +11,15 @@
 
 namespace longbow::index {
 
-// Rows that are about to be linked serve as queries: the graph does not know them yet. Each time the graph has doubled,
-// kQueries of them are answered exactly and by walks of several lengths. Atomic; Observe is serialised inside.
+// Rows that are about to be linked serve as queries: the graph does not know them yet. Each time the graph
+// has doubled, kQueries of them are answered exactly and by walks of several lengths. Atomic; Observe is
+// serialised inside.
 class RecallCalibration {
  public:
   static constexpr uint32_t kK = 10;
 
-  // Nodes to visit so that `recall` of the true k are found; from a rule of thumb while nothing has been measured.
+  // Nodes to visit so that `recall` of the true k are found; from a rule of thumb while nothing has been
+  // measured.
   uint32_t EfFor(float recall, uint32_t k) const;
 
   // Whether a row that is about to be linked to a graph of `nodes` nodes should be observed.

@@ -8,7 +8,7 @@ bool RowChains::Place(Graph& graph, Slot slot, RowOrdinal row) {
   if (slots_.Get(row) == kErasedSlot) return false;
   NodeHeader& header = graph.header(slot);
   NodeLock lock(header);
-  header.row.store(row, std::memory_order_release);
+  graph.SetRow(slot, row);
   slots_.Set(row, slot);
   return true;
 }
@@ -35,7 +35,7 @@ Slot RowChains::Erase(Graph* graph, RowOrdinal row) {
   const RowOrdinal first = header.row.load(std::memory_order_relaxed);
   const RowOrdinal next = next_.Get(row);
   if (first == row) {
-    header.row.store(next, std::memory_order_release);
+    graph->SetRow(slot, next);
     return next == kNoRow ? slot : kNoSlot;
   }
   for (RowOrdinal before = first; before != kNoRow; before = next_.Get(before)) {

@@ -10,8 +10,8 @@
 
 namespace longbow::index {
 
-// A node's header names its first row, next(row) the further ones. Readers follow a chain at any time: rows are never
-// reused and a row taken out keeps its link, so a walk along it ends. Thread-safe.
+// A node's header names its first row, next(row) the further ones. Readers follow a chain at any time: rows
+// are never reused and a row taken out keeps its link, so a walk along it ends. Thread-safe.
 class RowChains {
  public:
   explicit RowChains(MemoryLedger* ledger)
@@ -29,11 +29,12 @@ class RowChains {
 
   // The row becomes the node's first one. False when it has been erased: then the node stands for nothing.
   bool Place(Graph& graph, Slot slot, RowOrdinal row);
-  // The row joins those of the node. kStale when the node no longer stands for `like`, the row it was found equal to;
-  // kErased when the row has been erased.
+  // The row joins those of the node. kStale when the node no longer stands for `like`, the row it was found
+  // equal to; kErased when the row has been erased.
   enum class Joined { kJoined, kStale, kErased };
   Joined Join(Graph& graph, Slot slot, RowOrdinal like, RowOrdinal row);
-  // Takes the row out, or keeps it out if it is yet to come. The node, when it was its last row; else kNoSlot.
+  // Takes the row out, or keeps it out if it is yet to come. The node, when it was its last row; else
+  // kNoSlot.
   Slot Erase(Graph* graph, RowOrdinal row);
 
  private:
@@ -41,7 +42,7 @@ class RowChains {
   static constexpr size_t kStripes = 64;
   std::mutex& Stripe(RowOrdinal row) { return stripes_[row % kStripes]; }
 
-  ChunkedArray<Slot> slots_;      // by row, written under its stripe
+  ChunkedArray<Slot> slots_;       // by row, written under its stripe
   ChunkedArray<RowOrdinal> next_;  // by row, written under its node's lock
   std::array<std::mutex, kStripes> stripes_;
 };

@@ -9,8 +9,8 @@
 
 namespace longbow::index {
 
-// Offers every wanted row of [first, visibility.end) to `top`, at full precision. False when the budget ended before.
-// Confined; keeps its memory.
+// Offers every wanted row of [first, visibility.end) to `top`, at full precision. False when the budget ended
+// before. Confined; keeps its memory.
 class TailScan {
  public:
   bool Run(const VectorStore& store, const distance::KernelSet& kernels, const SearchSpec& spec,
