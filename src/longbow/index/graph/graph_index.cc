@@ -17,6 +17,8 @@ constexpr uint32_t kSmallGraph = 20000, kLeastEfWhenSmall = 128;
 // Measured with bench/graph_bench, rounded up.
 constexpr double kNanosAQuery = 3000, kNanosAHop = 150, kNanosAHopByte = 0.15, kNanosAHopDim = 0.1,
                  kNanosAFilteredHop = 100;
+constexpr double kVisitsToStart = 32;
+constexpr double kLeastFilteredShare = 0.02;  // below, few nodes that pass have neighbours that pass
 
 }  // namespace
 
@@ -44,9 +46,9 @@ std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   const double hop = kNanosAHop + kNanosAHopByte * static_cast<double>(graph->layout().read_bytes()) +
                      kNanosAHopDim * static_cast<double>(graph->layout().n);
   methods.push_back({Method::kWalk, shape.queries * (kNanosAQuery + hops * hop), false});
-  if (shape.has_selection) {
-    // A node that passes is worth about one that does not, which led to it.
-    const double visits = 2.0 * EfFor(shape.effort, shape.k) + 32;
+  if (shape.has_selection && share >= kLeastFilteredShare) {
+    const double ef = FilteredWidening(static_cast<float>(share)) * EfFor(shape.effort, shape.k);
+    const double visits = 2 * ef + kVisitsToStart;  // one in two leads over a bridge
     methods.push_back(
         {Method::kFilteredWalk, shape.queries * (kNanosAQuery + visits * (hop + kNanosAFilteredHop)), false});
   }

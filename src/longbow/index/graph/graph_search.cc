@@ -17,12 +17,25 @@ void GraphSearch::Begin(SearchHits* hits) {
   hits->work = {};
 }
 
+void GraphSearch::MeasureSelection() {
+  if (spec_.selection == nullptr || spec_.visibility.end == 0) return;
+  share_ = static_cast<float>(spec_.selection->Count()) / static_cast<float>(spec_.visibility.end);
+  share_ = std::clamp(share_, 1e-3f, 1.0f);
+}
+
+// As many nodes as it takes to find as much among the selected ones; a filtered walk counts those alone.
+uint32_t GraphSearch::Widened(uint32_t ef) const {
+  if (share_ == 1) return ef;
+  const float by = spec_.method == Method::kFilteredWalk ? FilteredWidening(share_) : 1 / share_;
+  return std::clamp(static_cast<uint32_t>(static_cast<float>(ef) * by), ef, std::max(ef, kMostWidened));
+}
+
 void GraphSearch::Answer(uint32_t query, uint32_t ef, SearchHits* hits) {
   const std::byte* const data = spec_.queries + query * spec_.query_stride;
   const uint32_t k = std::min(spec_.k[query], spec_.visibility.end);
   scratch_.heap_.resize(k);
   TopK top(scratch_.heap_.data(), k, NeighborOrder(spec_.ties));
-  bool complete = graph_ == nullptr || k == 0 || WalkAndRescore(data, ef, k, &top, &hits->work);
+  bool complete = graph_ == nullptr || k == 0 || WalkAndRescore(data, Widened(ef), k, &top, &hits->work);
   complete = complete && scratch_.tail_.Run(store_, kernels_, spec_, data,
                                             graph_ != nullptr ? indexed_end_ : 0, &top, &hits->work);
   partial_ = partial_ || !complete;
@@ -48,7 +61,9 @@ bool GraphSearch::WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k
     const bool complete = Walk(ef, work);
     scratch_.walk_.SortVisited();
     if (!Rescore(query, scale, k, top, work) || !complete) return false;
-    const bool enough = passed_ * kWiden * 2 > judged_ && top->size() >= std::min<size_t>(k, judged_);
+    const float expected = spec_.method == Method::kFilteredWalk ? 1 : share_;
+    const bool enough = static_cast<float>(passed_ * kWiden * 2) > expected * static_cast<float>(judged_) &&
+                        top->size() >= std::min<size_t>(k, judged_);
     if (enough || ef >= kMostWidened || scratch_.walk_.visited().size() < ef) return true;
     top->Clear();
   }

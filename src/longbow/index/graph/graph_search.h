@@ -1,6 +1,8 @@
 // One search by way of the graph.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "longbow/index/flat/flat_scan.h"
@@ -12,6 +14,10 @@
 #include "longbow/index/vector_index.h"
 
 namespace longbow::index {
+
+// How many times as many nodes that pass a filtered walk visits for the same recall, by the share that is
+// selected; fitted to random selections of 100 k x 768 (docs/decisions/0004-filtered-walk.md).
+inline float FilteredWidening(float share) { return std::max(1.0f, 0.55f * std::pow(share, -0.63f)); }
 
 // What a search through the graph works in. Confined to one search at a time.
 class GraphScratch : public SearchScratch {
@@ -50,12 +56,15 @@ class GraphSearch {
   template <typename EfFor>
   void Run(SearchHits* hits, EfFor&& ef_for) {
     Begin(hits);
+    MeasureSelection();
     for (uint32_t query = 0; query < spec_.query_count; ++query) Answer(query, ef_for(spec_.k[query]), hits);
     hits->coverage = partial_ ? Coverage::kPartial : Coverage::kApproximate;
   }
 
  private:
   static void Begin(SearchHits* hits);
+  void MeasureSelection();
+  uint32_t Widened(uint32_t ef) const;
   void Answer(uint32_t query, uint32_t ef, SearchHits* hits);
   bool WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top, SearchWork* work);
   bool Walk(uint32_t ef, SearchWork* work);
@@ -72,6 +81,7 @@ class GraphSearch {
   const SearchSpec& spec_;
   GraphScratch& scratch_;
   uint32_t judged_ = 0, passed_ = 0;  // nodes of the last rescore, and those with a wanted row
+  float share_ = 1;                   // of the rows that is selected
   bool partial_ = false;
 };
 

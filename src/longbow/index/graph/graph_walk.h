@@ -65,7 +65,7 @@ class GraphWalk {
 
  private:
   static constexpr uint32_t kFreeBridges = 16;
-  static constexpr float kBridgesAVisit = 1.0f;
+  static constexpr float kBridgesAVisit = 2.0f;
   static constexpr int kTries = 3;  // at a node that a writer changes meanwhile
 
   struct All {
