@@ -5,6 +5,7 @@
 //               [--peer] [--k N] [--keep DIRECTORY: the graph is loaded from there, or built and saved there]
 //
 //               [--degree 32|64] [--bits 1..4] [--build-ef N] [--occlusion X] [--select 0.01,0.1,0.5]
+//               [--churn GENERATIONS, of 2 %]
 //
 // DIRECTORY holds base.npy, queries.npy (float32) and gt_dist.npy (true distances, 100 a query, l2).
 #include <algorithm>
@@ -41,6 +42,8 @@ struct Options {
   bool peer = false;
   std::string keep;
   GraphOptions graph;
+  int churn = 0;
+  double churn_share = 0.02;
   std::vector<double> selections;
   std::vector<uint32_t> ef{12, 16, 20, 28, 40, 56, 80, 112, 160, 224, 320};
 };
@@ -160,6 +163,7 @@ class Ours {
 
   BuildTime Build() {
     const auto rows = static_cast<RowOrdinal>(base_.rows);
+    end_ = rows;
     store_.Grow(rows);
     versions_.Grow(rows);
     for (RowOrdinal row = 0; row < rows; ++row) {
@@ -192,7 +196,7 @@ class Ours {
     spec.method = method;
     spec.effort = effort;
     spec.selection = selection;
-    spec.visibility = {&versions_, 1, static_cast<RowOrdinal>(base_.rows)};
+    spec.visibility = {&versions_, 1, end_};
     const uint32_t k[1] = {wanted};
     spec.k = k;
     found->resize(queries.rows);
@@ -203,7 +207,8 @@ class Ours {
       if (!index_->Search(spec, scratch_.get(), &hits_).ok()) Fail("search failed");
       work += hits_.work;
       (*found)[q].clear();
-      for (const Neighbor& n : hits_.neighbors) (*found)[q].push_back(n.row);
+      for (const Neighbor& n : hits_.neighbors)
+        (*found)[q].push_back(static_cast<uint32_t>(n.row % base_.rows));
     }
     const double seconds = ThreadSeconds() - start;
     const auto count = static_cast<double>(queries.rows);
@@ -211,6 +216,27 @@ class Ours {
     point->distances = static_cast<double>(work.distances) / count;
     point->kilobytes = static_cast<double>(work.bytes) / count / 1e3;
     return count / seconds;
+  }
+
+  // Takes the oldest rows out and appends their vectors again, `count` of them; waits until they are indexed.
+  void Churn(size_t count) {
+    std::vector<RowOrdinal> gone(count);
+    for (RowOrdinal& row : gone) row = oldest_++;
+    const auto first = end_, end = first + static_cast<RowOrdinal>(count);
+    store_.Grow(end);
+    versions_.Grow(end);
+    for (RowOrdinal row = first; row < end; ++row) {
+      std::memcpy(store_.MutableRow(row), base_.row((row - first + gone[0]) % base_.rows),
+                  base_.columns * sizeof(float));
+      versions_.SetDied(row - first + gone[0], 1);
+      versions_.SetBorn(row, 1);
+    }
+    end_ = end;
+    index_->Erase(gone);
+    index_->RowsAppended(first, end);
+    std::promise<void> indexed;
+    index_->WhenIndexed(end, [&](Status) { indexed.set_value(); });
+    indexed.get_future().get();
   }
 
   VectorIndex& index() { return *index_; }
@@ -226,6 +252,7 @@ class Ours {
   std::unique_ptr<VectorIndex> index_;
   std::unique_ptr<SearchScratch> scratch_;
   SearchHits hits_;
+  RowOrdinal oldest_ = 0, end_ = 0;
 };
 
 #if defined(LONGBOW_HNSWLIB)
@@ -366,6 +393,34 @@ void MeasureSelection(const Options& options, Ours& ours, const Matrix& queries,
   }
 }
 
+// Generations of deletes and inserts of `share` of the rows; the rows, and so the truth, stay the same.
+void MeasureChurn(const Options& options, Ours& ours, const Matrix& queries, const Truth& truth,
+                  size_t rows) {
+  const auto count = static_cast<size_t>(options.churn_share * static_cast<double>(rows));
+  const auto print = [&](int generation) {
+    std::printf("generation %3d:", generation);
+    for (uint32_t ef : {20u, 40u, 80u, 160u}) {
+      std::vector<std::vector<uint32_t>> found;
+      Point point;
+      ours.RunRound(queries, ef, &found, &point);
+      std::printf("  ef %u %.4f", ef, truth.Recall(found, options.k));
+    }
+    const auto audit = ours.index().Audit().ValueOrDie();
+    std::printf("; %lld unreachable, %zu violations, %.1f MB\n", static_cast<long long>(audit.unreachable),
+                audit.violations.size(), static_cast<double>(ours.index().memory_bytes()) / 1e6);
+    std::fflush(stdout);
+  };
+  print(0);
+  double seconds = 0;
+  for (int generation = 1; generation <= options.churn; ++generation) {
+    const double start = Seconds();
+    ours.Churn(count);
+    seconds += Seconds() - start;
+    if (generation % 10 == 0 || generation == options.churn) print(generation);
+  }
+  std::printf("%.0f rows replaced a second\n", static_cast<double>(count) * options.churn / seconds);
+}
+
 int Run(const Options& options) {
   Matrix base = LoadNpy(options.directory + "/base.npy");
   const Matrix queries = LoadNpy(options.directory + "/queries.npy");
@@ -435,6 +490,7 @@ int Run(const Options& options) {
     std::printf("asked for recall %.2f: got %.4f with %.1f hops, %.0f qps\n", static_cast<double>(recall),
                 truth.Recall(found, options.k), point.hops, qps);
   }
+  if (options.churn > 0) MeasureChurn(options, ours, queries, truth, base.rows);
   for (double share : options.selections) MeasureSelection(options, ours, queries, share, base.rows);
   if (!options.json.empty()) {
     std::ofstream file(options.json);
@@ -478,6 +534,8 @@ Options Parse(int argc, char** argv) {
       options.rounds = static_cast<int>(Number(value()));
     else if (flag == "--k")
       options.k = Number(value());
+    else if (flag == "--churn")
+      options.churn = static_cast<int>(Number(value()));
     else if (flag == "--peer")
       options.peer = true;
     else if (flag == "--select") {

@@ -238,7 +238,8 @@ void GraphBuilder::Maintain() {
 Status GraphBuilder::Save(FileSystem* files, std::string_view directory) {
   const RowOrdinal end = indexed_end();
   const Graph* graph = this->graph();
-  return graph == nullptr ? Status::OK() : SaveGraph(*graph, chains_, input_, end, files, directory);
+  return graph == nullptr ? Status::OK()
+                          : SaveGraph(*graph, chains_, calibration_, input_, end, files, directory);
 }
 
 Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
@@ -257,6 +258,7 @@ Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
   }
   linked_.store(loaded.rows.size());
   linked_at_maintenance_.store(loaded.rows.size());
+  calibration_.Restore(loaded.recall, loaded.rows.size());
   space_ = std::move(loaded.space);
   owned_graph_ = std::move(loaded.graph);
   graph_.store(owned_graph_.get(), std::memory_order_release);

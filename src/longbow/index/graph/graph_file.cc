@@ -11,8 +11,8 @@ namespace {
 
 constexpr char kMagic[8] = "LBGRAPH", kEnd[] = "LBGRAEND";
 constexpr uint32_t kVersion = 1;
-constexpr size_t kFrameBytes = size_t{1} << 20;       // a frame of nodes is ended beyond
-constexpr size_t kMostFrameBytes = size_t{16} << 20;  // a longer one is damage
+constexpr size_t kFrameBytes = size_t{1} << 20;      // a frame of nodes is ended beyond
+constexpr size_t kMostFrameBytes = size_t{1} << 30;  // a longer one is damage
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
 
 std::string PathIn(std::string_view directory, std::string_view name) {
@@ -97,7 +97,8 @@ class Cursor {
   bool short_ = false;
 };
 
-std::string Head(const Graph& graph, const IndexInput& input, RowOrdinal indexed_end) {
+std::string Head(const Graph& graph, const RecallCalibration& calibration, const IndexInput& input,
+                 RowOrdinal indexed_end) {
   std::string out(kMagic, sizeof(kMagic));
   Put(&out, kVersion);
   Put(&out, static_cast<uint8_t>(input.metric));
@@ -113,6 +114,7 @@ std::string Head(const Graph& graph, const IndexInput& input, RowOrdinal indexed
   Put(&out, graph.entry_count());
   for (uint32_t i = 0; i < graph.entry_count(); ++i)
     Put(&out, graph.entry(i).slot.load(std::memory_order_relaxed));
+  for (size_t i = 0; i < RecallCalibration::kEf.size(); ++i) Put(&out, calibration.recall_at(i));
   for (float x : graph.space().centre()) Put(&out, x);
   return out;
 }
@@ -162,6 +164,7 @@ Result<LoadedGraph> ReadHead(const IndexInput& input, std::string_view payload, 
     return FrameReader::Damage("its head makes no sense");
   }
   for (uint32_t i = 0; i < entry_count; ++i) entries->push_back(in.Take<Slot>());
+  for (float& recall : loaded.recall) recall = in.Take<float>();
   std::vector<float> centre(scalars);
   in.Take(centre.data(), centre.size() * sizeof(float));
   if (in.ran_short() || in.left() > 0) return FrameReader::Damage("its head has another length");
@@ -210,8 +213,9 @@ void MendEdges(Graph& graph, const std::vector<bool>& present) {
 
 }  // namespace
 
-Status SaveGraph(const Graph& graph, const RowChains& chains, const IndexInput& input, RowOrdinal indexed_end,
-                 FileSystem* files, std::string_view directory) {
+Status SaveGraph(const Graph& graph, const RowChains& chains, const RecallCalibration& calibration,
+                 const IndexInput& input, RowOrdinal indexed_end, FileSystem* files,
+                 std::string_view directory) {
   const std::string path = PathIn(directory, "graph"), fresh = PathIn(directory, "graph.new");
   LB_ASSIGN_OR_RETURN(const bool left_over, files->Exists(fresh));
   if (left_over) LB_RETURN_NOT_OK(files->Remove(fresh));
@@ -219,7 +223,7 @@ Status SaveGraph(const Graph& graph, const RowChains& chains, const IndexInput& 
     LB_ASSIGN_OR_RETURN(auto file, files->Open(fresh, OpenMode::kCreate));
     FrameWriter writer(file.get());
     const Slot size = graph.size();
-    LB_RETURN_NOT_OK(writer.Write(Head(graph, input, indexed_end)));
+    LB_RETURN_NOT_OK(writer.Write(Head(graph, calibration, input, indexed_end)));
     std::string payload;
     uint64_t nodes = 0;
     for (Slot slot = 0; slot < size; ++slot) {

@@ -77,6 +77,46 @@ void GraphLinker::Link(Graph& graph, Slot slot) {
   if (!reachable && !selected_.empty()) Offer(graph, selected_[0].slot, slot, selected_[0].distance, true);
 }
 
+// Edges that stay keep their place and so their code.
+uint32_t GraphLinker::RenewLocked(Graph& graph, Slot node, std::span<const Candidate> more) {
+  const size_t old = candidates_.size();
+  for (const Candidate& c : more) {
+    const bool there = std::any_of(candidates_.begin(), candidates_.begin() + static_cast<ptrdiff_t>(old),
+                                   [&](const Candidate& o) { return o.slot == c.slot; });
+    if (!there) candidates_.push_back(c);
+  }
+  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
+  });
+  Select(graph);
+  NodeHeader& header = graph.header(node);
+  uint64_t kept = 0;
+  for (uint32_t i = 0; i < graph.layout().degree; ++i) {
+    if ((header.used.load(std::memory_order_relaxed) >> i & 1) == 0) continue;
+    const Slot to = graph.ids(node)[i].load(std::memory_order_relaxed);
+    const auto at =
+        std::find_if(selected_.begin(), selected_.end(), [&](const Candidate& s) { return s.slot == to; });
+    if (at == selected_.end()) {
+      graph.ClearEdge(node, i);
+      continue;
+    }
+    kept |= uint64_t{static_cast<size_t>(at - selected_.begin()) < kept_} << i;
+    at->slot = kNoSlot;  // written already
+  }
+  header.kept.store(kept, std::memory_order_relaxed);
+  neighbor_point_.resize(graph.layout().n);
+  graph.kernels().decode(graph.own(node), header.scale.load(std::memory_order_relaxed), graph.layout().n,
+                         neighbor_point_.data());
+  uint32_t fresh = 0;
+  for (size_t i = 0; i < selected_.size(); ++i) {
+    if (selected_[i].slot == kNoSlot) continue;
+    const auto place = static_cast<uint32_t>(std::countr_one(header.used.load(std::memory_order_relaxed)));
+    graph.SetEdge(node, place, selected_[i].slot, neighbor_point_.data(), i < kept_, &edge_);
+    ++fresh;
+  }
+  return fresh;
+}
+
 // The longest of some edges, if longer than `beyond`, that is not the last one to where it leads; degree when
 // there is none.
 uint32_t GraphLinker::Weakest(const Graph& graph, Slot node, uint64_t among, float beyond) const {

@@ -31,9 +31,28 @@ class GraphLinker {
   // up.
   bool Offer(Graph& graph, Slot node, Slot to, float distance, bool force);
 
+  // Prunes the whole list of a node anew: its edges but those to slots that `gone` names, and `more` nodes
+  // with their distances. How many edges are new.
+  template <typename Gone>
+  uint32_t Renew(Graph& graph, Slot node, std::span<const Candidate> more, const Gone& gone) {
+    NodeLock lock(graph.header(node));
+    candidates_.clear();
+    for (uint32_t i = 0; i < graph.layout().degree; ++i) {
+      if ((graph.header(node).used.load(std::memory_order_relaxed) >> i & 1) == 0) continue;
+      const Slot to = graph.ids(node)[i].load(std::memory_order_relaxed);
+      if (gone(to)) {
+        graph.ClearEdge(node, i);
+      } else {
+        candidates_.push_back({graph.squares(node)[i], to});
+      }
+    }
+    return RenewLocked(graph, node, more);
+  }
+
   const SearchWork& work() const { return work_; }
 
  private:
+  uint32_t RenewLocked(Graph& graph, Slot node, std::span<const Candidate> more);
   void Select(const Graph& graph);
   bool Occluded(const Graph& graph, const Candidate& candidate) const;
   uint32_t Weakest(const Graph& graph, Slot node, uint64_t among, float beyond) const;

@@ -57,34 +57,7 @@ void GraphSweeper::ReplaceEdges(Slot node, uint64_t to_dead) {
                                 [](const Candidate& a, const Candidate& b) { return a.slot == b.slot; }),
                     candidates_.end());
 
-  NodeHeader& header = graph_.header(node);
-  NodeLock lock(header);
-  const uint32_t degree = graph_.layout().degree;
-  const std::atomic<Slot>* ids = graph_.ids(node);
-  for (uint32_t i = 0; i < degree; ++i) {
-    if (IsDead(ids[i].load(std::memory_order_relaxed))) graph_.ClearEdge(node, i);
-  }
-  point_.resize(graph_.layout().n);
-  graph_.kernels().decode(graph_.own(node), header.scale.load(std::memory_order_relaxed), point_.size(),
-                          point_.data());
-  for (const Candidate& c : candidates_) {
-    const uint64_t used = header.used.load(std::memory_order_relaxed);
-    const uint64_t free = degree == 64 ? ~used : ~used & ((uint64_t{1} << degree) - 1);
-    if (free == 0) break;
-    bool there = false, occluded = false;
-    for (uint64_t left = used; left != 0 && !there; left &= left - 1) {
-      const auto i = static_cast<uint32_t>(std::countr_zero(left));
-      const Slot other = ids[i].load(std::memory_order_relaxed);
-      there = other == c.slot;
-      const bool nearer = (header.kept.load(std::memory_order_relaxed) >> i & 1) != 0 &&
-                          graph_.squares(node)[i] <= c.distance;
-      occluded = occluded || (nearer && options_.occlusion * graph_.Distance(c.slot, other) <= c.distance);
-    }
-    if (there) continue;
-    graph_.SetEdge(node, static_cast<uint32_t>(std::countr_zero(free)), c.slot, point_.data(), !occluded,
-                   &edge_);
-    ++edges_replaced_;
-  }
+  edges_replaced_ += linker_.Renew(graph_, node, candidates_, [this](Slot slot) { return IsDead(slot); });
 }
 
 // The live neighbours of a dead node, or of the dead ones behind it.
@@ -116,14 +89,13 @@ void GraphSweeper::ReplaceEntries() {
 }
 
 int64_t GraphSweeper::Reconnect() {
-  GraphLinker linker(options_);
   std::vector<Slot> missed = UnreachableNodes(graph_);
   for (int round = 0; round < kReconnections && !missed.empty(); ++round) {
     for (Slot slot : missed) {
-      const auto near = linker.FindCandidates(graph_, slot);  // by walks, so all of them can be reached
+      const auto near = linker_.FindCandidates(graph_, slot);  // by walks, so all of them can be reached
       if (near.empty()) continue;
       const size_t at = std::min<size_t>(static_cast<size_t>(round), near.size() - 1);
-      linker.Offer(graph_, near[at].slot, slot, near[at].distance, /*force=*/true);
+      linker_.Offer(graph_, near[at].slot, slot, near[at].distance, /*force=*/true);
     }
     missed = UnreachableNodes(graph_);
   }

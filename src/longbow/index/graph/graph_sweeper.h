@@ -16,7 +16,7 @@ namespace longbow::index {
 // and linkers; one at a time. Confined.
 class GraphSweeper {
  public:
-  GraphSweeper(Graph& graph, const LinkOptions& options) : graph_(graph), options_(options) {}
+  GraphSweeper(Graph& graph, const LinkOptions& options) : graph_(graph), linker_(options) {}
 
   // What happens is decided beforehand by `dead`: nodes without a row whose slots nobody else frees.
   void Sweep(std::span<const Slot> dead);
@@ -34,11 +34,9 @@ class GraphSweeper {
   void ReplaceEntries();
 
   Graph& graph_;
-  const LinkOptions options_;
+  GraphLinker linker_;
   std::vector<bool> dead_;  // by slot
   std::vector<Candidate> candidates_;
-  std::vector<float> point_;
-  Graph::EdgeScratch edge_;
   int64_t edges_replaced_ = 0;
 };
 

@@ -10,11 +10,20 @@ namespace {
 // Before the first measurement: on embeddings of 100 to 1,500 dimensions such walks do better.
 float AssumedRecall(uint32_t ef) { return 1 - 2.6f / static_cast<float>(ef); }
 
+// Of the misses allowed, how many are aimed at: the graph grows to twice the size before it is measured
+// again, and a sample errs.
+constexpr float kAim = 0.75f;
+
 }  // namespace
+
+void RecallCalibration::Restore(const std::array<float, 10>& recall, uint64_t nodes) {
+  for (size_t i = 0; i < kEf.size(); ++i) recall_[i].store(recall[i], std::memory_order_relaxed);
+  if (recall[0] > 0) due_at_.store(2 * nodes, std::memory_order_relaxed);
+}
 
 // Between two lengths, the share missed falls with a power of the length.
 uint32_t RecallCalibration::EfFor(float recall, uint32_t k) const {
-  const float missed = std::clamp(1 - recall, 1e-3f, 0.5f);
+  const float missed = std::clamp(kAim * (1 - recall), 1e-3f, 0.5f);
   float ef = static_cast<float>(kEf.back());
   float last_missed = 0;
   for (size_t i = 0; i < kEf.size(); ++i) {

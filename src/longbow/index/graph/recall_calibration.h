@@ -29,10 +29,12 @@ class RecallCalibration {
                RowOrdinal indexed_end);
   // Measured mean recall by kEf; 0 where nothing is known.
   float recall_at(size_t i) const { return recall_[i].load(std::memory_order_relaxed); }
+  // What was measured on a graph of `nodes` nodes that was saved since.
+  void Restore(const std::array<float, 10>& recall, uint64_t nodes);
   static constexpr std::array<uint32_t, 10> kEf{12, 16, 24, 32, 48, 64, 96, 128, 192, 320};
 
  private:
-  static constexpr uint32_t kQueries = 64;
+  static constexpr uint32_t kQueries = 128;
   static constexpr uint64_t kFirstNodes = 2048;
 
   std::array<std::atomic<float>, kEf.size()> recall_{};
