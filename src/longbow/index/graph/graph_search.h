@@ -16,7 +16,7 @@
 namespace longbow::index {
 
 // How many times as many nodes that pass a filtered walk visits for the same recall, by the share that is
-// selected; fitted to random selections of 100 k x 768 (docs/decisions/0004-filtered-walk.md).
+// selected; fitted to random selections of 100 k x 768 (docs/decisions/filtered-walk.md).
 inline float FilteredWidening(float share) { return std::max(1.0f, 0.55f * std::pow(share, -0.63f)); }
 
 // What a search through the graph works in. Confined to one search at a time.
