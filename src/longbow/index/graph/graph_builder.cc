@@ -270,7 +270,7 @@ Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
 
 int64_t GraphBuilder::bytes() const {
   const Graph* graph = this->graph();
-  return (graph != nullptr ? graph->bytes() : 0) + int64_t{appended_end()} * 8;
+  return (graph != nullptr ? graph->bytes() : 0) + int64_t{appended_end()} * RowChains::kBytesARow;
 }
 
 }  // namespace longbow::index

@@ -39,7 +39,7 @@ uint32_t GraphIndex::EfFor(const Effort& effort, uint32_t k) const {
 std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   std::vector<MethodCost> methods = FlatIndex(input_).Methods(shape);
   const Graph* graph = builder_.graph();
-  if (graph == nullptr || graph->size() < kLeastRowsForWalk) return methods;
+  if (graph == nullptr || graph->size() < kLeastRowsForWalk || shape.k > kMostK) return methods;
   const double share =
       shape.has_selection ? std::max(1.0, double(shape.selected)) / std::max(1.0, double(shape.rows)) : 1.0;
   const double hops = EfFor(shape.effort, shape.k) / share;

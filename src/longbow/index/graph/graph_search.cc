@@ -33,6 +33,11 @@ uint32_t GraphSearch::Widened(uint32_t ef) const {
 void GraphSearch::Answer(uint32_t query, uint32_t ef, SearchHits* hits) {
   const std::byte* const data = spec_.queries + query * spec_.query_stride;
   const uint32_t k = std::min(spec_.k[query], spec_.visibility.end);
+  if (k > kMostK) {
+    ScanAll(query, hits);
+    hits->offsets.push_back(static_cast<uint32_t>(hits->neighbors.size()));
+    return;
+  }
   scratch_.heap_.resize(k);
   TopK top(scratch_.heap_.data(), k, NeighborOrder(spec_.ties));
   bool complete = graph_ == nullptr || k == 0 || WalkAndRescore(data, Widened(ef), k, &top, &hits->work);

@@ -19,6 +19,9 @@ namespace longbow::index {
 // selected; fitted to random selections of 100 k x 768 (docs/decisions/filtered-walk.md).
 inline float FilteredWidening(float share) { return std::max(1.0f, 0.55f * std::pow(share, -0.63f)); }
 
+// For more a walk's sorted pool is slower than a scan.
+inline constexpr uint32_t kMostK = 4096;
+
 // What a search through the graph works in. Confined to one search at a time.
 class GraphScratch : public SearchScratch {
  private:

@@ -19,7 +19,10 @@ RowChains::Joined RowChains::Join(Graph& graph, Slot slot, RowOrdinal like, RowO
   NodeHeader& header = graph.header(slot);
   NodeLock lock(header);
   if (header.row.load(std::memory_order_relaxed) != like) return Joined::kStale;
-  next_.Set(row, next_.Get(like));
+  const RowOrdinal after = next_.Get(like);
+  next_.Set(row, after);
+  before_.Set(row, like);
+  if (after != kNoRow) before_.Set(after, row);
   next_.Set(like, row);
   slots_.Set(row, slot);
   return Joined::kJoined;
@@ -32,19 +35,14 @@ Slot RowChains::Erase(Graph* graph, RowOrdinal row) {
   if (slot == kNoSlot || slot == kErasedSlot) return kNoSlot;
   NodeHeader& header = graph->header(slot);
   NodeLock lock(header);
-  const RowOrdinal first = header.row.load(std::memory_order_relaxed);
-  const RowOrdinal next = next_.Get(row);
-  if (first == row) {
-    graph->SetRow(slot, next);
-    return next == kNoRow ? slot : kNoSlot;
+  const RowOrdinal before = before_.Get(row), next = next_.Get(row);
+  if (next != kNoRow) before_.Set(next, before);
+  if (before != kNoRow) {
+    next_.Set(before, next);
+    return kNoSlot;
   }
-  for (RowOrdinal before = first; before != kNoRow; before = next_.Get(before)) {
-    if (next_.Get(before) == row) {
-      next_.Set(before, next);
-      break;
-    }
-  }
-  return kNoSlot;
+  graph->SetRow(slot, next);
+  return next == kNoRow ? slot : kNoSlot;
 }
 
 }  // namespace longbow::index

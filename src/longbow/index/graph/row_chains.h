@@ -14,13 +14,18 @@ namespace longbow::index {
 // are never reused and a row taken out keeps its link, so a walk along it ends. Thread-safe.
 class RowChains {
  public:
+  static constexpr int64_t kBytesARow = sizeof(Slot) + 2 * sizeof(RowOrdinal);
+
   explicit RowChains(MemoryLedger* ledger)
-      : slots_(ledger, MemoryUse::kIndex, kNoSlot), next_(ledger, MemoryUse::kIndex, kNoRow) {}
+      : slots_(ledger, MemoryUse::kIndex, kNoSlot),
+        next_(ledger, MemoryUse::kIndex, kNoRow),
+        before_(ledger, MemoryUse::kIndex, kNoRow) {}
 
   // Before any of the rows below `end` is inserted or erased; one thread at a time.
   void Grow(uint64_t end) {
     slots_.Grow(end);
     next_.Grow(end);
+    before_.Grow(end);
   }
 
   RowOrdinal next(RowOrdinal row) const { return next_.Get(row); }
@@ -42,8 +47,9 @@ class RowChains {
   static constexpr size_t kStripes = 64;
   std::mutex& Stripe(RowOrdinal row) { return stripes_[row % kStripes]; }
 
-  ChunkedArray<Slot> slots_;       // by row, written under its stripe
-  ChunkedArray<RowOrdinal> next_;  // by row, written under its node's lock
+  ChunkedArray<Slot> slots_;         // by row, written under its stripe
+  ChunkedArray<RowOrdinal> next_;    // by row, written under its node's lock
+  ChunkedArray<RowOrdinal> before_;  // the same
   std::array<std::mutex, kStripes> stripes_;
 };
 
