@@ -12,6 +12,7 @@
 #include "longbow/index/graph/graph_linker.h"
 #include "longbow/index/graph/recall_calibration.h"
 #include "longbow/index/graph/row_chains.h"
+#include "longbow/index/graph/row_codes.h"
 #include "longbow/index/vector_index.h"
 
 namespace longbow::index {
@@ -37,6 +38,8 @@ class GraphBuilder {
 
   // Null until the first row is linked.
   Graph* graph() const { return graph_.load(std::memory_order_acquire); }
+  // Null until then, too.
+  const RowCodes* codes() const { return codes_.load(std::memory_order_acquire); }
   const RowChains& chains() const { return chains_; }
   const RecallCalibration& calibration() const { return calibration_; }
   int64_t erased_rows() const { return erased_.load(std::memory_order_relaxed); }
@@ -53,8 +56,9 @@ class GraphBuilder {
   Status Load(FileSystem* files, std::string_view directory);
 
  private:
-  static constexpr RowOrdinal kRowsAClaim = 16;  // a builder takes at a time
-  static constexpr RowOrdinal kRowsATurn = 64;   // before it queues up again behind others' work
+  static constexpr RowOrdinal kRowsAClaim = 16;    // a builder takes at a time
+  static constexpr RowOrdinal kRowsATurn = 64;     // before it queues up again behind others' work
+  static constexpr RowOrdinal kRowsToCode = 1024;  // at a time
   static constexpr int kMostBuilders = 8;
   static constexpr RowOrdinal kSampledRows = 1024;  // whose mean is the centre
   // Nodes are swept once this share of all is dead, and looked for that cannot be reached once so many are
@@ -76,6 +80,9 @@ class GraphBuilder {
 
   void StartBuilders();
   void BuildTurn();
+  bool CodingDue() const;
+  void CodeRows();
+  void MakeCodes();
   bool Claim(RowOrdinal* first, RowOrdinal* end);
   void Finish(RowOrdinal first, RowOrdinal end);
   std::unique_ptr<Bench> TakeBench();
@@ -96,6 +103,8 @@ class GraphBuilder {
   std::unique_ptr<GraphSpace> space_;  // made before graph_ is published
   std::unique_ptr<Graph> owned_graph_;
   std::atomic<Graph*> graph_{nullptr};
+  std::unique_ptr<RowCodes> owned_codes_;
+  std::atomic<RowCodes*> codes_{nullptr};
   std::atomic<RowOrdinal> appended_end_{0}, indexed_end_{0};
   std::atomic<uint64_t> linked_{0};
   std::atomic<uint64_t> linked_at_maintenance_{0};
@@ -105,6 +114,8 @@ class GraphBuilder {
   std::atomic<int> tasks_{0};  // posted or running
 
   std::mutex first_mutex_;  // serialises making the graph and linking its first nodes
+
+  std::mutex coding_mutex_;  // held by the one that codes rows
 
   mutable std::mutex mutex_;
   RowOrdinal claimed_end_ = 0;                   // guarded by mutex_

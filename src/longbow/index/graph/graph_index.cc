@@ -1,6 +1,7 @@
 #include "longbow/index/graph/graph_index.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "longbow/base/check.h"
 #include "longbow/index/flat/flat_index.h"
@@ -11,7 +12,7 @@
 namespace longbow::index {
 namespace {
 
-constexpr uint32_t kLeastRowsForWalk = 1000;  // below, a scan is as fast and exact
+constexpr uint32_t kLeastRowsForCodes = 512, kLeastRowsForWalk = 1000;  // below, a scan is as fast and exact
 // Where looking at much costs little, and a few rows measured say little about the next query.
 constexpr uint32_t kSmallGraph = 20000, kLeastEfWhenSmall = 128;
 // Measured with bench/graph_bench, rounded up.
@@ -19,6 +20,11 @@ constexpr double kNanosAQuery = 3000, kNanosAHop = 150, kNanosAHopByte = 0.15, k
                  kNanosAFilteredHop = 100;
 constexpr double kVisitsToStart = 32;
 constexpr double kLeastFilteredShare = 0.02;  // below, few nodes that pass have neighbours that pass
+
+constexpr double kNanosABlock = 20, kNanosABlockBit = 0.06, kNanosABlockByte = 0.012, kNanosAnExactRow = 5,
+                 kNanosAnExactByte = 0.05;
+// What a scan of codes is worth: more is asked for seldom, and then of the graph.
+constexpr float kMostRecallOfCodes = 0.985f;
 
 }  // namespace
 
@@ -36,9 +42,27 @@ uint32_t GraphIndex::EfFor(const Effort& effort, uint32_t k) const {
   return graph != nullptr && graph->size() < kSmallGraph ? std::max(ef, kLeastEfWhenSmall) : ef;
 }
 
+// Nanoseconds to scan the codes for one query.
+double GraphIndex::CodeScanNanos(const SearchShape& shape, const RowCodes& codes) const {
+  const double rows = std::max<double>(static_cast<double>(shape.rows), 1);
+  const double asked = shape.has_selection ? std::max<double>(1, static_cast<double>(shape.selected)) : rows;
+  const double blocks = std::min(rows / RowCodes::kRows, asked);
+  const double block = kNanosABlock + kNanosABlockBit * static_cast<double>(codes.bits() * codes.n()) +
+                       kNanosABlockByte * static_cast<double>(codes.block_bytes());
+  const double exact = std::min(asked, 4.0 * shape.k * (1 + std::log(std::max(1.0, asked / shape.k))));
+  return kNanosAQuery + rows / RowCodes::kRows + blocks * block +
+         exact * (kNanosAnExactRow + kNanosAnExactByte * static_cast<double>(input_.store->row_bytes()));
+}
+
 std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   std::vector<MethodCost> methods = FlatIndex(input_).Methods(shape);
   const Graph* graph = builder_.graph();
+  const RowCodes* codes = builder_.codes();
+  if (codes != nullptr && codes->coded_end() >= kLeastRowsForCodes &&
+      shape.effort.recall <= kMostRecallOfCodes) {
+    methods.push_back({Method::kCodeScan, shape.queries * CodeScanNanos(shape, *codes), false});
+    if (methods.back().nanos < methods.front().nanos) std::swap(methods.front(), methods.back());
+  }
   if (graph == nullptr || graph->size() < kLeastRowsForWalk || shape.k > kMostK) return methods;
   const double share =
       shape.has_selection ? std::max(1.0, double(shape.selected)) / std::max(1.0, double(shape.rows)) : 1.0;
@@ -70,15 +94,14 @@ Status GraphIndex::Search(const SearchSpec& spec, SearchScratch* scratch, Search
       FlatScan(input_.store, kernels_, spec, &mine->flat_).Run(hits);
       return Status::OK();
     case Method::kWalk:
+    case Method::kCodeScan:
     case Method::kFilteredWalk: {
       const RowOrdinal indexed_end = builder_.indexed_end();
-      GraphSearch search(builder_.graph(), builder_.chains(), indexed_end, *input_.store, kernels_, spec,
-                         mine);
+      GraphSearch search(builder_.graph(), builder_.codes(), builder_.chains(), indexed_end, *input_.store,
+                         kernels_, spec, mine);
       search.Run(hits, [&](uint32_t k) { return EfFor(spec.effort, k); });
       return Status::OK();
     }
-    case Method::kCodeScan:
-      break;
   }
   return InvalidArgument("graph index: no method ", MethodName(spec.method),
                          "; use one that Methods() offers");

@@ -39,6 +39,7 @@ class GraphIndex : public VectorIndex {
  private:
   // Nodes that a query visits.
   uint32_t EfFor(const Effort& effort, uint32_t k) const;
+  double CodeScanNanos(const SearchShape& shape, const RowCodes& codes) const;
 
   const IndexInput input_;
   const distance::KernelSet& kernels_;

@@ -40,9 +40,10 @@ void GraphSearch::Answer(uint32_t query, uint32_t ef, SearchHits* hits) {
   }
   scratch_.heap_.resize(k);
   TopK top(scratch_.heap_.data(), k, NeighborOrder(spec_.ties));
-  bool complete = graph_ == nullptr || k == 0 || WalkAndRescore(data, Widened(ef), k, &top, &hits->work);
-  complete = complete && scratch_.tail_.Run(store_, kernels_, spec_, data,
-                                            graph_ != nullptr ? indexed_end_ : 0, &top, &hits->work);
+  const bool walk = graph_ != nullptr && spec_.method != Method::kCodeScan;
+  if (graph_ != nullptr) PlaceQuery(data);
+  bool complete = !walk || k == 0 || WalkAndRescore(data, Widened(ef), k, &top, &hits->work);
+  complete = complete && ScanFrom(data, walk ? indexed_end_ : 0, &top, &hits->work);
   partial_ = partial_ || !complete;
   if (complete && top.size() < k) {
     ScanAll(query, hits);
@@ -54,18 +55,37 @@ void GraphSearch::Answer(uint32_t query, uint32_t ef, SearchHits* hits) {
   hits->offsets.push_back(static_cast<uint32_t>(hits->neighbors.size()));
 }
 
-// Looks harder while few of the nearest nodes are wanted: the answer is among those further away.
-bool GraphSearch::WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top,
-                                 SearchWork* work) {
+void GraphSearch::PlaceQuery(const std::byte* query) {
   const GraphSpace& space = graph_->space();
   scratch_.vector_.resize(space.scratch_doubles());
   scratch_.point_.resize(space.n());
-  const GraphSpace::Scale scale = space.PlaceQuery(query, scratch_.vector_.data(), scratch_.point_.data());
+  scale_ = space.PlaceQuery(query, scratch_.vector_.data(), scratch_.point_.data());
+}
+
+// Whole blocks by their codes, the rows before and behind at full precision.
+bool GraphSearch::ScanFrom(const std::byte* query, RowOrdinal first, TopK* top, SearchWork* work) {
+  const RowOrdinal rows_end = spec_.visibility.end;
+  const RowOrdinal blocks_first = (first + RowCodes::kRows - 1) / RowCodes::kRows * RowCodes::kRows;
+  const RowOrdinal blocks_end =
+      codes_ == nullptr ? 0 : std::min(codes_->coded_end(), rows_end / RowCodes::kRows * RowCodes::kRows);
+  if (graph_ == nullptr || blocks_end <= blocks_first) {
+    return scratch_.tail_.Run(store_, kernels_, spec_, query, first, rows_end, top, work);
+  }
+  scratch_.codes_.Aim(*codes_, graph_->space(), scratch_.point_.data());
+  return scratch_.tail_.Run(store_, kernels_, spec_, query, first, blocks_first, top, work) &&
+         scratch_.tail_.Run(store_, kernels_, spec_, query, blocks_end, rows_end, top, work) &&
+         scratch_.codes_.Run(*codes_, graph_->space(), scale_, store_, kernels_, spec_, query, blocks_first,
+                             blocks_end, top, work);
+}
+
+// Looks harder while few of the nearest nodes are wanted: the answer is among those further away.
+bool GraphSearch::WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top,
+                                 SearchWork* work) {
   scratch_.walk_.Aim(*graph_, scratch_.point_.data(), GraphWalk::Order::kMetric);
   for (;; ef *= kWiden) {
     const bool complete = Walk(ef, work);
     scratch_.walk_.SortVisited();
-    if (!Rescore(query, scale, k, top, work) || !complete) return false;
+    if (!Rescore(query, k, top, work) || !complete) return false;
     const float expected = spec_.method == Method::kFilteredWalk ? 1 : share_;
     const bool enough = static_cast<float>(passed_ * kWiden * 2) > expected * static_cast<float>(judged_) &&
                         top->size() >= std::min<size_t>(k, judged_);
@@ -99,13 +119,12 @@ uint32_t GraphSearch::Wanted(RowOrdinal first) const {
 }
 
 // Nearest first, until what is left cannot be among the k any more.
-bool GraphSearch::Rescore(const std::byte* query, GraphSpace::Scale scale, uint32_t k, TopK* top,
-                          SearchWork* work) {
+bool GraphSearch::Rescore(const std::byte* query, uint32_t k, TopK* top, SearchWork* work) {
   scratch_.rows_.clear();
   judged_ = passed_ = 0;
   for (const Candidate& c : scratch_.walk_.visited()) {
     if (top->size() == k) {
-      const float bound = scale.shift + scale.stretch * top->threshold();
+      const float bound = scale_.shift + scale_.stretch * top->threshold();
       if (c.distance - scratch_.walk_.Slack(c.distance) > bound) break;
     }
     const RowOrdinal first = graph_->header(c.slot).row.load(std::memory_order_acquire);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "longbow/index/flat/flat_scan.h"
+#include "longbow/index/graph/code_scan.h"
 #include "longbow/index/graph/graph.h"
 #include "longbow/index/graph/graph_walk.h"
 #include "longbow/index/graph/row_chains.h"
@@ -36,18 +37,22 @@ class GraphScratch : public SearchScratch {
   std::vector<RowOrdinal> rows_;
   std::vector<const std::byte*> rows_at_;
   std::vector<float> distances_;
+  CodeScan codes_;
   TailScan tail_;
   FlatScratch flat_;
   SearchHits flat_hits_;
 };
 
-// Walks, takes the exact distances of what the walk found nearest, scans the rows beyond the graph, and when
-// that is less than k, scans all. Confined.
+// Walks (or scans the codes of all rows), takes the exact distances of what was found nearest, scans the rows
+// beyond, by their codes as far as there are any, and when that is less than k, scans all. Confined.
 class GraphSearch {
  public:
-  GraphSearch(const Graph* graph, const RowChains& chains, RowOrdinal indexed_end, const VectorStore& store,
-              const distance::KernelSet& kernels, const SearchSpec& spec, GraphScratch* scratch)
+  // `codes` may be null.
+  GraphSearch(const Graph* graph, const RowCodes* codes, const RowChains& chains, RowOrdinal indexed_end,
+              const VectorStore& store, const distance::KernelSet& kernels, const SearchSpec& spec,
+              GraphScratch* scratch)
       : graph_(graph),
+        codes_(codes),
         chains_(chains),
         indexed_end_(indexed_end),
         store_(store),
@@ -69,20 +74,24 @@ class GraphSearch {
   void MeasureSelection();
   uint32_t Widened(uint32_t ef) const;
   void Answer(uint32_t query, uint32_t ef, SearchHits* hits);
+  void PlaceQuery(const std::byte* query);
   bool WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top, SearchWork* work);
+  bool ScanFrom(const std::byte* query, RowOrdinal first, TopK* top, SearchWork* work);
   bool Walk(uint32_t ef, SearchWork* work);
-  bool Rescore(const std::byte* query, GraphSpace::Scale scale, uint32_t k, TopK* top, SearchWork* work);
+  bool Rescore(const std::byte* query, uint32_t k, TopK* top, SearchWork* work);
   bool TakeBatch(const std::byte* query, TopK* top, SearchWork* work);
   uint32_t Wanted(RowOrdinal first) const;
   void ScanAll(uint32_t query, SearchHits* hits);
 
   const Graph* const graph_;
+  const RowCodes* const codes_;
   const RowChains& chains_;
   const RowOrdinal indexed_end_;
   const VectorStore& store_;
   const distance::KernelSet& kernels_;
   const SearchSpec& spec_;
   GraphScratch& scratch_;
+  GraphSpace::Scale scale_;           // of the query placed last
   uint32_t judged_ = 0, passed_ = 0;  // nodes of the last rescore, and those with a wanted row
   float share_ = 1;                   // of the rows that is selected
   bool partial_ = false;

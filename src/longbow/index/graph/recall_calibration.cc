@@ -66,7 +66,7 @@ void RecallCalibration::Observe(const Graph& graph, const RowChains& chains, con
   if (exact_.neighbors.size() < kK) return;
   const float farthest = exact_.neighbors.back().distance;
   for (size_t i = 0; i < kEf.size(); ++i) {
-    GraphSearch(&graph, chains, indexed_end, *input.store, kernels, spec, &scratch_)
+    GraphSearch(&graph, nullptr, chains, indexed_end, *input.store, kernels, spec, &scratch_)
         .Run(&hits_, [&](uint32_t) { return kEf[i]; });
     for (const Neighbor& n : hits_.neighbors) found_[i] += n.distance <= farthest;
   }

@@ -1,18 +1,22 @@
 #include "longbow/index/graph/tail_scan.h"
 
+#include <algorithm>
+
 namespace longbow::index {
 
 bool TailScan::Run(const VectorStore& store, const distance::KernelSet& kernels, const SearchSpec& spec,
-                   const std::byte* query, RowOrdinal first, TopK* top, SearchWork* work) {
+                   const std::byte* query, RowOrdinal first, RowOrdinal end, TopK* top, SearchWork* work) {
   WantedRows wanted(&store, spec.visibility, spec.selection);
   constexpr RowOrdinal kBlockMask = WantedRows::kRows - 1;
   bool budget_left = true;
-  for (uint64_t block = first & ~kBlockMask; block < wanted.end(); block += WantedRows::kRows) {
+  end = std::min(end, wanted.end());
+  if (first >= end) return true;
+  for (uint64_t block = first & ~kBlockMask; block < end; block += WantedRows::kRows) {
     if (wanted.Load(static_cast<RowOrdinal>(block)) == 0) continue;
     rows_.clear();
     rows_at_.clear();
     wanted.ForEach([&](RowOrdinal row) {
-      if (row < first) return;
+      if (row < first || row >= end) return;
       rows_.push_back(row);
       rows_at_.push_back(store.Row(row));
     });

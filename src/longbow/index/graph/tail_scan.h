@@ -9,12 +9,12 @@
 
 namespace longbow::index {
 
-// Offers every wanted row of [first, visibility.end) to `top`, at full precision. False when the budget ended
-// before. Confined; keeps its memory.
+// Offers every wanted row of [first, end) to `top`, at full precision. False when the budget ended before.
+// Confined; keeps its memory.
 class TailScan {
  public:
   bool Run(const VectorStore& store, const distance::KernelSet& kernels, const SearchSpec& spec,
-           const std::byte* query, RowOrdinal first, TopK* top, SearchWork* work);
+           const std::byte* query, RowOrdinal first, RowOrdinal end, TopK* top, SearchWork* work);
 
  private:
   std::vector<RowOrdinal> rows_;
