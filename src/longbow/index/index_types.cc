@@ -2,6 +2,7 @@
 #include <string>
 
 #include "longbow/index/flat/flat_index.h"
+#include "longbow/index/graph/graph_index.h"
 #include "longbow/index/vector_index.h"
 
 namespace longbow::index {
@@ -9,6 +10,7 @@ namespace {
 
 constexpr IndexType kIndexTypes[] = {
     {"flat", &MakeFlatIndex},
+    {"graph", &MakeGraphIndex},
 };
 
 }  // namespace

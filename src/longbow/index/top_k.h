@@ -65,6 +65,10 @@ class TopK {
     return size;
   }
   size_t size() const { return size_; }
+  void Clear() {
+    size_ = 0;
+    if (k_ > 0) threshold_ = std::numeric_limits<float>::infinity();
+  }
 
  private:
   static constexpr size_t kGroup = 16;

@@ -1,0 +1,241 @@
+// The kernels that are the same for every instruction set, on vectors of 16 lanes that the compiler maps to
+// what the file's flags allow; sums are taken in one order, so all levels agree to the last bit. Included
+// inside an instruction set's unnamed namespace, after its
+//   int32_t Dot(const int8_t* a, const int8_t* b, int32_t sum_b, size_t n)
+//   void AddBlockSums(const uint8_t* plane, const uint8_t* entries, size_t n, float weight, float* sums)
+// the latter adding weight * (sum of entries chosen by each code) to kBlock sums.
+
+typedef float Float16 __attribute__((vector_size(64)));
+typedef float Float16Unaligned __attribute__((vector_size(64), aligned(4)));
+typedef int32_t Int16 __attribute__((vector_size(64)));
+
+LONGBOW_CODE_INLINE Float16 Load(const float* p) { return *reinterpret_cast<const Float16Unaligned*>(p); }
+LONGBOW_CODE_INLINE void Store(float* p, Float16 x) { *reinterpret_cast<Float16Unaligned*>(p) = x; }
+LONGBOW_CODE_INLINE Float16 All(float x) { return Float16{} + x; }
+LONGBOW_CODE_INLINE Float16 Abs(Float16 x) {
+  return reinterpret_cast<Float16>(reinterpret_cast<Int16>(x) & 0x7fffffff);
+}
+LONGBOW_CODE_INLINE float Sum(Float16 x) {
+  float s = 0;
+  for (int i = 0; i < 16; ++i) s += x[i];
+  return s;
+}
+LONGBOW_CODE_INLINE float Largest(Float16 x) {
+  float m = x[0];
+  for (int i = 1; i < 16; ++i) m = x[i] > m ? x[i] : m;
+  return m;
+}
+LONGBOW_CODE_INLINE Float16 Max(Float16 a, Float16 b) { return a > b ? a : b; }
+
+template <int kHalf>
+LONGBOW_CODE_INLINE Float16 ButterflyInLanes(Float16 x) {
+  Int16 partner;
+  Float16 sign;
+  for (int i = 0; i < 16; ++i) partner[i] = i ^ kHalf, sign[i] = (i & kHalf) != 0 ? -1.0f : 1.0f;
+  return __builtin_shuffle(x, partner) + x * sign;
+}
+
+void Hadamard(float* x, size_t n) {
+  const float scale = 1.0f / __builtin_sqrtf(static_cast<float>(n));
+  for (size_t i = 0; i < n; i += 16) {
+    Float16 v = Load(x + i);
+    v = ButterflyInLanes<8>(ButterflyInLanes<4>(ButterflyInLanes<2>(ButterflyInLanes<1>(v))));
+    Store(x + i, v * scale);
+  }
+  size_t half = 16;
+  for (; half * 4 <= n; half *= 4) {  // two levels a pass
+    for (size_t i = 0; i < n; i += 4 * half) {
+      for (size_t j = i; j < i + half; j += 16) {
+        const Float16 a = Load(x + j), b = Load(x + j + half), c = Load(x + j + 2 * half),
+                      d = Load(x + j + 3 * half);
+        const Float16 ab = a + b, ba = a - b, cd = c + d, dc = c - d;
+        Store(x + j, ab + cd), Store(x + j + half, ba + dc);
+        Store(x + j + 2 * half, ab - cd), Store(x + j + 3 * half, ba - dc);
+      }
+    }
+  }
+  for (; half < n; half *= 2) {
+    for (size_t i = 0; i < n; i += 2 * half) {
+      for (size_t j = i; j < i + half; j += 16) {
+        const Float16 a = Load(x + j), b = Load(x + j + half);
+        Store(x + j, a + b), Store(x + j + half, a - b);
+      }
+    }
+  }
+}
+
+void Multiply(float* a, const float* b, size_t n) {
+  for (size_t i = 0; i < n; i += 16) Store(a + i, Load(a + i) * Load(b + i));
+}
+
+// To the nearest, ties to even, for |x| < 2^22: the sum has no room for a fraction.
+LONGBOW_CODE_INLINE float Round(float x) {
+  constexpr float kNoFraction = 12582912.0f;  // 1.5 * 2^23
+  return (x + kNoFraction) - kNoFraction;
+}
+
+Sq8 Encode(const float* x, size_t n, int8_t* code) {
+  Float16 largest{};
+  for (size_t i = 0; i < n; i += 16) largest = Max(Abs(Load(x + i)), largest);
+  Sq8 sq8;
+  const float most = Largest(largest);
+  sq8.scale = most > 0 ? most / 127.0f : 1.0f;
+  const float inverse = most > 0 ? 127.0f / most : 0.0f;
+  int32_t sum = 0, squares = 0;
+  for (size_t i = 0; i < n; ++i) {
+    const int32_t c = static_cast<int32_t>(Round(x[i] * inverse));
+    code[i] = static_cast<int8_t>(c);
+    sum += c;
+    squares += c * c;
+  }
+  sq8.sum = sum;
+  sq8.square = sq8.scale * sq8.scale * static_cast<float>(squares);
+  return sq8;
+}
+
+void Decode(const int8_t* code, float scale, size_t n, float* out) {
+  for (size_t i = 0; i < n; ++i) out[i] = scale * static_cast<float>(code[i]);
+}
+
+// Groups of 16 dimensions are four tables t0..t3 of 4 dimensions. A group's entries lie as t0 t0 t1 t1 | t2
+// t2 t3 t3, 16 each; its codes as 32 bytes with t0 in the low and t2 in the high half, then 32 with t1 and
+// t3.
+LONGBOW_CODE_INLINE size_t EntriesAt(size_t table) {
+  return table / 4 * 128 + (table & 2) * 32 + (table & 1) * 32;
+}
+
+NeighborTable MakeTable(const float* query, size_t n, uint8_t* entries) {
+  Float16 sign[4];
+  for (int c = 0; c < 16; ++c) {
+    for (int b = 0; b < 4; ++b) sign[b][c] = (c >> b & 1) != 0 ? 1.0f : -1.0f;
+  }
+  float most = 0, all = 0;
+  for (size_t i = 0; i < n; i += 4) {
+    float reach = 0;
+    for (size_t j = i; j < i + 4; ++j) reach += __builtin_fabsf(query[j]);
+    most = reach > most ? reach : most;
+    all += reach;
+  }
+  NeighborTable table;
+  table.entries = entries;
+  table.step = most > 0 ? 2 * most / 255.0f : 1.0f;
+  table.offset = -all;
+  const float inverse = 1.0f / table.step;
+  for (size_t i = 0; i < n; i += 4) {
+    const float* v = query + i;
+    const float reach =
+        __builtin_fabsf(v[0]) + __builtin_fabsf(v[1]) + __builtin_fabsf(v[2]) + __builtin_fabsf(v[3]);
+    const Float16 x =
+        ((sign[0] * v[0] + sign[1] * v[1]) + (sign[2] * v[2] + sign[3] * v[3]) + reach) * inverse + 0.5f;
+    uint8_t* at = entries + EntriesAt(i / 4);
+    for (int c = 0; c < 16; ++c) at[c] = static_cast<uint8_t>(static_cast<int32_t>(x[c]));
+    __builtin_memcpy(at + 16, at, 16);
+  }
+  return table;
+}
+
+// One bit of each of four levels, as a number of four bits.
+LONGBOW_CODE_INLINE uint32_t Gather4(const uint8_t* levels, uint32_t bit) {
+  uint32_t four;
+  __builtin_memcpy(&four, levels, 4);
+  return ((four >> bit & 0x01010101u) * 0x01020408u) >> 24 & 15;
+}
+
+LONGBOW_CODE_INLINE void WritePlanes(const uint8_t* levels, size_t n, uint32_t bits, uint32_t position,
+                                     uint8_t* block) {
+  for (uint32_t bit = 0; bit < bits; ++bit, block += BlockBytes(n, 1)) {
+    for (size_t group = 0; group < n / 16; ++group) {
+      const uint8_t* four = levels + group * 16;
+      uint8_t* at = block + group * 64 + position;
+      at[0] = static_cast<uint8_t>(Gather4(four, bit) | Gather4(four + 8, bit) << 4);
+      at[32] = static_cast<uint8_t>(Gather4(four + 4, bit) | Gather4(four + 12, bit) << 4);
+    }
+  }
+}
+
+// <r, code> / |code| for levels of width `step`: how well such a code points where r does, squared.
+LONGBOW_CODE_INLINE float Alignment(const float* from, const float* to, size_t n, float step, float reach) {
+  const float inverse = 1.0f / step;
+  Float16 along{}, square{};
+  for (size_t i = 0; i < n; i += 16) {
+    const Float16 r = Load(to + i) - Load(from + i);
+    Float16 level;
+    for (int j = 0; j < 16; ++j) level[j] = Round(r[j] * inverse - 0.5f) + 0.5f;
+    level = level > reach ? All(reach) : level;
+    level = level < -reach ? All(-reach) : level;
+    along += level * r;
+    square += level * level;
+  }
+  const float a = Sum(along);
+  return a * a / Sum(square);
+}
+
+// Widths of a level, in units of the difference's deviation, around the best one for a normal distribution.
+inline constexpr float kLevelWidths[kMaxBits + 1][3] = {
+    {}, {}, {0.9f, 1.0f, 1.1f}, {0.49f, 0.586f, 0.68f}, {0.28f, 0.335f, 0.39f}};
+
+NeighborFactors EncodeNeighbor(const float* from, const float* to, size_t n, uint32_t bits, uint32_t position,
+                               uint8_t* block, uint8_t* levels) {
+  Float16 squares{};
+  for (size_t i = 0; i < n; i += 16) {
+    const Float16 r = Load(to + i) - Load(from + i);
+    squares += r * r;
+  }
+  NeighborFactors factors;
+  factors.square = Sum(squares);
+  const float reach = static_cast<float>((1u << bits) - 1) * 0.5f;
+  float step = 1;
+  if (bits > 1) {
+    const float deviation = __builtin_sqrtf(factors.square / static_cast<float>(n)) + 1e-30f;
+    float best = -1;
+    for (float width : kLevelWidths[bits]) {
+      const float aligned = Alignment(from, to, n, width * deviation, reach);
+      if (aligned > best) best = aligned, step = width * deviation;
+    }
+  }
+  // The code counts in half levels, so that a plane adds +-2^bit for each dimension.
+  const float inverse = bits > 1 ? 1.0f / step : 1e30f;
+  Float16 along{}, of_from{};
+  for (size_t i = 0; i < n; i += 16) {
+    const Float16 f = Load(from + i);
+    const Float16 r = Load(to + i) - f;
+    Float16 level;
+    if (bits == 1) {
+      level = r < 0.0f ? All(-0.5f) : All(0.5f);
+    } else {
+      for (int j = 0; j < 16; ++j) level[j] = Round(r[j] * inverse - 0.5f) + 0.5f;
+      level = level > reach ? All(reach) : level;
+      level = level < -reach ? All(-reach) : level;
+    }
+    const Float16 code = level + level;
+    along += code * r;
+    of_from += code * f;
+    const Float16 number = level + reach;
+    for (int j = 0; j < 16; ++j)
+      levels[i + static_cast<size_t>(j)] = static_cast<uint8_t>(static_cast<int32_t>(number[j]));
+  }
+  WritePlanes(levels, n, bits, position, block);
+  const float length = Sum(along);
+  const float stretch = length > 0 ? factors.square / length : 0;  // |r|^2 / <code, r>
+  factors.constant = factors.square + 2 * stretch * Sum(of_from);
+  factors.slope = -2 * stretch;
+  return factors;
+}
+
+void Estimate(const uint8_t* block, uint32_t bits, size_t n, const NeighborTable& table, float base,
+              const float* constants, const float* slopes, float* out) {
+  alignas(64) float sums[kBlock] = {};
+  float weight = 1;
+  for (uint32_t bit = 0; bit < bits; ++bit, weight *= 2) {
+    AddBlockSums(block + bit * BlockBytes(n, 1), table.entries, n, weight, sums);
+  }
+  const float offset = table.offset * (weight - 1);
+  for (size_t i = 0; i < kBlock; i += 16) {
+    const Float16 product = Load(sums + i) * table.step + offset;
+    Store(out + i, Load(slopes + i) * product + (Load(constants + i) + base));
+  }
+}
+
+constexpr CodeKernels StampKernels(std::string_view name) {
+  return {name, &Hadamard, &Multiply, &Encode, &Decode, &Dot, &MakeTable, &EncodeNeighbor, &Estimate};
+}

@@ -1,0 +1,84 @@
+// What codes are made of and scored with, as fast as the machine can, chosen once. Lengths `n` are padded
+// dimensions: multiples of kDimStep. Memory of codes may change while it is read (graph nodes under a
+// sequence lock): a kernel then gives some number, and touches nothing outside.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace longbow::codec {
+
+inline constexpr size_t kDimStep = 64;
+inline constexpr size_t kBlock = 32;  // neighbours scored at once
+inline constexpr uint32_t kMaxBits = 4;
+
+inline constexpr size_t PaddedDim(size_t dim) { return (dim + kDimStep - 1) / kDimStep * kDimStep; }
+// Of the codes of kBlock neighbours.
+inline constexpr size_t BlockBytes(size_t n, uint32_t bits) { return bits * n * kBlock / 8; }
+// Of a query's table for them.
+inline constexpr size_t TableBytes(size_t n) { return n * 8; }
+
+// A vector in 8 bits a dimension: x ~ scale * code. Everything later is said of the decoded vector, so that
+// distances between codes are a metric.
+struct Sq8 {
+  float scale = 0;
+  int32_t sum = 0;   // of the code
+  float square = 0;  // |decoded|^2
+};
+
+// A query as neighbour codes want it: for each 4 dimensions the 16 signed sums, in 8 bits.
+struct NeighborTable {
+  const uint8_t* entries = nullptr;
+  float step = 0, offset = 0;  // signed sum ~ step * entry + offset, offset that of all entries together
+};
+
+// With r = u - v, estimate |q - u|^2 = |q - v|^2 + constant + slope * <q, code of r>  (RaBitQ, arXiv
+// 2405.12497, section 3, with the edge's start as the centroid: arXiv 2411.12229). The code's part of <v, r>
+// is in the constant, so a query has one table for all nodes.
+struct NeighborFactors {
+  float constant = 0, slope = 0;
+  float square = 0;  // |r|^2
+};
+
+struct CodeKernels {
+  std::string_view name;
+
+  // The orthonormal Walsh-Hadamard transform in place; n is a power of two, at least kDimStep.
+  void (*hadamard)(float* x, size_t n);
+  // a[i] *= b[i]
+  void (*multiply)(float* a, const float* b, size_t n);
+
+  Sq8 (*encode)(const float* x, size_t n, int8_t* code);
+  void (*decode)(const int8_t* code, float scale, size_t n, float* out);
+  // The product of two codes; sum_b is the sum of b's.
+  int32_t (*dot)(const int8_t* a, const int8_t* b, int32_t sum_b, size_t n);
+
+  // Entries go to `entries`, TableBytes(n) of them, aligned to 64 bytes.
+  NeighborTable (*make_table)(const float* query, size_t n, uint8_t* entries);
+  // Writes the code of `to` as seen from `from` at place `position` of a block. `levels` is scratch of n
+  // bytes.
+  NeighborFactors (*encode_neighbor)(const float* from, const float* to, size_t n, uint32_t bits,
+                                     uint32_t position, uint8_t* block, uint8_t* levels);
+  // out[i] = base + constants[i] + slopes[i] * <query, code i>, for the kBlock codes of a block.
+  void (*estimate)(const uint8_t* block, uint32_t bits, size_t n, const NeighborTable& table, float base,
+                   const float* constants, const float* slopes, float* out);
+};
+
+// The best this build has code for and this machine can run.
+const CodeKernels& BestCodeKernels();
+// All that this machine can run, scalar first; for tests.
+struct CodeKernelList {
+  const CodeKernels* const* begin_;
+  size_t count;
+  const CodeKernels* const* begin() const { return begin_; }
+  const CodeKernels* const* end() const { return begin_ + count; }
+};
+CodeKernelList RunnableCodeKernels();
+
+// |a - b|^2 of two decoded vectors.
+inline float SquaredDistance(const Sq8& a, const Sq8& b, int32_t dot) {
+  return a.square + b.square - 2 * a.scale * b.scale * static_cast<float>(dot);
+}
+
+}  // namespace longbow::codec

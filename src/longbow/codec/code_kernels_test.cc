@@ -1,0 +1,172 @@
+#include "longbow/codec/code_kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace longbow::codec {
+namespace {
+
+constexpr size_t kDims[] = {64, 128, 192, 256, 384, 768, 1024, 1088, 1536, 3072, 32768};
+
+class CodeKernelsTest : public testing::Test {
+ protected:
+  std::vector<float> Normal(size_t n) {
+    std::vector<float> x(n);
+    for (float& v : x) v = normal_(random_);
+    return x;
+  }
+  const uint64_t seed_ = std::random_device{}();
+  testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
+  std::mt19937_64 random_{seed_};
+  std::normal_distribution<float> normal_;
+};
+
+TEST_F(CodeKernelsTest, TheTransformIsItsOwnInverseAndKeepsLengths) {
+  for (const CodeKernels* k : RunnableCodeKernels()) {
+    for (size_t n = 64; n <= 32768; n *= 2) {
+      const auto x = Normal(n);
+      auto y = x;
+      k->hadamard(y.data(), n);
+      double before = 0, after = 0;
+      for (size_t i = 0; i < n; ++i) before += x[i] * x[i], after += y[i] * y[i];
+      EXPECT_NEAR(after / before, 1, 1e-5) << k->name << " " << n;
+      EXPECT_GT(std::abs(y[3] - x[3]) + std::abs(y[40] - x[40]), 1e-4);
+      k->hadamard(y.data(), n);
+      for (size_t i = 0; i < n; ++i) ASSERT_NEAR(x[i], y[i], 1e-4) << k->name << " " << n << " at " << i;
+    }
+  }
+}
+
+TEST_F(CodeKernelsTest, TheTransformOfAUnitVectorHasEqualCoordinates) {
+  for (const CodeKernels* k : RunnableCodeKernels()) {
+    std::vector<float> x(128);
+    x[77] = 1;
+    k->hadamard(x.data(), 128);
+    for (size_t i = 0; i < 128; ++i) {
+      const float sign = std::popcount(i & 77) % 2 == 0 ? 1 : -1;
+      ASSERT_NEAR(x[i], sign / std::sqrt(128.0f), 1e-6) << k->name;
+    }
+  }
+}
+
+TEST_F(CodeKernelsTest, CodesAreNearWhatTheyStandForAndTheirFactorsTrue) {
+  for (const CodeKernels* k : RunnableCodeKernels()) {
+    for (size_t n : kDims) {
+      const auto x = Normal(n);
+      std::vector<int8_t> code(n);
+      std::vector<float> decoded(n);
+      const Sq8 sq8 = k->encode(x.data(), n, code.data());
+      k->decode(code.data(), sq8.scale, n, decoded.data());
+      double square = 0;
+      int32_t sum = 0;
+      for (size_t i = 0; i < n; ++i) {
+        ASSERT_NEAR(decoded[i], x[i], sq8.scale * 0.501) << k->name;
+        square += double{decoded[i]} * decoded[i];
+        sum += code[i];
+      }
+      EXPECT_EQ(sum, sq8.sum);
+      EXPECT_NEAR(sq8.square / square, 1, 1e-5);
+      // A vector of zeros has a code, too.
+      const std::vector<float> zero(n);
+      EXPECT_EQ(k->encode(zero.data(), n, code.data()).square, 0);
+    }
+  }
+}
+
+TEST_F(CodeKernelsTest, ProductsOfCodesAreExact) {
+  for (const CodeKernels* k : RunnableCodeKernels()) {
+    for (size_t n : kDims) {
+      std::vector<int8_t> a(n), b(n);
+      int32_t sum_b = 0, expected = 0;
+      for (size_t i = 0; i < n; ++i) {
+        a[i] = static_cast<int8_t>(static_cast<int>(random_() % 255) - 127);
+        b[i] = static_cast<int8_t>(static_cast<int>(random_() % 255) - 127);
+        if (random_() % 3 == 0) a[i] = b[i] = 127;
+        sum_b += b[i], expected += a[i] * b[i];
+      }
+      EXPECT_EQ(k->dot(a.data(), b.data(), sum_b, n), expected) << k->name << " " << n;
+    }
+  }
+}
+
+// Every level writes the same bytes and numbers as the scalar one: a file may move between machines.
+TEST_F(CodeKernelsTest, AllLevelsAgreeToTheLastBit) {
+  const CodeKernels& scalar = **RunnableCodeKernels().begin();
+  for (const CodeKernels* k : RunnableCodeKernels()) {
+    for (size_t n : kDims) {
+      const auto q = Normal(n), from = Normal(n);
+      std::vector<uint8_t> table(TableBytes(n)), table2(TableBytes(n)), levels(n);
+      const NeighborTable t = scalar.make_table(q.data(), n, table.data());
+      const NeighborTable t2 = k->make_table(q.data(), n, table2.data());
+      ASSERT_EQ(table, table2) << k->name << " " << n;
+      ASSERT_EQ(t.step, t2.step);
+      ASSERT_EQ(t.offset, t2.offset);
+      for (uint32_t bits = 1; bits <= kMaxBits; ++bits) {
+        std::vector<uint8_t> block(BlockBytes(n, bits)), block2(BlockBytes(n, bits));
+        float constants[kBlock], slopes[kBlock], out[kBlock], out2[kBlock];
+        for (uint32_t i = 0; i < kBlock; ++i) {
+          const auto to = Normal(n);
+          const auto f =
+              scalar.encode_neighbor(from.data(), to.data(), n, bits, i, block.data(), levels.data());
+          const auto g = k->encode_neighbor(from.data(), to.data(), n, bits, i, block2.data(), levels.data());
+          ASSERT_EQ(f.constant, g.constant) << k->name << " " << n << " " << bits;
+          ASSERT_EQ(f.slope, g.slope);
+          ASSERT_EQ(f.square, g.square);
+          constants[i] = f.constant, slopes[i] = f.slope;
+        }
+        ASSERT_EQ(block, block2) << k->name << " " << n << " " << bits;
+        scalar.estimate(block.data(), bits, n, t, 3.0f, constants, slopes, out);
+        k->estimate(block.data(), bits, n, t, 3.0f, constants, slopes, out2);
+        for (uint32_t i = 0; i < kBlock; ++i)
+          ASSERT_EQ(out[i], out2[i]) << k->name << " " << n << " " << bits;
+      }
+    }
+  }
+}
+
+// The estimate's error falls with the root of the dimension and with each bit as RaBitQ's does.
+TEST_F(CodeKernelsTest, EstimatesAreUnbiasedAndAsNearAsTheirBitsAllow) {
+  const CodeKernels& k = BestCodeKernels();
+  const float allowed[kMaxBits + 1] = {0, 1.0f, 0.5f, 0.28f,
+                                       0.17f};  // deviation of <q - v, r> in |q - v||r|/sqrt(n)
+  for (size_t n : {128u, 768u, 1536u}) {
+    for (uint32_t bits = 1; bits <= kMaxBits; ++bits) {
+      std::vector<uint8_t> table(TableBytes(n)), block(BlockBytes(n, bits)), levels(n);
+      double error = 0, error2 = 0;
+      int count = 0;
+      for (int round = 0; round < 10; ++round) {
+        const auto q = Normal(n), v = Normal(n);
+        const NeighborTable t = k.make_table(q.data(), n, table.data());
+        float constants[kBlock], slopes[kBlock], out[kBlock], expected[kBlock];
+        float base = 0;
+        for (size_t i = 0; i < n; ++i) base += (q[i] - v[i]) * (q[i] - v[i]);
+        double lengths[kBlock];
+        for (uint32_t j = 0; j < kBlock; ++j) {
+          auto u = Normal(n);
+          for (size_t i = 0; i < n; ++i) u[i] = v[i] + 0.5f * u[i] + 0.2f * (q[i] - v[i]);
+          const auto f = k.encode_neighbor(v.data(), u.data(), n, bits, j, block.data(), levels.data());
+          constants[j] = f.constant, slopes[j] = f.slope;
+          double d = 0;
+          for (size_t i = 0; i < n; ++i) d += (q[i] - u[i]) * (q[i] - u[i]);
+          expected[j] = static_cast<float>(d);
+          lengths[j] = std::sqrt(double{f.square} * base / static_cast<double>(n));
+        }
+        k.estimate(block.data(), bits, n, t, base, constants, slopes, out);
+        for (uint32_t j = 0; j < kBlock; ++j) {
+          const double e = (out[j] - expected[j]) / (2 * lengths[j]);
+          error += e, error2 += e * e, ++count;
+        }
+      }
+      EXPECT_LT(std::sqrt(error2 / count), allowed[bits]) << n << " " << bits;
+      EXPECT_LT(std::abs(error / count), allowed[bits] * 0.3) << n << " " << bits;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace longbow::codec

@@ -1,0 +1,77 @@
+// The nodes a walk has heard of and may still visit, nearest first.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "longbow/index/graph/node_layout.h"
+
+namespace longbow::index {
+
+struct Candidate {
+  float distance;
+  Slot slot;
+};
+
+// A sorted array with a cursor at the first one not yet visited. Confined.
+class CandidatePool {
+ public:
+  void Reset(uint32_t capacity) {
+    capacity_ = capacity, size_ = 0, next_ = 0;
+    limit_ = std::numeric_limits<float>::infinity();
+    if (items_.size() < capacity + 1) items_.resize(capacity + 1);
+  }
+
+  // A distance not below has no place.
+  float limit() const { return limit_; }
+
+  // Precondition: distance < limit().
+  void Insert(float distance, Slot slot) {
+    uint32_t low = 0, high = size_;
+    while (low < high) {
+      const uint32_t middle = (low + high) / 2;
+      if (items_[middle].distance < distance)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    const uint32_t end = size_ < capacity_ ? size_ : capacity_ - 1;
+    Candidate* at = items_.data() + low;
+    std::memmove(at + 1, at, (end - low) * sizeof(Candidate));
+    *at = {distance, slot};
+    if (size_ < capacity_) ++size_;
+    if (size_ == capacity_) limit_ = items_[size_ - 1].distance;
+    if (low < next_) next_ = low;
+  }
+
+  bool full() const { return size_ == capacity_; }
+  float NextDistance() const { return items_[next_].distance; }  // precondition: HasNext()
+  bool HasNext() const { return next_ < size_; }
+  // The nearest not yet visited, which counts as visited from now on.
+  Slot PopNext() {
+    Candidate& item = items_[next_];
+    const Slot slot = item.slot;
+    item.slot |= kVisited;
+    for (++next_; next_ < size_ && (items_[next_].slot & kVisited) != 0; ++next_) {
+    }
+    return slot;
+  }
+  // The one that PopNext would give after `skip` others, or kNoSlot; skip is small.
+  Slot PeekNext(uint32_t skip) const {
+    for (uint32_t i = next_; i < size_; ++i) {
+      if ((items_[i].slot & kVisited) != 0) continue;
+      if (skip-- == 0) return items_[i].slot;
+    }
+    return kNoSlot;
+  }
+  static constexpr Slot kVisited = Slot{1} << 31;  // so slots end below
+
+ private:
+  std::vector<Candidate> items_;
+  uint32_t capacity_ = 0, size_ = 0, next_ = 0;
+  float limit_ = 0;
+};
+
+}  // namespace longbow::index

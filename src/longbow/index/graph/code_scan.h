@@ -1,0 +1,45 @@
+// A scan of low-bit codes with exact distances for what could be near: approximate, and several times faster
+// than reading the vectors.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "longbow/index/flat/wanted_rows.h"
+#include "longbow/index/graph/row_codes.h"
+#include "longbow/index/top_k.h"
+#include "longbow/index/vector_index.h"
+
+namespace longbow::index {
+
+// Confined; keeps its memory for the next scan.
+class CodeScan {
+ public:
+  // Makes ready for a query given by its point in the space of the codes.
+  void Aim(const RowCodes& codes, const GraphSpace& space, const float* point);
+
+  // Offers to `top` the exact distances of those wanted rows of [first, end) that their codes do not rule
+  // out. Both are multiples of RowCodes::kRows. `query` is the one aimed at, as the distance kernels take it.
+  // False when the budget ended before.
+  bool Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::Scale scale, const VectorStore& store,
+           const distance::KernelSet& kernels, const SearchSpec& spec, const std::byte* query,
+           RowOrdinal first, RowOrdinal end, TopK* top, SearchWork* work);
+
+ private:
+  static constexpr size_t kBatch = 16;  // rows taken exactly at once
+
+  uint32_t Near(const RowCodes::Block& block, float bound) const;
+  void TakeBatch(const VectorStore& store, const distance::KernelSet& kernels, const std::byte* query,
+                 TopK* top, SearchWork* work);
+
+  std::vector<uint8_t> entries_;
+  codec::NeighborTable table_;
+  float square_ = 0, length_ = 0;  // of the point
+  alignas(64) std::array<float, RowCodes::kRows> estimates_;
+  std::array<RowOrdinal, kBatch + RowCodes::kRows> rows_;
+  std::array<const std::byte*, kBatch + RowCodes::kRows> rows_at_;
+  std::array<float, kBatch + RowCodes::kRows> distances_;
+  size_t waiting_ = 0;
+};
+
+}  // namespace longbow::index

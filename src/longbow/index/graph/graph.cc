@@ -1,0 +1,148 @@
+#include "longbow/index/graph/graph.h"
+
+#include <cstring>
+#include <limits>
+
+#include "longbow/base/check.h"
+
+namespace longbow::index {
+namespace {
+
+uint64_t Mix(uint64_t x) {
+  x = (x ^ x >> 33) * 0xff51afd7ed558ccdu;
+  x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53u;
+  return x ^ x >> 33;
+}
+
+}  // namespace
+
+Graph::Graph(const GraphSpace* space, uint32_t degree, uint32_t bits, MemoryLedger* ledger)
+    : space_(space),
+      kernels_(space->kernels()),
+      layout_(space->n(), degree, bits, space->biased()),
+      arena_(layout_.bytes, ledger),
+      rows_(ledger, MemoryUse::kIndex, kNoRow),
+      entry_codes_(new int8_t[kEntries * layout_.n]) {
+  LB_CHECK(degree % codec::kBlock == 0);
+  LB_CHECK(degree > 0 && degree <= kMaxDegree);
+  LB_CHECK(bits > 0 && bits <= codec::kMaxBits);
+}
+
+// Room for the slot's row is made before anyone can learn of the slot.
+Slot Graph::ExtendByOne() {
+  std::lock_guard lock(mutex_);
+  rows_.Grow(uint64_t{arena_.size()} + 1);
+  return arena_.Extend();
+}
+
+Slot Graph::MakeNode(const float* point, float bias) {
+  Slot slot = kNoSlot;
+  {
+    std::lock_guard lock(mutex_);
+    if (!free_.empty()) {
+      slot = free_.back();
+      free_.pop_back();
+    }
+  }
+  if (slot == kNoSlot) slot = ExtendByOne();
+  NodeHeader& h = header(slot);
+  NodeLock lock(h);
+  const codec::Sq8 sq8 = kernels_.encode(point, layout_.n, const_cast<int8_t*>(own(slot)));
+  h.scale.store(sq8.scale, std::memory_order_relaxed);
+  h.sum.store(sq8.sum, std::memory_order_relaxed);
+  h.square.store(sq8.square, std::memory_order_relaxed);
+  h.bias.store(bias, std::memory_order_relaxed);
+  SetRow(slot, kNoRow);
+  h.in_edges.store(0, std::memory_order_relaxed);
+  ClearEdges(slot);
+  return slot;
+}
+
+void Graph::Extend(Slot slots) {
+  while (arena_.size() < slots) {
+    const Slot slot = ExtendByOne();
+    SetRow(slot, kNoRow);
+    ClearEdges(slot);
+  }
+}
+
+void Graph::FreeNode(Slot slot) {
+  std::lock_guard lock(mutex_);
+  free_.push_back(slot);
+}
+
+void Graph::SetEdge(Slot node, uint32_t position, Slot to, const float* from, bool kept,
+                    EdgeScratch* scratch) {
+  scratch->to.resize(layout_.n);
+  scratch->levels.resize(layout_.n);
+  const NodeHeader& h = header(to);
+  kernels_.decode(own(to), h.scale.load(std::memory_order_relaxed), layout_.n, scratch->to.data());
+  const codec::NeighborFactors factors =
+      kernels_.encode_neighbor(from, scratch->to.data(), layout_.n, layout_.bits, position % codec::kBlock,
+                               block(node, position / codec::kBlock), scratch->levels.data());
+  NodeHeader& mine = header(node);
+  constants(node)[position] = factors.constant;
+  slopes(node)[position] = factors.slope;
+  squares(node)[position] = factors.square;
+  if (space_->biased()) {
+    biases(node)[position].store(
+        h.bias.load(std::memory_order_relaxed) - mine.bias.load(std::memory_order_relaxed),
+        std::memory_order_relaxed);
+  }
+  const uint64_t bit = uint64_t{1} << position;
+  if ((mine.used.load(std::memory_order_relaxed) & bit) != 0) CountEdge(ids(node)[position], -1);
+  ids(node)[position].store(to, std::memory_order_relaxed);
+  CountEdge(ids(node)[position], 1);
+  mine.used.store(mine.used.load(std::memory_order_relaxed) | bit, std::memory_order_relaxed);
+  const uint64_t others = mine.kept.load(std::memory_order_relaxed) & ~bit;
+  mine.kept.store(kept ? others | bit : others, std::memory_order_relaxed);
+}
+
+// An edge to itself, infinitely far.
+void Graph::ClearEdge(Slot node, uint32_t position) {
+  constants(node)[position] = std::numeric_limits<float>::infinity();
+  slopes(node)[position] = 0;
+  squares(node)[position] = std::numeric_limits<float>::infinity();
+  NodeHeader& h = header(node);
+  const uint64_t others = ~(uint64_t{1} << position);
+  if ((h.used.load(std::memory_order_relaxed) & ~others) != 0) CountEdge(ids(node)[position], -1);
+  ids(node)[position].store(node, std::memory_order_relaxed);
+  h.used.store(h.used.load(std::memory_order_relaxed) & others, std::memory_order_relaxed);
+  h.kept.store(h.kept.load(std::memory_order_relaxed) & others, std::memory_order_relaxed);
+}
+
+void Graph::RestoreEdge(Slot node, uint32_t position) {
+  NodeHeader& h = header(node);
+  h.used.store(h.used.load(std::memory_order_relaxed) | uint64_t{1} << position, std::memory_order_relaxed);
+  CountEdge(ids(node)[position], 1);
+}
+
+void Graph::ClearEdges(Slot node) {
+  for (uint32_t i = 0; i < layout_.degree; ++i) ClearEdge(node, i);
+}
+
+void Graph::CountEdge(const std::atomic<Slot>& to, int32_t change) {
+  header(to.load(std::memory_order_relaxed)).in_edges.fetch_add(change, std::memory_order_relaxed);
+}
+
+// Reservoir sampling, so that entries stand for all nodes whatever the order they came in.
+void Graph::OfferEntry(Slot slot, uint64_t count) {
+  const uint64_t place = count < kEntries ? count : Mix(count) % (count + 1);
+  if (place < kEntries) ReplaceEntry(static_cast<uint32_t>(place), slot);
+}
+
+void Graph::ReplaceEntry(uint32_t i, Slot slot) {
+  std::lock_guard lock(mutex_);
+  const codec::Sq8 sq8 = header(slot).sq8();
+  Entry& entry = entries_[i];
+  std::memcpy(entry_codes_.get() + i * layout_.n, own(slot), layout_.n);
+  entry.scale.store(sq8.scale, std::memory_order_relaxed);
+  entry.sum.store(sq8.sum, std::memory_order_relaxed);
+  entry.square.store(sq8.square, std::memory_order_relaxed);
+  entry.bias.store(header(slot).bias.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  entry.slot.store(slot, std::memory_order_relaxed);
+  const uint32_t count = entry_count_.load(std::memory_order_relaxed);
+  if (i == count) entry_count_.store(count + 1, std::memory_order_release);
+}
+
+}  // namespace longbow::index

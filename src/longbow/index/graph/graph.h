@@ -1,0 +1,133 @@
+// The nodes and edges, and where walks begin.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "longbow/base/chunked_array.h"
+#include "longbow/index/graph/graph_space.h"
+#include "longbow/index/graph/node_arena.h"
+#include "longbow/index/graph/node_layout.h"
+
+namespace longbow::index {
+
+// Loads of a node that a writer may be changing stay between the two looks at its version.
+inline void ReadFence() {
+#if !defined( \
+    __SANITIZE_THREAD__)  // which does not know fences, nor see the loads: those are in codec/'s kernels
+  std::atomic_thread_fence(std::memory_order_acquire);
+#endif
+}
+
+// Any number of readers beside any number of writers; a node's edges are written under its NodeLock. What a
+// reader finds may be torn: an id is always a slot below size(), a distance at worst wrong until the node
+// itself is visited.
+class Graph {
+ public:
+  Graph(const GraphSpace* space, uint32_t degree, uint32_t bits, MemoryLedger* ledger);
+
+  const GraphSpace& space() const { return *space_; }
+  const codec::CodeKernels& kernels() const { return kernels_; }
+  const NodeLayout& layout() const { return layout_; }
+  Slot size() const { return arena_.size(); }
+  int64_t bytes() const { return arena_.bytes(); }
+
+  NodeHeader& header(Slot slot) const { return *reinterpret_cast<NodeHeader*>(arena_.At(slot)); }
+  const int8_t* own(Slot slot) const { return reinterpret_cast<int8_t*>(arena_.At(slot) + layout_.own_at); }
+  std::atomic<Slot>* ids(Slot slot) const {
+    return reinterpret_cast<std::atomic<Slot>*>(arena_.At(slot) + layout_.ids_at);
+  }
+  float* constants(Slot slot) const {
+    return reinterpret_cast<float*>(arena_.At(slot) + layout_.constants_at);
+  }
+  float* slopes(Slot slot) const { return reinterpret_cast<float*>(arena_.At(slot) + layout_.slopes_at); }
+  float* squares(Slot slot) const { return reinterpret_cast<float*>(arena_.At(slot) + layout_.squares_at); }
+  std::atomic<float>* biases(Slot slot) const {  // only where the space is biased
+    return reinterpret_cast<std::atomic<float>*>(arena_.At(slot) + layout_.biases_at);
+  }
+  uint8_t* block(Slot slot, uint32_t number) const {
+    return reinterpret_cast<uint8_t*>(arena_.At(slot) + layout_.codes_at) +
+           number * codec::BlockBytes(layout_.n, layout_.bits);
+  }
+
+  // |a - b|^2 of the codes of two nodes.
+  float Distance(Slot a, Slot b) const {
+    const codec::Sq8 of_a = header(a).sq8(), of_b = header(b).sq8();
+    return codec::SquaredDistance(of_a, of_b, kernels_.dot(own(a), own(b), of_b.sum, layout_.n));
+  }
+
+  void Prefetch(Slot slot) const {
+    const std::byte* at = arena_.At(slot);
+    for (size_t i = 0; i < layout_.read_bytes(); i += NodeLayout::kLine) __builtin_prefetch(at + i);
+  }
+  void PrefetchOwn(Slot slot) const {
+    const std::byte* at = arena_.At(slot);
+    for (size_t i = 0; i < layout_.ids_at; i += NodeLayout::kLine) __builtin_prefetch(at + i);
+  }
+
+  // The first row that a slot stands for, as its header says, from a place dense enough to ask for many.
+  RowOrdinal row(Slot slot) const { return rows_.Get(slot); }
+  // The node's lock is held.
+  void SetRow(Slot slot, RowOrdinal row) {
+    header(slot).row.store(row, std::memory_order_release);
+    rows_.Set(slot, row);
+  }
+
+  // A slot of no row and without edges, with the code of `point`.
+  Slot MakeNode(const float* point, float bias);
+  // Slots below `slots` exist afterwards, of no row and without edges. Before anyone else knows the graph.
+  void Extend(Slot slots);
+  // The slot may be given to another row; nothing but readers may still know it.
+  void FreeNode(Slot slot);
+  // Writes an edge; the node's lock is held, or nobody knows the node yet. `from` is its decoded point.
+  struct EdgeScratch {
+    std::vector<float> to;
+    std::vector<uint8_t> levels;
+  };
+  void SetEdge(Slot node, uint32_t position, Slot to, const float* from, bool kept, EdgeScratch* scratch);
+  void ClearEdge(Slot node, uint32_t position);
+  // Counts an edge in whose bytes are there already.
+  void RestoreEdge(Slot node, uint32_t position);
+  void ClearEdges(Slot node);
+
+  // Entries: a sample of the nodes, drawn as they come, each with a copy of its code so that looking at all
+  // of them is one short scan.
+  static constexpr uint32_t kEntries = 32;
+  struct Entry {
+    std::atomic<Slot> slot{0};
+    std::atomic<float> scale{0}, square{0}, bias{0};
+    std::atomic<int32_t> sum{0};
+    codec::Sq8 sq8() const {
+      return {scale.load(std::memory_order_relaxed), sum.load(std::memory_order_relaxed),
+              square.load(std::memory_order_relaxed)};
+    }
+  };
+  uint32_t entry_count() const { return entry_count_.load(std::memory_order_acquire); }
+  const Entry& entry(uint32_t i) const { return entries_[i]; }
+  const int8_t* entry_code(uint32_t i) const { return entry_codes_.get() + i * layout_.n; }
+  // The node, number `count` of those linked so far, may become an entry.
+  void OfferEntry(Slot slot, uint64_t count);
+  void ReplaceEntry(uint32_t i, Slot slot);
+
+ private:
+  Slot ExtendByOne();
+  void CountEdge(const std::atomic<Slot>& to, int32_t change);
+
+  const GraphSpace* const space_;
+  const codec::CodeKernels& kernels_;
+  const NodeLayout layout_;
+  NodeArena arena_;
+  ChunkedArray<RowOrdinal> rows_;  // by slot, written under the node's lock
+  std::array<Entry, kEntries> entries_;
+  std::unique_ptr<int8_t[]> entry_codes_;
+  std::atomic<uint32_t> entry_count_{0};
+  std::mutex mutex_;
+  std::vector<Slot> free_;  // guarded by mutex_
+};
+
+}  // namespace longbow::index

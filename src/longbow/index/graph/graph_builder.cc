@@ -1,0 +1,303 @@
+#include "longbow/index/graph/graph_builder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "longbow/base/check.h"
+#include "longbow/index/graph/graph_file.h"
+#include "longbow/index/graph/graph_sweeper.h"
+
+namespace longbow::index {
+namespace {
+
+// An estimate's error is about 0.75 / 0.36 / 0.19 / 0.1 times |query - node||edge| / sqrt(n) with 1 to 4
+// bits; two to three hundredths are enough for a walk, and fewer bytes are faster than fewer errors
+// (docs/decisions).
+uint32_t BitsFor(size_t n) { return n <= 64 ? 4 : n <= 384 ? 2 : 1; }
+
+}  // namespace
+
+GraphBuilder::GraphBuilder(const IndexInput& input, GraphOptions options)
+    : input_(input), options_(options), chains_(input.ledger) {}
+
+GraphBuilder::~GraphBuilder() {
+  stopping_.store(true);
+  if (input_.builders != nullptr) {
+    input_.builders->WaitUntil([this] { return tasks_.load() == 0 && !maintaining_.load(); });
+  }
+  for (Waiter& waiter : waiters_) {
+    waiter.done(Error(ErrorCode::kCancelled, "index: closed before row ", waiter.end, " was indexed"));
+  }
+}
+
+void GraphBuilder::RowsAppended(RowOrdinal first, RowOrdinal end) {
+  LB_CHECK(first >= appended_end());
+  LB_CHECK(end >= first);
+  chains_.Grow(end);
+  appended_end_.store(end, std::memory_order_release);
+  StartBuilders();
+}
+
+void GraphBuilder::StartBuilders() {
+  if (input_.builders == nullptr) {  // whoever appends builds
+    tasks_.fetch_add(1);
+    return BuildTurn();
+  }
+  int wanted;
+  {
+    std::lock_guard lock(mutex_);
+    const RowOrdinal left = appended_end() - claimed_end_;
+    wanted = static_cast<int>(std::min<RowOrdinal>((left + kRowsATurn - 1) / kRowsATurn, kMostBuilders));
+    if (CodingDue()) wanted = std::max(wanted, 1);
+  }
+  for (int tasks = tasks_.load(); tasks < wanted; tasks = tasks_.load()) {
+    if (!tasks_.compare_exchange_strong(tasks, tasks + 1)) continue;
+    input_.builders->Post([this] { BuildTurn(); });
+  }
+}
+
+bool GraphBuilder::Claim(RowOrdinal* first, RowOrdinal* end) {
+  std::lock_guard lock(mutex_);
+  if (claimed_end_ == appended_end() || stopping_.load()) return false;
+  *first = claimed_end_;
+  *end = claimed_end_ = std::min(appended_end(), claimed_end_ + kRowsAClaim);
+  return true;
+}
+
+// A builder that finds nothing to do counts itself out first and looks again then, so that rows appended
+// meanwhile always find a builder.
+void GraphBuilder::BuildTurn() {
+  CodeRows();
+  auto bench = TakeBench();
+  RowOrdinal first, end, left = input_.builders == nullptr ? kNoRow : kRowsATurn;
+  bool more = true;
+  while (left > 0 && (more = Claim(&first, &end))) {
+    for (RowOrdinal row = first; row < end; ++row) Insert(row, bench.get());
+    left -= std::min(left, end - first);
+    Finish(first, end);
+  }
+  ReturnBench(std::move(bench));
+  CodeRows();  // the first turn began without a space to code in
+  if (more && input_.builders != nullptr) {
+    input_.builders->Post([this] { BuildTurn(); });
+    return;
+  }
+  if (stopping_.load() || input_.builders == nullptr) {
+    tasks_.fetch_sub(1);
+    return;
+  }
+  if (MaintenanceDue()) StartMaintenance();
+  {
+    std::lock_guard lock(mutex_);
+    if (claimed_end_ == appended_end() && !CodingDue()) {
+      tasks_.fetch_sub(1);
+      return;
+    }
+  }
+  input_.builders->Post([this] { BuildTurn(); });
+}
+
+void GraphBuilder::Finish(RowOrdinal first, RowOrdinal end) {
+  std::vector<Waiter> ready;
+  {
+    std::lock_guard lock(mutex_);
+    finished_.emplace(first, end);
+    RowOrdinal reached = indexed_end();
+    for (auto it = finished_.begin(); it != finished_.end() && it->first == reached;
+         it = finished_.erase(it)) {
+      reached = it->second;
+    }
+    indexed_end_.store(reached, std::memory_order_release);
+    const auto waiting =
+        std::partition(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.end > reached; });
+    ready.assign(std::make_move_iterator(waiting), std::make_move_iterator(waiters_.end()));
+    waiters_.erase(waiting, waiters_.end());
+  }
+  for (Waiter& waiter : ready) waiter.done(Status::OK());
+}
+
+void GraphBuilder::WhenIndexed(RowOrdinal end, std::function<void(Status)> done) {
+  {
+    std::lock_guard lock(mutex_);
+    if (indexed_end() < end) {
+      waiters_.push_back({end, std::move(done)});
+      return;
+    }
+  }
+  done(Status::OK());
+}
+
+std::unique_ptr<GraphBuilder::Bench> GraphBuilder::TakeBench() {
+  std::lock_guard lock(mutex_);
+  if (benches_.empty()) return std::make_unique<Bench>(options_.link);
+  auto bench = std::move(benches_.back());
+  benches_.pop_back();
+  return bench;
+}
+
+void GraphBuilder::ReturnBench(std::unique_ptr<Bench> bench) {
+  std::lock_guard lock(mutex_);
+  benches_.push_back(std::move(bench));
+}
+
+Graph* GraphBuilder::StartGraph() {
+  const RowOrdinal sampled = std::min(appended_end(), kSampledRows);
+  space_ = std::make_unique<GraphSpace>(input_.metric, input_.store, input_.seed, 0, sampled);
+  const uint32_t bits = options_.bits > 0 ? options_.bits : BitsFor(space_->n());
+  owned_graph_ = std::make_unique<Graph>(space_.get(), options_.degree, bits, input_.ledger);
+  graph_.store(owned_graph_.get(), std::memory_order_release);
+  MakeCodes();
+  return owned_graph_.get();
+}
+
+void GraphBuilder::MakeCodes() {
+  owned_codes_ = std::make_unique<RowCodes>(space_.get(), input_.store, input_.ledger);
+  codes_.store(owned_codes_.get(), std::memory_order_release);
+}
+
+bool GraphBuilder::CodingDue() const {
+  const RowCodes* codes = this->codes();
+  return codes != nullptr && appended_end() - codes->coded_end() >= RowCodes::kRows;
+}
+
+// Ahead of linking: many times faster, and what is coded is soon scanned. One builder does it.
+void GraphBuilder::CodeRows() {
+  if (!CodingDue()) return;
+  const std::unique_lock lock(coding_mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return;
+  while (!stopping_.load() && codes_.load(std::memory_order_relaxed)->Code(appended_end(), kRowsToCode)) {
+  }
+}
+
+void GraphBuilder::Insert(RowOrdinal row, Bench* bench) {
+  if (!input_.store->Present(row) || chains_.erased(row) || chains_.placed(row)) return;
+  if (linked_.load(std::memory_order_acquire) >= kFirstNodes) return InsertAlone(row, bench);
+  std::lock_guard lock(first_mutex_);
+  if (graph() == nullptr) StartGraph();
+  InsertAlone(row, bench);
+}
+
+void GraphBuilder::InsertAlone(RowOrdinal row, Bench* bench) {
+  Graph& graph = *this->graph();
+  if (calibration_.Due(linked_.load(std::memory_order_relaxed))) {
+    calibration_.Observe(graph, chains_, input_, row, indexed_end());
+  }
+  bench->vector.resize(space_->scratch_doubles());
+  bench->point.resize(space_->n());
+  const float bias = space_->PlaceRow(row, bench->vector.data(), bench->point.data());
+  const Slot slot = graph.MakeNode(bench->point.data(), bias);
+  const auto candidates = bench->linker.FindCandidates(graph, slot);
+  if (JoinEqual(graph, row, candidates)) return graph.FreeNode(slot);
+  const bool placed = chains_.Place(graph, slot, row);
+  if (!placed) return graph.FreeNode(slot);
+  bench->linker.Link(graph, slot);
+  graph.OfferEntry(slot, linked_.fetch_add(1, std::memory_order_acq_rel));
+}
+
+// Rows of equal vectors share a node: side by side they would fill each other's lists and leave no way out.
+bool GraphBuilder::JoinEqual(Graph& graph, RowOrdinal row, std::span<const Candidate> candidates) {
+  for (const Candidate& c : candidates) {
+    if (c.distance > 0) return false;
+    const RowOrdinal other = graph.header(c.slot).row.load(std::memory_order_acquire);
+    if (other == kNoRow) continue;
+    if (std::memcmp(input_.store->Row(other), input_.store->Row(row), input_.store->row_bytes()) != 0)
+      continue;
+    if (chains_.Join(graph, c.slot, other, row) != RowChains::Joined::kStale) return true;
+  }
+  return false;
+}
+
+void GraphBuilder::Erase(std::span<const RowOrdinal> rows) {
+  for (RowOrdinal row : rows) {
+    if (!input_.store->Present(row)) continue;
+    erased_.fetch_add(1, std::memory_order_relaxed);
+    const Slot slot = chains_.Erase(graph(), row);
+    if (slot != kNoSlot) Bury(slot);
+  }
+  if (MaintenanceDue()) StartMaintenance();
+}
+
+void GraphBuilder::Bury(Slot slot) {
+  std::lock_guard lock(mutex_);
+  dead_.push_back(slot);
+  dead_count_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool GraphBuilder::MaintenanceDue() const {
+  const uint64_t linked = linked_.load(std::memory_order_relaxed);
+  const auto dead = static_cast<uint64_t>(dead_nodes());
+  const uint64_t fresh = linked - linked_at_maintenance_.load(std::memory_order_relaxed);
+  return dead > std::max(kLeastDead, linked / kDeadShare) || fresh > std::max(kLeastNew, linked / kNewShare);
+}
+
+void GraphBuilder::StartMaintenance() {
+  if (stopping_.load() || maintaining_.exchange(true)) return;
+  if (input_.builders == nullptr) return Maintain();
+  input_.builders->Post([this] { Maintain(); });
+}
+
+// A slot is free once no edge leads to it. A walk that still holds its number may visit what comes there
+// next, and judges it by its own code.
+void GraphBuilder::Maintain() {
+  std::vector<Slot> dead;
+  {
+    std::lock_guard lock(mutex_);
+    dead.swap(dead_);
+  }
+  Graph* graph = this->graph();
+  if (graph != nullptr && !stopping_.load()) {
+    linked_at_maintenance_.store(linked_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    GraphSweeper sweeper(*graph, options_.link);
+    if (!dead.empty()) sweeper.Sweep(dead);
+    unreachable_.store(sweeper.Reconnect(), std::memory_order_relaxed);
+    for (Slot slot : dead) graph->FreeNode(slot);
+    dead_count_.fetch_sub(static_cast<int64_t>(dead.size()), std::memory_order_relaxed);
+    sweeps_.fetch_add(1, std::memory_order_relaxed);
+  }
+  maintaining_.store(false);
+}
+
+Status GraphBuilder::Save(FileSystem* files, std::string_view directory) {
+  const RowOrdinal end = indexed_end();
+  const Graph* graph = this->graph();
+  return graph == nullptr ? Status::OK()
+                          : SaveGraph(*graph, chains_, calibration_, input_, end, files, directory);
+}
+
+Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
+  LB_CHECK(appended_end() == 0);
+  LB_CHECK(graph() == nullptr);
+  LB_ASSIGN_OR_RETURN(LoadedGraph loaded, LoadGraph(input_, files, directory));
+  RowOrdinal end = loaded.indexed_end;
+  for (const auto& [slot, rows] : loaded.rows) {
+    for (RowOrdinal row : rows) end = std::max(end, row + 1);
+  }
+  chains_.Grow(end);
+  for (const auto& [slot, rows] : loaded.rows) {
+    loaded.graph->SetRow(slot, kNoRow);
+    chains_.Place(*loaded.graph, slot, rows[0]);
+    for (size_t i = rows.size(); i-- > 1;) chains_.Join(*loaded.graph, slot, rows[0], rows[i]);
+  }
+  linked_.store(loaded.rows.size());
+  linked_at_maintenance_.store(loaded.rows.size());
+  calibration_.Restore(loaded.recall, loaded.rows.size());
+  space_ = std::move(loaded.space);
+  owned_graph_ = std::move(loaded.graph);
+  graph_.store(owned_graph_.get(), std::memory_order_release);
+  MakeCodes();
+  claimed_end_ = loaded.indexed_end;
+  indexed_end_.store(loaded.indexed_end, std::memory_order_release);
+  appended_end_.store(loaded.indexed_end, std::memory_order_release);
+  StartBuilders();
+  return Status::OK();
+}
+
+int64_t GraphBuilder::bytes() const {
+  const Graph* graph = this->graph();
+  const RowCodes* codes = this->codes();
+  return (graph != nullptr ? graph->bytes() : 0) + (codes != nullptr ? codes->bytes() : 0) +
+         int64_t{appended_end()} * RowChains::kBytesARow;
+}
+
+}  // namespace longbow::index

@@ -1,0 +1,128 @@
+// Who makes the graph: takes note of rows, and has builders link them.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "longbow/index/graph/graph.h"
+#include "longbow/index/graph/graph_linker.h"
+#include "longbow/index/graph/recall_calibration.h"
+#include "longbow/index/graph/row_chains.h"
+#include "longbow/index/graph/row_codes.h"
+#include "longbow/index/vector_index.h"
+
+namespace longbow::index {
+
+struct GraphOptions {
+  uint32_t degree = 32;
+  uint32_t bits = 0;  // of a neighbour code; 0: as the dimension asks for
+  LinkOptions link;
+};
+
+// Thread-safe. The same rows appended in the same steps, waited for each time, by one thread of builders,
+// give the same graph.
+class GraphBuilder {
+ public:
+  GraphBuilder(const IndexInput& input, GraphOptions options);
+  ~GraphBuilder();
+
+  void RowsAppended(RowOrdinal first, RowOrdinal end);
+  void Erase(std::span<const RowOrdinal> rows);
+  RowOrdinal indexed_end() const { return indexed_end_.load(std::memory_order_acquire); }
+  RowOrdinal appended_end() const { return appended_end_.load(std::memory_order_acquire); }
+  void WhenIndexed(RowOrdinal end, std::function<void(Status)> done);
+
+  // Null until the first row is linked.
+  Graph* graph() const { return graph_.load(std::memory_order_acquire); }
+  // Null until then, too.
+  const RowCodes* codes() const { return codes_.load(std::memory_order_acquire); }
+  const RowChains& chains() const { return chains_; }
+  const RecallCalibration& calibration() const { return calibration_; }
+  int64_t erased_rows() const { return erased_.load(std::memory_order_relaxed); }
+  int64_t dead_nodes() const { return dead_count_.load(std::memory_order_relaxed); }
+  int64_t unreachable_nodes() const {
+    return unreachable_.load(std::memory_order_relaxed);
+  }  // when last looked for
+  bool maintaining() const { return maintaining_.load(); }
+  int64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
+  int64_t bytes() const;
+
+  Status Save(FileSystem* files, std::string_view directory);
+  // Before the first row is appended.
+  Status Load(FileSystem* files, std::string_view directory);
+
+ private:
+  static constexpr RowOrdinal kRowsAClaim = 16;    // a builder takes at a time
+  static constexpr RowOrdinal kRowsATurn = 64;     // before it queues up again behind others' work
+  static constexpr RowOrdinal kRowsToCode = 1024;  // at a time
+  static constexpr int kMostBuilders = 8;
+  static constexpr RowOrdinal kSampledRows = 1024;  // whose mean is the centre
+  // Nodes are swept once this share of all is dead, and looked for that cannot be reached once so many are
+  // new.
+  static constexpr uint64_t kDeadShare = 50, kNewShare = 8, kLeastDead = 32, kLeastNew = 512;
+  static constexpr uint64_t kFirstNodes = 512;  // linked one after the other, so that they find each other
+
+  struct Waiter {
+    RowOrdinal end;
+    std::function<void(Status)> done;
+  };
+  // What one builder works in.
+  struct Bench {
+    explicit Bench(LinkOptions options) : linker(options) {}
+    GraphLinker linker;
+    std::vector<double> vector;
+    std::vector<float> point;
+  };
+
+  void StartBuilders();
+  void BuildTurn();
+  bool CodingDue() const;
+  void CodeRows();
+  void MakeCodes();
+  bool Claim(RowOrdinal* first, RowOrdinal* end);
+  void Finish(RowOrdinal first, RowOrdinal end);
+  std::unique_ptr<Bench> TakeBench();
+  void ReturnBench(std::unique_ptr<Bench> bench);
+  Graph* StartGraph();
+  void Insert(RowOrdinal row, Bench* bench);
+  void InsertAlone(RowOrdinal row, Bench* bench);
+  bool JoinEqual(Graph& graph, RowOrdinal row, std::span<const Candidate> candidates);
+  void Bury(Slot slot);
+  void StartMaintenance();
+  bool MaintenanceDue() const;
+  void Maintain();
+
+  const IndexInput input_;
+  const GraphOptions options_;
+  RowChains chains_;
+  RecallCalibration calibration_;
+  std::unique_ptr<GraphSpace> space_;  // made before graph_ is published
+  std::unique_ptr<Graph> owned_graph_;
+  std::atomic<Graph*> graph_{nullptr};
+  std::unique_ptr<RowCodes> owned_codes_;
+  std::atomic<RowCodes*> codes_{nullptr};
+  std::atomic<RowOrdinal> appended_end_{0}, indexed_end_{0};
+  std::atomic<uint64_t> linked_{0};
+  std::atomic<uint64_t> linked_at_maintenance_{0};
+  std::atomic<int64_t> erased_{0}, dead_count_{0}, unreachable_{0}, sweeps_{0};
+  std::atomic<bool> maintaining_{false};
+  std::atomic<bool> stopping_{false};
+  std::atomic<int> tasks_{0};  // posted or running
+
+  std::mutex first_mutex_;  // serialises making the graph and linking its first nodes
+
+  std::mutex coding_mutex_;  // held by the one that codes rows
+
+  mutable std::mutex mutex_;
+  RowOrdinal claimed_end_ = 0;                   // guarded by mutex_
+  std::map<RowOrdinal, RowOrdinal> finished_;    // guarded by mutex_: claims done beyond indexed_end_
+  std::vector<Waiter> waiters_;                  // guarded by mutex_
+  std::vector<std::unique_ptr<Bench>> benches_;  // guarded by mutex_
+  std::vector<Slot> dead_;                       // guarded by mutex_
+};
+
+}  // namespace longbow::index

@@ -1,0 +1,146 @@
+#include "longbow/index/graph/graph_index.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "longbow/base/check.h"
+#include "longbow/index/flat/flat_index.h"
+#include "longbow/index/flat/flat_scan.h"
+#include "longbow/index/graph/graph_audit.h"
+#include "longbow/index/graph/graph_search.h"
+
+namespace longbow::index {
+namespace {
+
+constexpr uint32_t kLeastRowsForCodes = 512, kLeastRowsForWalk = 1000;  // below, a scan is as fast and exact
+// Where looking at much costs little, and a few rows measured say little about the next query.
+constexpr uint32_t kSmallGraph = 20000, kLeastEfWhenSmall = 128;
+// Measured with bench/graph_bench, rounded up.
+constexpr double kNanosAQuery = 3000, kNanosAHop = 150, kNanosAHopByte = 0.15, kNanosAHopDim = 0.1,
+                 kNanosAFilteredHop = 100;
+constexpr double kVisitsToStart = 32;
+constexpr double kLeastFilteredShare = 0.02;  // below, few nodes that pass have neighbours that pass
+
+constexpr double kNanosABlock = 20, kNanosABlockBit = 0.06, kNanosABlockByte = 0.012, kNanosAnExactRow = 5,
+                 kNanosAnExactByte = 0.05;
+// What a scan of codes is worth: more is asked for seldom, and then of the graph.
+constexpr float kMostRecallOfCodes = 0.985f;
+
+}  // namespace
+
+GraphIndex::GraphIndex(const IndexInput& input, GraphOptions options)
+    : input_(input),
+      kernels_(distance::Kernels(input.metric, input.store->type())),
+      builder_(input, options) {}
+
+GraphIndex::~GraphIndex() = default;
+
+uint32_t GraphIndex::EfFor(const Effort& effort, uint32_t k) const {
+  if (effort.ef > 0) return std::max(effort.ef, k);
+  const uint32_t ef = builder_.calibration().EfFor(effort.recall, k);
+  const Graph* graph = builder_.graph();
+  return graph != nullptr && graph->size() < kSmallGraph ? std::max(ef, kLeastEfWhenSmall) : ef;
+}
+
+// Nanoseconds to scan the codes for one query.
+double GraphIndex::CodeScanNanos(const SearchShape& shape, const RowCodes& codes) const {
+  const double rows = std::max<double>(static_cast<double>(shape.rows), 1);
+  const double asked = shape.has_selection ? std::max<double>(1, static_cast<double>(shape.selected)) : rows;
+  const double blocks = std::min(rows / RowCodes::kRows, asked);
+  const double block = kNanosABlock + kNanosABlockBit * static_cast<double>(codes.bits() * codes.n()) +
+                       kNanosABlockByte * static_cast<double>(codes.block_bytes());
+  const double exact = std::min(asked, 4.0 * shape.k * (1 + std::log(std::max(1.0, asked / shape.k))));
+  return kNanosAQuery + rows / RowCodes::kRows + blocks * block +
+         exact * (kNanosAnExactRow + kNanosAnExactByte * static_cast<double>(input_.store->row_bytes()));
+}
+
+std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
+  std::vector<MethodCost> methods = FlatIndex(input_).Methods(shape);
+  const Graph* graph = builder_.graph();
+  const RowCodes* codes = builder_.codes();
+  if (codes != nullptr && codes->coded_end() >= kLeastRowsForCodes &&
+      shape.effort.recall <= kMostRecallOfCodes) {
+    methods.push_back({Method::kCodeScan, shape.queries * CodeScanNanos(shape, *codes), false});
+    if (methods.back().nanos < methods.front().nanos) std::swap(methods.front(), methods.back());
+  }
+  if (graph == nullptr || graph->size() < kLeastRowsForWalk || shape.k > kMostK) return methods;
+  const double share =
+      shape.has_selection ? std::max(1.0, double(shape.selected)) / std::max(1.0, double(shape.rows)) : 1.0;
+  const double hops = EfFor(shape.effort, shape.k) / share;
+  const double hop = kNanosAHop + kNanosAHopByte * static_cast<double>(graph->layout().read_bytes()) +
+                     kNanosAHopDim * static_cast<double>(graph->layout().n);
+  methods.push_back({Method::kWalk, shape.queries * (kNanosAQuery + hops * hop), false});
+  if (shape.has_selection && share >= kLeastFilteredShare) {
+    const double ef = FilteredWidening(static_cast<float>(share)) * EfFor(shape.effort, shape.k);
+    const double visits = 2 * ef + kVisitsToStart;  // one in two leads over a bridge
+    methods.push_back(
+        {Method::kFilteredWalk, shape.queries * (kNanosAQuery + visits * (hop + kNanosAFilteredHop)), false});
+  }
+  std::sort(methods.begin(), methods.end(),
+            [](const MethodCost& a, const MethodCost& b) { return a.nanos < b.nanos; });
+  return methods;
+}
+
+std::unique_ptr<SearchScratch> GraphIndex::NewScratch() const { return std::make_unique<GraphScratch>(); }
+
+Status GraphIndex::Search(const SearchSpec& spec, SearchScratch* scratch, SearchHits* hits) const {
+  LB_CHECK(spec.k.size() == spec.query_count);
+  LB_CHECK(spec.visibility.versions != nullptr);
+  auto* mine = dynamic_cast<GraphScratch*>(scratch);
+  LB_CHECK(mine != nullptr);
+  switch (spec.method) {
+    case Method::kExactScan:
+    case Method::kSelectionScan:
+      FlatScan(input_.store, kernels_, spec, &mine->flat_).Run(hits);
+      return Status::OK();
+    case Method::kWalk:
+    case Method::kCodeScan:
+    case Method::kFilteredWalk: {
+      const RowOrdinal indexed_end = builder_.indexed_end();
+      GraphSearch search(builder_.graph(), builder_.codes(), builder_.chains(), indexed_end, *input_.store,
+                         kernels_, spec, mine);
+      search.Run(hits, [&](uint32_t k) { return EfFor(spec.effort, k); });
+      return Status::OK();
+    }
+  }
+  return InvalidArgument("graph index: no method ", MethodName(spec.method),
+                         "; use one that Methods() offers");
+}
+
+Status GraphIndex::Save(FileSystem* files, std::string_view directory) {
+  return builder_.Save(files, directory);
+}
+Status GraphIndex::Load(FileSystem* files, std::string_view directory) {
+  return builder_.Load(files, directory);
+}
+
+Result<AuditReport> GraphIndex::Audit() const {
+  AuditReport report;
+  if (const Graph* graph = builder_.graph(); graph != nullptr) report = AuditGraph(*graph, builder_.chains());
+  const RowOrdinal end = builder_.appended_end();
+  report.nodes = 0;
+  for (RowOrdinal row = 0; row < end; ++row) report.nodes += input_.store->Present(row) ? 1 : 0;
+  report.live = report.nodes - builder_.erased_rows();
+  return report;
+}
+
+std::vector<IndexGauge> GraphIndex::Gauges() const {
+  const auto backlog = static_cast<double>(builder_.appended_end() - builder_.indexed_end());
+  return {{"backlog_rows", "Rows appended and not yet indexed", backlog},
+          {"dead_nodes", "Nodes of erased rows, still passed through",
+           static_cast<double>(builder_.dead_nodes())},
+          {"unreachable_nodes", "Nodes no walk could reach when last looked for",
+           static_cast<double>(builder_.unreachable_nodes())},
+          {"sweeps", "Times the graph was looked through for dead and unreachable nodes",
+           static_cast<double>(builder_.sweeps())},
+          {"maintaining", "1 while the graph is looked through", builder_.maintaining() ? 1.0 : 0.0}};
+}
+
+int64_t GraphIndex::memory_bytes() const { return builder_.bytes(); }
+
+Result<std::unique_ptr<VectorIndex>> MakeGraphIndex(const IndexInput& input) {
+  LB_CHECK(input.store != nullptr);
+  return std::make_unique<GraphIndex>(input);
+}
+
+}  // namespace longbow::index

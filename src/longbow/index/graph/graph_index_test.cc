@@ -1,0 +1,296 @@
+#include "longbow/index/graph/graph_index.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <numeric>
+#include <random>
+#include <string>
+#include <vector>
+
+namespace longbow::index {
+namespace {
+
+constexpr uint32_t kDim = 32, kClusters = 20, kK = 10;
+
+// A column of clustered vectors that rows are appended to and taken from, with one thread of builders.
+class World {
+ public:
+  explicit World(uint64_t seed, int threads = 1)
+      : random_(seed),
+        builders_(MakeThreadPool({.name = "builder", .threads = threads, .queue_limit = 4096})) {
+    centres_.resize(kClusters * kDim);
+    for (float& x : centres_) x = 2 * normal_(random_);
+    index_ = MakeIndex();
+  }
+
+  std::unique_ptr<GraphIndex> MakeIndex() {
+    IndexInput input;
+    input.store = &store_;
+    input.versions = &versions_;
+    input.builders = builders_.get();
+    input.ledger = &ledger_;
+    input.seed = 3;
+    return std::make_unique<GraphIndex>(input);
+  }
+
+  std::vector<float> Draw(uint32_t cluster) {
+    std::vector<float> v(kDim);
+    for (uint32_t i = 0; i < kDim; ++i) v[i] = centres_[cluster * kDim + i] + normal_(random_);
+    return v;
+  }
+  uint32_t AnyCluster() { return static_cast<uint32_t>(random_() % kClusters); }
+
+  RowOrdinal Append(const std::vector<std::vector<float>>& vectors) {
+    const RowOrdinal first = end_;
+    end_ += static_cast<RowOrdinal>(vectors.size());
+    store_.Grow(end_);
+    versions_.Grow(end_);
+    for (size_t i = 0; i < vectors.size(); ++i) {
+      std::memcpy(store_.MutableRow(first + static_cast<RowOrdinal>(i)), vectors[i].data(),
+                  kDim * sizeof(float));
+      versions_.SetBorn(first + static_cast<RowOrdinal>(i), 1);
+    }
+    index_->RowsAppended(first, end_);
+    return first;
+  }
+  void AppendAny(int count) {
+    std::vector<std::vector<float>> vectors;
+    for (int i = 0; i < count; ++i) vectors.push_back(Draw(AnyCluster()));
+    Append(vectors);
+  }
+  void Erase(const std::vector<RowOrdinal>& rows) {
+    for (RowOrdinal row : rows) versions_.SetDied(row, 1);
+    index_->Erase(rows);
+  }
+  void Wait() {
+    std::promise<Status> indexed;
+    index_->WhenIndexed(end_, [&](Status status) { indexed.set_value(status); });
+    ASSERT_TRUE(indexed.get_future().get().ok());
+    builders_->WaitUntil([this] { return Gauge("maintaining") == 0; });
+  }
+  double Gauge(std::string_view name) const {
+    for (const IndexGauge& gauge : index_->Gauges()) {
+      if (gauge.name == name) return gauge.value;
+    }
+    return -1;
+  }
+  std::vector<RowOrdinal> Search(const VectorIndex& index, const std::vector<float>& query, Method method,
+                                 uint32_t ef = 0) {
+    auto scratch = index.NewScratch();
+    SearchSpec spec;
+    spec.method = method;
+    spec.effort.ef = ef;
+    spec.queries = reinterpret_cast<const std::byte*>(query.data());
+    const uint32_t k[] = {kK};
+    spec.k = k;
+    spec.visibility = {&versions_, 1, end_};
+    SearchHits hits;
+    EXPECT_TRUE(index.Search(spec, scratch.get(), &hits).ok());
+    std::vector<RowOrdinal> rows;
+    for (const Neighbor& n : hits.neighbors) rows.push_back(n.row);
+    return rows;
+  }
+  double Recall(const VectorIndex& index, uint32_t ef, int queries = 100) {
+    double found = 0, wanted = 0;
+    for (int i = 0; i < queries; ++i) {
+      const auto query = Draw(AnyCluster());
+      const auto exact = Search(index, query, Method::kExactScan),
+                 walked = Search(index, query, Method::kWalk, ef);
+      for (RowOrdinal row : walked) found += std::find(exact.begin(), exact.end(), row) != exact.end();
+      wanted += static_cast<double>(exact.size());
+    }
+    return found / wanted;
+  }
+  // A world of these rows alone, built at once.
+  std::unique_ptr<World> Fresh(const std::vector<RowOrdinal>& rows) {
+    auto fresh = std::make_unique<World>(random_());
+    fresh->centres_ = centres_;
+    std::vector<std::vector<float>> vectors;
+    for (RowOrdinal row : rows) {
+      std::vector<float>& v = vectors.emplace_back(kDim);
+      std::memcpy(v.data(), store_.Row(row), kDim * sizeof(float));
+    }
+    fresh->Append(vectors);
+    fresh->Wait();
+    return fresh;
+  }
+  void ExpectSound(int64_t live) {
+    const auto audit = index_->Audit().ValueOrDie();
+    EXPECT_EQ(audit.live, live);
+    EXPECT_EQ(audit.unreachable, 0);
+    EXPECT_TRUE(audit.violations.empty()) << audit.violations.front();
+  }
+
+  GraphIndex& index() { return *index_; }
+  void Adopt(std::unique_ptr<GraphIndex> index) { index_ = std::move(index); }
+  RowOrdinal end() const { return end_; }
+  std::mt19937_64& random() { return random_; }
+
+ private:
+  std::mt19937_64 random_;
+  std::normal_distribution<float> normal_;
+  std::vector<float> centres_;
+  MemoryLedger ledger_{0, 0};
+  SlabArena arena_{&ledger_};
+  RowVersions versions_{&ledger_};
+  VectorStore store_{distance::ElementType::kFloat32, kDim, &arena_, &ledger_};
+  std::unique_ptr<Executor> builders_;
+  std::unique_ptr<GraphIndex> index_;
+  RowOrdinal end_ = 0;
+};
+
+class GraphIndexTest : public testing::Test {
+ protected:
+  const uint64_t seed_ = std::random_device{}();
+  testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
+};
+
+TEST_F(GraphIndexTest, OneThreadAndASeedGiveOneGraph) {
+  World a(seed_), b(seed_);
+  a.AppendAny(2000), b.AppendAny(2000);
+  a.Wait(), b.Wait();
+  for (int i = 0; i < 50; ++i) {
+    const auto query = a.Draw(a.AnyCluster());
+    EXPECT_EQ(a.Search(a.index(), query, Method::kWalk, 10), b.Search(b.index(), query, Method::kWalk, 10));
+  }
+}
+
+TEST_F(GraphIndexTest, ManyBuildersMakeAGraphAsGoodAsOne) {
+  World one(seed_, 1), four(seed_, 4);
+  one.AppendAny(4000), four.AppendAny(4000);
+  one.Wait(), four.Wait();
+  four.ExpectSound(4000);
+  EXPECT_GT(four.Recall(four.index(), 32), one.Recall(one.index(), 32) - 0.03);
+}
+
+TEST_F(GraphIndexTest, GenerationsOfDeletesAndInsertsKeepRecall) {
+  World world(seed_);
+  world.AppendAny(3000);
+  world.Wait();
+  std::vector<RowOrdinal> live(3000);
+  std::iota(live.begin(), live.end(), 0);
+  for (int generation = 0; generation < 40; ++generation) {
+    std::shuffle(live.begin(), live.end(), world.random());
+    const std::vector<RowOrdinal> gone(live.end() - 150, live.end());
+    live.resize(live.size() - 150);
+    world.Erase(gone);
+    for (RowOrdinal row = 0; row < 150; ++row) live.push_back(world.end() + row);
+    world.AppendAny(150);
+    world.Wait();
+  }
+  world.ExpectSound(3000);
+  EXPECT_GT(world.Gauge("sweeps"), 10);
+  const auto fresh = world.Fresh(live);
+  const double churned = world.Recall(world.index(), 24, 300), anew = fresh->Recall(fresh->index(), 24, 300);
+  EXPECT_GT(churned, anew - 0.03) << "fresh " << anew;
+  EXPECT_GT(anew, 0.8);
+  EXPECT_LT(world.index().memory_bytes(), fresh->index().memory_bytes() * 2) << "slots are reused";
+}
+
+TEST_F(GraphIndexTest, AWholeClusterCanGoAndComeBack) {
+  World world(seed_);
+  std::vector<std::vector<float>> vectors;
+  for (int i = 0; i < 3000; ++i)
+    vectors.push_back(world.Draw(static_cast<uint32_t>(i) / 150));  // sorted by cluster
+  world.Append(vectors);
+  world.Wait();
+  EXPECT_GT(world.Recall(world.index(), 64), 0.95);
+  std::vector<RowOrdinal> cluster(150);
+  std::iota(cluster.begin(), cluster.end(), 450);
+  world.Erase(cluster);
+  world.Wait();
+  world.ExpectSound(2850);
+  EXPECT_GT(world.Recall(world.index(), 64), 0.95);
+  world.Append({vectors.begin() + 450, vectors.begin() + 600});
+  world.Wait();
+  world.ExpectSound(3000);
+  EXPECT_GT(world.Recall(world.index(), 64), 0.95);
+}
+
+TEST_F(GraphIndexTest, EqualVectorsDoNotCrowdOutTheOthers) {
+  World world(seed_);
+  std::vector<std::vector<float>> vectors;
+  for (int i = 0; i < 3000; ++i) {
+    vectors.push_back(i > 0 && world.random()() % 3 == 0 ? vectors[world.random()() % std::min(i, 5)]
+                                                         : world.Draw(world.AnyCluster()));
+  }
+  world.Append(vectors);
+  world.Wait();
+  world.ExpectSound(3000);
+  EXPECT_GT(world.Recall(world.index(), 64), 0.9);
+  // Of many equal ones each can be erased alone, the first one too.
+  std::vector<RowOrdinal> gone;
+  for (RowOrdinal row = 0; row < 3000; row += 2) gone.push_back(row);
+  world.Erase(gone);
+  world.Wait();
+  world.ExpectSound(1500);
+  for (RowOrdinal row : world.Search(world.index(), vectors[0], Method::kWalk)) EXPECT_EQ(row % 2, 1u);
+}
+
+class GraphFileTest : public GraphIndexTest {
+ protected:
+  GraphFileTest() {
+    root_ = (std::filesystem::temp_directory_path() / "longbow_graph_XXXXXX").string();
+    EXPECT_NE(mkdtemp(root_.data()), nullptr);
+    files_ = MakePosixFileSystem(root_, 1).ValueOrDie();
+  }
+  ~GraphFileTest() override {
+    files_.reset();
+    std::filesystem::remove_all(root_);
+  }
+  std::string root_;
+  std::unique_ptr<FileSystem> files_;
+};
+
+TEST_F(GraphFileTest, ALoadedGraphAnswersAsTheSavedOneAndGrowsOn) {
+  World world(seed_);
+  world.AppendAny(2000);
+  world.Wait();
+  ASSERT_TRUE(world.index().Save(files_.get(), "").ok());
+  auto loaded = world.MakeIndex();
+  const Status status = loaded->Load(files_.get(), "");
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(loaded->indexed_end(), 2000u);
+  for (int i = 0; i < 30; ++i) {
+    const auto query = world.Draw(world.AnyCluster());
+    EXPECT_EQ(world.Search(*loaded, query, Method::kWalk, 12),
+              world.Search(world.index(), query, Method::kWalk, 12));
+  }
+  world.Adopt(std::move(loaded));
+  world.AppendAny(1000);
+  world.Erase({5, 6, 7, 1000, 2500});
+  world.Wait();
+  world.ExpectSound(2995);
+  EXPECT_GT(world.Recall(world.index(), 64), 0.95);
+}
+
+TEST_F(GraphFileTest, ADamagedFileIsRefusedWhereverTheDamageIs) {
+  World world(seed_);
+  world.AppendAny(800);
+  world.Wait();
+  EXPECT_EQ(CodeOf(world.MakeIndex()->Load(files_.get(), "")), ErrorCode::kNotFound);
+  ASSERT_TRUE(world.index().Save(files_.get(), "").ok());
+  const std::string whole = files_->ReadFile("graph").ValueOrDie();
+  for (int round = 0; round < 60; ++round) {
+    std::string damaged = whole;
+    const size_t at = world.random()() % whole.size();
+    if (round % 3 == 0)
+      damaged.resize(at);
+    else
+      damaged[at] = static_cast<char>(damaged[at] ^ (1 << world.random()() % 8));
+    ASSERT_TRUE(files_->ReplaceFile("graph", damaged).ok());
+    EXPECT_EQ(CodeOf(world.MakeIndex()->Load(files_.get(), "")), ErrorCode::kCorruption) << "at " << at;
+  }
+  ASSERT_TRUE(files_->ReplaceFile("graph", whole).ok());
+  EXPECT_TRUE(world.MakeIndex()->Load(files_.get(), "").ok());
+}
+
+}  // namespace
+}  // namespace longbow::index

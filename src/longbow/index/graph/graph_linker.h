@@ -1,0 +1,80 @@
+// How a new node gets its edges.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "longbow/index/graph/graph.h"
+#include "longbow/index/graph/graph_walk.h"
+
+namespace longbow::index {
+
+struct LinkOptions {
+  uint32_t ef = 200;  // nodes looked at
+  float occlusion =
+      1.0f;  // a candidate is occluded by a nearer neighbour o when occlusion * |o - c|^2 <= |v - c|^2
+};
+
+// Vamana's insertion (arXiv 2105.09613, section 4): walk to the node's own place, prune what was visited,
+// fill the list up with the nearest pruned ones, and offer the node to its neighbours. Pruning is by squared
+// distance between codes. Confined; keeps its memory for the next node.
+class GraphLinker {
+ public:
+  explicit GraphLinker(LinkOptions options) : options_(options) {}
+
+  // Nodes near the slot's code that stand for a row, nearest first, without the slot itself.
+  std::span<const Candidate> FindCandidates(const Graph& graph, Slot slot);
+  // Links the slot with what FindCandidates found last for it.
+  void Link(Graph& graph, Slot slot);
+  // Offers `node` an edge to `to`, `distance` away. With `force` it takes the edge whatever it has to give
+  // up.
+  bool Offer(Graph& graph, Slot node, Slot to, float distance, bool force);
+
+  // Prunes the whole list of a node anew: its edges but those to slots that `gone` names, and `more` nodes
+  // with their distances. How many edges are new.
+  template <typename Gone>
+  uint32_t Renew(Graph& graph, Slot node, std::span<const Candidate> more, const Gone& gone) {
+    NodeLock lock(graph.header(node));
+    candidates_.clear();
+    for (uint32_t i = 0; i < graph.layout().degree; ++i) {
+      if ((graph.header(node).used.load(std::memory_order_relaxed) >> i & 1) == 0) continue;
+      const Slot to = graph.ids(node)[i].load(std::memory_order_relaxed);
+      if (gone(to)) {
+        graph.ClearEdge(node, i);
+      } else {
+        candidates_.push_back({graph.squares(node)[i], to});
+      }
+    }
+    return RenewLocked(graph, node, more);
+  }
+
+  const SearchWork& work() const { return work_; }
+
+ private:
+  uint32_t RenewLocked(Graph& graph, Slot node, std::span<const Candidate> more);
+  void Select(const Graph& graph);
+  bool Occluded(const Graph& graph, const Candidate& candidate) const;
+  uint32_t Weakest(const Graph& graph, Slot node, uint64_t among, float beyond) const;
+  // The distance of the node being linked to another: known from the walk, or taken when `below` asks for it.
+  float DistanceTo(const Graph& graph, Slot to, Slot other) const;
+  void RememberVisited();
+
+  const LinkOptions options_;
+  GraphWalk walk_;
+  SearchWork work_;
+  std::vector<float> point_, neighbor_point_;
+  std::vector<Candidate> candidates_, selected_, rest_;
+  size_t kept_ = 0;  // of selected_, the first
+  Graph::EdgeScratch edge_;
+
+  // Distances of the visited nodes to the node being linked.
+  struct Known {
+    Slot slot = kNoSlot;
+    float distance = 0;
+  };
+  std::vector<Known> known_;
+  float farthest_known_ = 0;
+};
+
+}  // namespace longbow::index

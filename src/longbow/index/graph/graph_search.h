@@ -1,0 +1,100 @@
+// One search by way of the graph.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "longbow/index/flat/flat_scan.h"
+#include "longbow/index/graph/code_scan.h"
+#include "longbow/index/graph/graph.h"
+#include "longbow/index/graph/graph_walk.h"
+#include "longbow/index/graph/row_chains.h"
+#include "longbow/index/graph/tail_scan.h"
+#include "longbow/index/top_k.h"
+#include "longbow/index/vector_index.h"
+
+namespace longbow::index {
+
+// How many times as many nodes that pass a filtered walk visits for the same recall, by the share that is
+// selected; fitted to random selections of 100 k x 768 (docs/decisions/filtered-walk.md).
+inline float FilteredWidening(float share) { return std::max(1.0f, 0.55f * std::pow(share, -0.63f)); }
+
+// For more a walk's sorted pool is slower than a scan.
+inline constexpr uint32_t kMostK = 4096;
+
+// What a search through the graph works in. Confined to one search at a time.
+class GraphScratch : public SearchScratch {
+ private:
+  friend class GraphSearch;
+  friend class GraphIndex;
+  friend class RecallCalibration;
+  GraphWalk walk_;
+  std::vector<double> vector_;
+  std::vector<float> point_;
+  std::vector<Neighbor> heap_;
+  std::vector<Candidate> batch_;
+  std::vector<RowOrdinal> rows_;
+  std::vector<const std::byte*> rows_at_;
+  std::vector<float> distances_;
+  CodeScan codes_;
+  TailScan tail_;
+  FlatScratch flat_;
+  SearchHits flat_hits_;
+};
+
+// Walks (or scans the codes of all rows), takes the exact distances of what was found nearest, scans the rows
+// beyond, by their codes as far as there are any, and when that is less than k, scans all. Confined.
+class GraphSearch {
+ public:
+  // `codes` may be null.
+  GraphSearch(const Graph* graph, const RowCodes* codes, const RowChains& chains, RowOrdinal indexed_end,
+              const VectorStore& store, const distance::KernelSet& kernels, const SearchSpec& spec,
+              GraphScratch* scratch)
+      : graph_(graph),
+        codes_(codes),
+        chains_(chains),
+        indexed_end_(indexed_end),
+        store_(store),
+        kernels_(kernels),
+        spec_(spec),
+        scratch_(*scratch) {}
+
+  // `ef_for`(k): nodes that a query for k visits when all rows are wanted.
+  template <typename EfFor>
+  void Run(SearchHits* hits, EfFor&& ef_for) {
+    Begin(hits);
+    MeasureSelection();
+    for (uint32_t query = 0; query < spec_.query_count; ++query) Answer(query, ef_for(spec_.k[query]), hits);
+    hits->coverage = partial_ ? Coverage::kPartial : Coverage::kApproximate;
+  }
+
+ private:
+  static void Begin(SearchHits* hits);
+  void MeasureSelection();
+  uint32_t Widened(uint32_t ef) const;
+  void Answer(uint32_t query, uint32_t ef, SearchHits* hits);
+  void PlaceQuery(const std::byte* query);
+  bool WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top, SearchWork* work);
+  bool ScanFrom(const std::byte* query, RowOrdinal first, TopK* top, SearchWork* work);
+  bool Walk(uint32_t ef, SearchWork* work);
+  bool Rescore(const std::byte* query, uint32_t k, TopK* top, SearchWork* work);
+  bool TakeBatch(const std::byte* query, TopK* top, SearchWork* work);
+  uint32_t Wanted(RowOrdinal first) const;
+  void ScanAll(uint32_t query, SearchHits* hits);
+
+  const Graph* const graph_;
+  const RowCodes* const codes_;
+  const RowChains& chains_;
+  const RowOrdinal indexed_end_;
+  const VectorStore& store_;
+  const distance::KernelSet& kernels_;
+  const SearchSpec& spec_;
+  GraphScratch& scratch_;
+  GraphSpace::Scale scale_;           // of the query placed last
+  uint32_t judged_ = 0, passed_ = 0;  // nodes of the last rescore, and those with a wanted row
+  float share_ = 1;                   // of the rows that is selected
+  bool partial_ = false;
+};
+
+}  // namespace longbow::index

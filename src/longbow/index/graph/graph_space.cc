@@ -1,0 +1,84 @@
+#include "longbow/index/graph/graph_space.h"
+
+#include <cmath>
+#include <utility>
+
+#include "longbow/base/check.h"
+
+namespace longbow::index {
+namespace {
+
+using distance::ElementType;
+using distance::Metric;
+
+double Square(const double* x, size_t count) {
+  double sum = 0;
+  for (size_t i = 0; i < count; ++i) sum += x[i] * x[i];
+  return sum;
+}
+
+// Cosine is of directions: what a vector is multiplied with.
+double Factor(Metric metric, double square) {
+  return metric == Metric::kCosine && square > 0 ? 1 / std::sqrt(square) : 1;
+}
+
+}  // namespace
+
+GraphSpace::GraphSpace(Metric metric, const VectorStore* store, uint64_t seed, std::vector<float> centre)
+    : metric_(metric),
+      store_(store),
+      kernels_(codec::BestCodeKernels()),
+      rotation_(store->scalars(), seed, kernels_),
+      centre_(std::move(centre)) {
+  LB_CHECK(centre_.size() == store->scalars());
+}
+
+GraphSpace::GraphSpace(Metric metric, const VectorStore* store, uint64_t seed, RowOrdinal sample_first,
+                       RowOrdinal sample_end)
+    : GraphSpace(metric, store, seed, std::vector<float>(store->scalars())) {
+  const size_t scalars = store->scalars();
+  std::vector<double> sum(scalars), vector(scalars);
+  int64_t count = 0;
+  for (RowOrdinal row = sample_first; row < sample_end; ++row) {
+    if (!store->Present(row)) continue;
+    distance::ToDouble(store->type(), store->Row(row), scalars, vector.data());
+    const double factor = Factor(metric, Square(vector.data(), scalars));
+    for (size_t i = 0; i < scalars; ++i) sum[i] += vector[i] * factor;
+    ++count;
+  }
+  for (size_t i = 0; i < scalars && count > 0; ++i) {
+    centre_[i] = static_cast<float>(sum[i] / static_cast<double>(count));
+  }
+}
+
+void GraphSpace::Place(const double* vector, double factor, float* point) const {
+  const size_t scalars = store_->scalars();
+  for (size_t i = 0; i < scalars; ++i) point[i] = static_cast<float>(vector[i] * factor - centre_[i]);
+  for (size_t i = scalars; i < n(); ++i) point[i] = 0;
+  rotation_.Apply(point);
+}
+
+float GraphSpace::PlaceRow(RowOrdinal row, double* scratch, float* point) const {
+  distance::ToDouble(store_->type(), store_->Row(row), store_->scalars(), scratch);
+  const double square = Square(scratch, store_->scalars());
+  Place(scratch, Factor(metric_, square), point);
+  return metric_ == Metric::kInnerProduct ? static_cast<float>(-square) : 0.0f;
+}
+
+GraphSpace::Scale GraphSpace::PlaceQuery(const std::byte* query, double* scratch, float* point) const {
+  const bool narrow = distance::QueryTypeOf(store_->type()) == distance::QueryType::kFloat32;
+  distance::ToDouble(narrow ? ElementType::kFloat32 : ElementType::kFloat64, query, store_->scalars(),
+                     scratch);
+  Place(scratch, 1, point);
+  switch (metric_) {
+    case Metric::kL2:
+      return {0, 1};
+    case Metric::kCosine:
+      return {0, 2};
+    case Metric::kInnerProduct:
+      return {static_cast<float>(Square(scratch, store_->scalars())), 2};
+  }
+  return {};
+}
+
+}  // namespace longbow::index

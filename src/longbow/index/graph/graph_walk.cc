@@ -1,0 +1,121 @@
+#include "longbow/index/graph/graph_walk.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace longbow::index {
+namespace {
+
+constexpr size_t kLine = NodeLayout::kLine;
+constexpr uint32_t kStarts = 4;      // of the entries
+constexpr uint32_t kSeenAVisit = 8;  // about; the set grows if need be
+
+uint8_t* Aligned(std::vector<uint8_t>& bytes, size_t size) {
+  bytes.resize(size + kLine);
+  return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(bytes.data()) + kLine - 1) / kLine * kLine);
+}
+
+}  // namespace
+
+void GraphWalk::Aim(const Graph& graph, const float* point, Order order) {
+  biased_ = order == Order::kMetric && graph.space().biased();
+  n_ = graph.layout().n;
+  code_.resize(n_);
+  sq8_ = graph.kernels().encode(point, n_, code_.data());
+  table_ = graph.kernels().make_table(point, n_, Aligned(entries_, codec::TableBytes(n_)));
+}
+
+void GraphWalk::Begin(uint32_t ef) {
+  pool_.Reset(ef);
+  bridges_.Reset(ef);
+  seen_.Reset(ef * kSeenAVisit);
+  visited_.clear();
+  hops_ = 0;
+}
+
+bool GraphWalk::Done(const Graph& graph, bool complete, SearchWork* work) {
+  work->hops += hops_;
+  work->codes += hops_ * (1 + graph.layout().degree);
+  work->bytes += hops_ * static_cast<int64_t>(graph.layout().read_bytes());
+  return complete;
+}
+
+bool GraphWalk::Run(const Graph& graph, uint32_t ef, Budget* budget, SearchWork* work) {
+  Begin(ef);
+  Enter(graph, All());
+  while (pool_.HasNext()) {
+    if (budget != nullptr && !budget->Spend(1 + graph.layout().degree)) return Done(graph, false, work);
+    const Slot slot = pool_.PopNext();
+    const Slot next = pool_.PeekNext(0);
+    if (next != kNoSlot) graph.Prefetch(next);
+    const float distance = Visit(graph, slot);
+    ++hops_;
+    visited_.push_back({distance, slot});
+    Judge(graph, slot, distance, All());
+    const Slot then = pool_.PeekNext(0);
+    if (then != kNoSlot && then != next) graph.Prefetch(then);
+  }
+  return Done(graph, true, work);
+}
+
+// As far as the pool of those that pass is not full, or a bridge is nearer than the farthest of it.
+bool GraphWalk::OverBridge(float credit) const {
+  if (!bridges_.HasNext()) return false;
+  const float bridge = bridges_.NextDistance();
+  if (!pool_.HasNext()) return bridge < pool_.limit() && (credit >= 1 || !pool_.full());
+  return credit >= 1 && bridge < pool_.NextDistance();
+}
+
+// The nearest few entries.
+uint32_t GraphWalk::Starts(const Graph& graph, Candidate* starts) const {
+  const uint32_t count = graph.entry_count();
+  for (uint32_t i = 0; i < count; ++i) {
+    const Graph::Entry& entry = graph.entry(i);
+    const codec::Sq8 sq8 = entry.sq8();
+    const int32_t dot = graph.kernels().dot(code_.data(), graph.entry_code(i), sq8.sum, n_);
+    const float bias = biased_ ? entry.bias.load(std::memory_order_relaxed) : 0;
+    starts[i] = {codec::SquaredDistance(sq8_, sq8, dot) + bias, entry.slot.load(std::memory_order_relaxed)};
+  }
+  const uint32_t used = std::min(count, kStarts);
+  std::partial_sort(starts, starts + used, starts + count,
+                    [](const Candidate& a, const Candidate& b) { return a.distance < b.distance; });
+  return used;
+}
+
+float GraphWalk::Visit(const Graph& graph, Slot slot) {
+  const NodeHeader& header = graph.header(slot);
+  const codec::Sq8 sq8 = header.sq8();
+  const int32_t dot = graph.kernels().dot(code_.data(), graph.own(slot), sq8.sum, n_);
+  const float square = codec::SquaredDistance(sq8_, sq8, dot);
+  return biased_ ? square + header.bias.load(std::memory_order_relaxed) : square;
+}
+
+uint32_t GraphWalk::Estimate(const Graph& graph, Slot slot, uint32_t first, float distance, float limit,
+                             float* estimates) const {
+  graph.kernels().estimate(graph.block(slot, first / codec::kBlock), graph.layout().bits, n_, table_,
+                           distance, graph.constants(slot) + first, graph.slopes(slot) + first, estimates);
+  if (biased_) {
+    const std::atomic<float>* biases = graph.biases(slot) + first;
+    for (uint32_t i = 0; i < codec::kBlock; ++i) estimates[i] += biases[i].load(std::memory_order_relaxed);
+  }
+  uint32_t near = 0;
+  for (uint32_t i = 0; i < codec::kBlock; ++i) near |= static_cast<uint32_t>(estimates[i] < limit) << i;
+  return near;
+}
+
+void GraphWalk::SortVisited() {
+  std::sort(visited_.begin(), visited_.end(), [](const Candidate& a, const Candidate& b) {
+    return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
+  });
+}
+
+// A coordinate's rounding is evenly spread over a step, here of the query's scale for both sides; its mean
+// square adds to the distance, and its product with the difference has the deviation of which three are
+// allowed.
+float GraphWalk::Slack(float distance) const {
+  const float rounding = 2 * sq8_.scale * sq8_.scale / 12;
+  const float mean = rounding * static_cast<float>(n_);
+  return mean + 3 * 2 * std::sqrt(std::max(distance, 0.0f) * rounding);
+}
+
+}  // namespace longbow::index

@@ -1,0 +1,68 @@
+// Low-bit codes of rows in the order of their ordinals: what makes a scan of everything cheap, long before a
+// row is linked.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "longbow/base/ids.h"
+#include "longbow/codec/code_kernels.h"
+#include "longbow/index/graph/graph_space.h"
+#include "longbow/index/graph/node_arena.h"
+#include "longbow/index/vector_source.h"
+
+namespace longbow::index {
+
+// Blocks of codec::kBlock rows: constants, slopes and spreads of the rows, then their codes as the estimating
+// kernel reads them (RaBitQ, arXiv 2405.12497, with the centre of the space as the centroid). One writer at a
+// time; readers may read blocks whose end they learnt from coded_end().
+class RowCodes {
+ public:
+  RowCodes(const GraphSpace* space, const VectorStore* store, MemoryLedger* ledger);
+
+  // Whole blocks only, so that a block never changes once it can be read.
+  RowOrdinal coded_end() const { return coded_end_.load(std::memory_order_acquire); }
+  // Writer: codes whole blocks from coded_end() on, as far as rows below `end` fill them, at most `rows`.
+  // False when nothing was left to code.
+  bool Code(RowOrdinal end, RowOrdinal rows);
+
+  uint32_t bits() const { return bits_; }
+  size_t n() const { return n_; }
+  size_t block_bytes() const { return block_bytes_; }
+  int64_t bytes() const { return blocks_.bytes(); }
+
+  struct Block {
+    const float* constants;
+    const float* slopes;
+    // A row's estimate is off by more than spread * |query| in about one case in eight.
+    const float* spreads;
+    const uint8_t* codes;
+  };
+  // The block that holds `row`.
+  Block At(RowOrdinal row) const { return View(blocks_.At(row / kRows)); }
+
+  static constexpr RowOrdinal kRows = codec::kBlock;
+
+ private:
+  static Block View(const std::byte* block) {
+    const auto* floats = reinterpret_cast<const float*>(block);
+    return {floats, floats + kRows, floats + 2 * kRows, reinterpret_cast<const uint8_t*>(floats + 3 * kRows)};
+  }
+  void CodeBlock(RowOrdinal first, std::byte* block);
+
+  const GraphSpace* const space_;
+  const VectorStore* const store_;
+  const size_t n_;
+  const uint32_t bits_;
+  const size_t block_bytes_;
+  NodeArena blocks_;
+  std::atomic<RowOrdinal> coded_end_{0};
+  // The writer's.
+  std::vector<double> vector_;
+  std::vector<float> point_, origin_;
+  std::vector<uint8_t> levels_;
+};
+
+}  // namespace longbow::index
