@@ -41,7 +41,7 @@ struct SchemaLimits {
 inline constexpr size_t kMaxVectorColumns = 1024;
 
 // The index a column gets when its dataset names none.
-inline constexpr std::string_view kDefaultIndex = "flat";
+inline constexpr std::string_view kDefaultIndex = "graph";
 
 // Immutable.
 struct DatasetSchema {

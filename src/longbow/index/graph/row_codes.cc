@@ -16,8 +16,9 @@ uint32_t BitsFor(size_t n) { return n <= 256 ? 2 : 1; }
 // deviation, for 1 to 4 bits; measured on random directions, and what theory says for one bit: sqrt(pi / 2 -
 // 1).
 constexpr float kDeviation[] = {0.76f, 0.36f, 0.19f, 0.1f};
-// So that 3 in 1,000 of the nearest are missed (docs/decisions/code-scan.md).
-constexpr float kDeviations = 1.2f;
+// So that even where all rows are about equally near, 2 in 100 of the nearest are missed; elsewhere far fewer
+// (docs/decisions/code-scan.md).
+constexpr float kDeviations = 2.0f;
 
 }  // namespace
 

@@ -36,7 +36,7 @@ class RowCodes {
   struct Block {
     const float* constants;
     const float* slopes;
-    // A row's estimate is off by more than spread * |query| in about one case in eight.
+    // A row's estimate is off by more than spread * |query| in about 2 cases in 100.
     const float* spreads;
     const uint8_t* codes;
   };
