@@ -54,6 +54,8 @@ bool GraphWalk::Run(const Graph& graph, uint32_t ef, Budget* budget, SearchWork*
     Judge(graph, slot, distance, All());
     const Slot then = pool_.PeekNext(0);
     if (then != kNoSlot && then != next) graph.Prefetch(then);
+    const Slot after = pool_.PeekNext(1);
+    if (after != kNoSlot && after != next) graph.Prefetch(after);
   }
   return Done(graph, true, work);
 }
