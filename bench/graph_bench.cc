@@ -5,6 +5,7 @@
 //               [--peer] [--k N] [--keep DIRECTORY: the graph is loaded from there, or built and saved there]
 //               [--degree 32|64] [--bits 1..4] [--build-ef N] [--occlusion X] [--select 0.01,0.1,0.5]
 //               [--churn GENERATIONS, of 2 %]
+//               [--trickle ROWS replaced a second beside searches]
 //               [--groups: each query within its own and within a far group of group.npy]
 //
 // DIRECTORY holds base.npy, queries.npy (float32) and gt_dist.npy (true distances, 100 a query, l2).
@@ -44,6 +45,7 @@ struct Options {
   GraphOptions graph;
   int churn = 0;
   bool groups = false;
+  double trickle = 0;
   double churn_share = 0.02;
   std::vector<double> selections;
   std::vector<uint32_t> ef{12, 16, 20, 28, 40, 56, 80, 112, 160, 224, 320};
@@ -234,7 +236,7 @@ class Ours {
   void Churn(size_t count) {
     std::vector<RowOrdinal> gone(count);
     for (RowOrdinal& row : gone) row = oldest_++;
-    const auto first = end_, end = first + static_cast<RowOrdinal>(count);
+    const RowOrdinal first = end_, end = first + static_cast<RowOrdinal>(count);
     store_.Grow(end);
     versions_.Grow(end);
     for (RowOrdinal row = first; row < end; ++row) {
@@ -243,9 +245,9 @@ class Ours {
       versions_.SetDied(row - first + gone[0], 1);
       versions_.SetBorn(row, 1);
     }
+    index_->RowsAppended(first, end);
     end_ = end;
     index_->Erase(gone);
-    index_->RowsAppended(first, end);
     std::promise<void> indexed;
     index_->WhenIndexed(end, [&](Status) { indexed.set_value(); });
     indexed.get_future().get();
@@ -264,7 +266,8 @@ class Ours {
   std::unique_ptr<VectorIndex> index_;
   std::unique_ptr<SearchScratch> scratch_;
   SearchHits hits_;
-  RowOrdinal oldest_ = 0, end_ = 0;
+  RowOrdinal oldest_ = 0;
+  std::atomic<RowOrdinal> end_{0};
 };
 
 #if defined(LONGBOW_HNSWLIB)
@@ -440,6 +443,37 @@ void MeasureGroups(const Options& options, Ours& ours, const Matrix& queries) {
   }
 }
 
+// Queries a second while rows are appended at a steady rate, as a share of those before.
+void MeasureTrickle(const Options& options, Ours& ours, const Matrix& queries) {
+  std::vector<std::vector<uint32_t>> found;
+  std::vector<double> before, during;
+  for (int round = 0; round < 5; ++round) {
+    Point point;
+    before.push_back(ours.RunRound(queries, 40, &found, &point));
+  }
+  std::atomic<bool> done{false};
+  std::atomic<int64_t> replaced{0};
+  const double start = Seconds();
+  std::thread writer([&] {
+    constexpr size_t kAtOnce = 50;
+    while (!done.load()) {
+      ours.Churn(kAtOnce);
+      replaced.fetch_add(kAtOnce);
+      const double due = static_cast<double>(replaced.load()) / options.trickle;
+      std::this_thread::sleep_for(std::chrono::duration<double>(std::max(0.0, due - (Seconds() - start))));
+    }
+  });
+  while (Seconds() - start < 8) {
+    Point point;
+    during.push_back(ours.RunRound(queries, 40, &found, &point));
+  }
+  done.store(true);
+  writer.join();
+  std::printf("replacing %.0f rows/s: %.0f qps, before %.0f, ratio %.2f\n",
+              static_cast<double>(replaced.load()) / (Seconds() - start), Median(during), Median(before),
+              Median(during) / Median(before));
+}
+
 // Generations of deletes and inserts of `share` of the rows; the rows, and so the truth, stay the same.
 void MeasureChurn(const Options& options, Ours& ours, const Matrix& queries, const Truth& truth,
                   size_t rows) {
@@ -537,6 +571,7 @@ int Run(const Options& options) {
     std::printf("asked for recall %.2f: got %.4f with %.1f hops, %.0f qps\n", static_cast<double>(recall),
                 truth.Recall(found, options.k), point.hops, qps);
   }
+  if (options.trickle > 0) MeasureTrickle(options, ours, queries);
   if (options.churn > 0) MeasureChurn(options, ours, queries, truth, base.rows);
   if (options.groups) MeasureGroups(options, ours, queries);
   for (double share : options.selections) MeasureSelection(options, ours, queries, share, base.rows);
@@ -584,6 +619,8 @@ Options Parse(int argc, char** argv) {
       options.k = Number(value());
     else if (flag == "--churn")
       options.churn = static_cast<int>(Number(value()));
+    else if (flag == "--trickle")
+      options.trickle = Number(value());
     else if (flag == "--groups")
       options.groups = true;
     else if (flag == "--peer")
