@@ -3,9 +3,10 @@
 //
 //   graph_bench DIRECTORY [--json FILE] [--threads N] [--rounds N] [--ef 20,40,...]
 //               [--peer] [--k N] [--keep DIRECTORY: the graph is loaded from there, or built and saved there]
-//
 //               [--degree 32|64] [--bits 1..4] [--build-ef N] [--occlusion X] [--select 0.01,0.1,0.5]
 //               [--churn GENERATIONS, of 2 %]
+//               [--trickle ROWS replaced a second beside searches]
+//               [--groups: each query within its own and within a far group of group.npy]
 //
 // DIRECTORY holds base.npy, queries.npy (float32) and gt_dist.npy (true distances, 100 a query, l2).
 #include <algorithm>
@@ -43,6 +44,8 @@ struct Options {
   std::string keep;
   GraphOptions graph;
   int churn = 0;
+  bool groups = false;
+  double trickle = 0;
   double churn_share = 0.02;
   std::vector<double> selections;
   std::vector<uint32_t> ef{12, 16, 20, 28, 40, 56, 80, 112, 160, 224, 320};
@@ -100,6 +103,17 @@ float SquaredDistance(const float* a, const float* b, size_t n) {
   double sum = 0;
   for (size_t i = 0; i < n; ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
   return static_cast<float>(sum);
+}
+
+std::vector<int16_t> LoadGroups(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  char magic[10];
+  if (!in.read(magic, 10)) Fail("cannot read " + path);
+  in.seekg(10 + (static_cast<uint8_t>(magic[8]) | static_cast<std::streamoff>(static_cast<uint8_t>(magic[9]))
+                                                      << 8));
+  std::vector<int16_t> groups;
+  for (int16_t group; in.read(reinterpret_cast<char*>(&group), sizeof(group));) groups.push_back(group);
+  return groups;
 }
 
 // Ties with the last true neighbour count as hits.
@@ -222,7 +236,7 @@ class Ours {
   void Churn(size_t count) {
     std::vector<RowOrdinal> gone(count);
     for (RowOrdinal& row : gone) row = oldest_++;
-    const auto first = end_, end = first + static_cast<RowOrdinal>(count);
+    const RowOrdinal first = end_, end = first + static_cast<RowOrdinal>(count);
     store_.Grow(end);
     versions_.Grow(end);
     for (RowOrdinal row = first; row < end; ++row) {
@@ -231,9 +245,9 @@ class Ours {
       versions_.SetDied(row - first + gone[0], 1);
       versions_.SetBorn(row, 1);
     }
+    index_->RowsAppended(first, end);
     end_ = end;
     index_->Erase(gone);
-    index_->RowsAppended(first, end);
     std::promise<void> indexed;
     index_->WhenIndexed(end, [&](Status) { indexed.set_value(); });
     indexed.get_future().get();
@@ -252,7 +266,8 @@ class Ours {
   std::unique_ptr<VectorIndex> index_;
   std::unique_ptr<SearchScratch> scratch_;
   SearchHits hits_;
-  RowOrdinal oldest_ = 0, end_ = 0;
+  RowOrdinal oldest_ = 0;
+  std::atomic<RowOrdinal> end_{0};
 };
 
 #if defined(LONGBOW_HNSWLIB)
@@ -393,6 +408,72 @@ void MeasureSelection(const Options& options, Ours& ours, const Matrix& queries,
   }
 }
 
+// Each query among the rows of one group: its own (near it) or the one farthest away.
+void MeasureGroups(const Options& options, Ours& ours, const Matrix& queries) {
+  const auto groups = LoadGroups(options.directory + "/group.npy");
+  for (const char* name : {"query_group", "query_far_group"}) {
+    const auto wanted = LoadGroups(options.directory + "/" + name + ".npy");
+    std::vector<std::unique_ptr<RowSelection>> selections(32);
+    for (int16_t g = 0; g < 32; ++g) {
+      selections[g] = std::make_unique<RowSelection>(static_cast<RowOrdinal>(groups.size()));
+      for (RowOrdinal row = 0; row < groups.size(); ++row) {
+        if (groups[row] == g) selections[g]->Add(row);
+      }
+    }
+    for (Method method : {Method::kSelectionScan, Method::kWalk, Method::kFilteredWalk}) {
+      double hits = 0, wanted_hits = 0, seconds = 0, hops = 0, distances = 0;
+      for (size_t q = 0; q < queries.rows; ++q) {
+        Matrix one{1, queries.columns, {queries.row(q), queries.row(q) + queries.columns}};
+        std::vector<std::vector<uint32_t>> exact, found;
+        Point point;
+        const RowSelection* selection = selections[static_cast<size_t>(wanted[q])].get();
+        ours.RunRound(one, {}, Method::kSelectionScan, selection, options.k, &exact, &point);
+        seconds +=
+            1 / ours.RunRound(one, Effort{.recall = 0.95f}, method, selection, options.k, &found, &point);
+        hops += point.hops, distances += point.distances;
+        for (uint32_t row : found[0])
+          hits += std::find(exact[0].begin(), exact[0].end(), row) != exact[0].end();
+        wanted_hits += static_cast<double>(exact[0].size());
+      }
+      const auto count = static_cast<double>(queries.rows);
+      std::printf("%-16s %-14s recall %.4f, %.1f hops, %.1f exact, %.0f qps\n", name,
+                  std::string(MethodName(method)).c_str(), hits / wanted_hits, hops / count,
+                  distances / count, count / seconds);
+    }
+  }
+}
+
+// Queries a second while rows are appended at a steady rate, as a share of those before.
+void MeasureTrickle(const Options& options, Ours& ours, const Matrix& queries) {
+  std::vector<std::vector<uint32_t>> found;
+  std::vector<double> before, during;
+  for (int round = 0; round < 5; ++round) {
+    Point point;
+    before.push_back(ours.RunRound(queries, 40, &found, &point));
+  }
+  std::atomic<bool> done{false};
+  std::atomic<int64_t> replaced{0};
+  const double start = Seconds();
+  std::thread writer([&] {
+    constexpr size_t kAtOnce = 50;
+    while (!done.load()) {
+      ours.Churn(kAtOnce);
+      replaced.fetch_add(kAtOnce);
+      const double due = static_cast<double>(replaced.load()) / options.trickle;
+      std::this_thread::sleep_for(std::chrono::duration<double>(std::max(0.0, due - (Seconds() - start))));
+    }
+  });
+  while (Seconds() - start < 8) {
+    Point point;
+    during.push_back(ours.RunRound(queries, 40, &found, &point));
+  }
+  done.store(true);
+  writer.join();
+  std::printf("replacing %.0f rows/s: %.0f qps, before %.0f, ratio %.2f\n",
+              static_cast<double>(replaced.load()) / (Seconds() - start), Median(during), Median(before),
+              Median(during) / Median(before));
+}
+
 // Generations of deletes and inserts of `share` of the rows; the rows, and so the truth, stay the same.
 void MeasureChurn(const Options& options, Ours& ours, const Matrix& queries, const Truth& truth,
                   size_t rows) {
@@ -416,7 +497,7 @@ void MeasureChurn(const Options& options, Ours& ours, const Matrix& queries, con
     const double start = Seconds();
     ours.Churn(count);
     seconds += Seconds() - start;
-    if (generation % 10 == 0 || generation == options.churn) print(generation);
+    if (generation % 25 == 0 || generation == options.churn) print(generation);
   }
   std::printf("%.0f rows replaced a second\n", static_cast<double>(count) * options.churn / seconds);
 }
@@ -490,7 +571,9 @@ int Run(const Options& options) {
     std::printf("asked for recall %.2f: got %.4f with %.1f hops, %.0f qps\n", static_cast<double>(recall),
                 truth.Recall(found, options.k), point.hops, qps);
   }
+  if (options.trickle > 0) MeasureTrickle(options, ours, queries);
   if (options.churn > 0) MeasureChurn(options, ours, queries, truth, base.rows);
+  if (options.groups) MeasureGroups(options, ours, queries);
   for (double share : options.selections) MeasureSelection(options, ours, queries, share, base.rows);
   if (!options.json.empty()) {
     std::ofstream file(options.json);
@@ -536,6 +619,10 @@ Options Parse(int argc, char** argv) {
       options.k = Number(value());
     else if (flag == "--churn")
       options.churn = static_cast<int>(Number(value()));
+    else if (flag == "--trickle")
+      options.trickle = Number(value());
+    else if (flag == "--groups")
+      options.groups = true;
     else if (flag == "--peer")
       options.peer = true;
     else if (flag == "--select") {

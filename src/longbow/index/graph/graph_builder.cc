@@ -16,10 +16,19 @@ namespace {
 // (docs/decisions).
 uint32_t BitsFor(size_t n) { return n <= 64 ? 4 : n <= 384 ? 2 : 1; }
 
+// In few dimensions the rest of an insertion is cheap, and a longer walk is felt more than it helps.
+GraphOptions Resolve(GraphOptions options, size_t n) {
+  if (options.bits == 0) options.bits = BitsFor(n);
+  if (options.link.ef == 0) options.link.ef = n <= 384 ? 160 : 200;
+  return options;
+}
+
 }  // namespace
 
 GraphBuilder::GraphBuilder(const IndexInput& input, GraphOptions options)
-    : input_(input), options_(options), chains_(input.ledger) {}
+    : input_(input),
+      options_(Resolve(options, codec::PaddedDim(input.store->scalars()))),
+      chains_(input.ledger) {}
 
 GraphBuilder::~GraphBuilder() {
   stopping_.store(true);
@@ -144,8 +153,7 @@ void GraphBuilder::ReturnBench(std::unique_ptr<Bench> bench) {
 Graph* GraphBuilder::StartGraph() {
   const RowOrdinal sampled = std::min(appended_end(), kSampledRows);
   space_ = std::make_unique<GraphSpace>(input_.metric, input_.store, input_.seed, 0, sampled);
-  const uint32_t bits = options_.bits > 0 ? options_.bits : BitsFor(space_->n());
-  owned_graph_ = std::make_unique<Graph>(space_.get(), options_.degree, bits, input_.ledger);
+  owned_graph_ = std::make_unique<Graph>(space_.get(), options_.degree, options_.bits, input_.ledger);
   graph_.store(owned_graph_.get(), std::memory_order_release);
   MakeCodes();
   return owned_graph_.get();

@@ -11,7 +11,7 @@
 namespace longbow::index {
 
 struct LinkOptions {
-  uint32_t ef = 200;  // nodes looked at
+  uint32_t ef = 0;  // nodes looked at; 0: as the dimension asks for
   float occlusion =
       1.0f;  // a candidate is occluded by a nearer neighbour o when occlusion * |o - c|^2 <= |v - c|^2
 };

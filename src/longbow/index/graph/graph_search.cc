@@ -130,7 +130,8 @@ bool GraphSearch::Rescore(const std::byte* query, uint32_t k, TopK* top, SearchW
     const RowOrdinal first = graph_->header(c.slot).row.load(std::memory_order_acquire);
     ++judged_;
     passed_ += Wanted(first) > 0;
-    if (scratch_.rows_.size() >= kBatch && !TakeBatch(query, top, work)) return false;
+    const size_t due = std::max<size_t>(kBatch, k - top->size());
+    if (scratch_.rows_.size() >= due && !TakeBatch(query, top, work)) return false;
   }
   return scratch_.rows_.empty() || TakeBatch(query, top, work);
 }

@@ -43,14 +43,13 @@ class GraphWalk {
       CandidatePool& from = over_bridge ? bridges_ : pool_;
       credit += over_bridge ? -1 : kBridgesAVisit;
       const Slot slot = from.PopNext();
-      const Slot next = from.PeekNext(0);
-      if (next != kNoSlot) graph.Prefetch(next);
+      Prefetch(graph, from, 1);
       const float distance = Visit(graph, slot);
       ++hops_;
       if (!over_bridge) visited_.push_back({distance, slot});
       Judge(graph, slot, distance, selected);
-      const Slot then = pool_.PeekNext(0);
-      if (then != kNoSlot && then != next) graph.Prefetch(then);
+      Prefetch(graph, pool_, kAhead);
+      Prefetch(graph, bridges_, 1);
     }
     return Done(graph, true, work);
   }
@@ -68,6 +67,8 @@ class GraphWalk {
   static constexpr float kBridgesAVisit = 2.0f;
   static constexpr int kTries = 3;  // at a node that a writer changes meanwhile
 
+  static constexpr uint32_t kAhead = 2;
+
   struct All {
     bool operator()(Slot) const { return true; }
   };
@@ -75,6 +76,7 @@ class GraphWalk {
   void Begin(uint32_t ef);
   bool Done(const Graph& graph, bool complete, SearchWork* work);
   bool OverBridge(float credit) const;
+  static void Prefetch(const Graph& graph, const CandidatePool& pool, uint32_t ahead);
   uint32_t Starts(const Graph& graph, Candidate* starts) const;
   float Visit(const Graph& graph, Slot slot);
   // Bit i: estimates[i], of neighbour first + i, is below the limit.
