@@ -32,6 +32,7 @@ Result<MemoryReservation> MemoryLedger::Reserve(MemoryUse use, int64_t bytes) {
   int64_t used = total_.load(std::memory_order_relaxed);
   do {
     if (hard_ > 0 && (bytes > hard_ || used > hard_ - bytes)) {
+      refusals_.Add();
       return Error(ErrorCode::kResourceExhausted, "memory limit exceeded: ", used, "/", hard_,
                    " bytes used (write size: ", bytes, ")");
     }

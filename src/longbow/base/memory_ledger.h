@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "longbow/base/counters.h"
 #include "longbow/base/status.h"
 
 namespace longbow {
@@ -55,6 +56,7 @@ class MemoryLedger {
   }
   int64_t soft_limit() const { return soft_; }
   int64_t hard_limit() const { return hard_; }
+  const Counter& refusals() const { return refusals_; }  // of Reserve
 
   // Calls `resume` once, as soon as the ledger is below its soft limit: at once when it already is.
   void WhenBelowSoftLimit(std::function<void()> resume);
@@ -66,6 +68,7 @@ class MemoryLedger {
 
   const int64_t soft_, hard_;
   std::atomic<int64_t> total_{0};
+  Counter refusals_;
   std::atomic<int64_t> by_use_[static_cast<size_t>(MemoryUse::kCount)] = {};
   std::atomic<int> waiters_{0};
   std::mutex mutex_;

@@ -33,6 +33,7 @@ TEST(MemoryLedger, RefusesAboveTheHardLimitWithNumbers) {
   const Status refused = ledger.Reserve(MemoryUse::kNetwork, 401).status();
   EXPECT_EQ(CodeOf(refused), ErrorCode::kResourceExhausted);
   EXPECT_EQ(refused.message(), "memory limit exceeded: 600/1000 bytes used (write size: 401)");
+  EXPECT_EQ(ledger.refusals().value(), 1);
   EXPECT_EQ(ledger.used(), 600) << "a refused reservation leaves no trace";
   EXPECT_TRUE(ledger.Reserve(MemoryUse::kNetwork, 400).ok());
   EXPECT_FALSE(ledger.Reserve(MemoryUse::kNetwork, INT64_MAX).ok());

@@ -118,6 +118,8 @@ void AddMemoryMetrics(PrometheusText& text, const MemoryLedger& ledger) {
   text.VisitValue("memory_soft_limit_bytes", "Above this ingest is slowed.", {},
                   static_cast<double>(ledger.soft_limit()));
   text.VisitValue("memory_limit_bytes", "Above this requests that need memory are refused.", {}, limit);
+  text.Visit("memory_limit_rejects_total", "Requests refused because the memory limit was reached.", {},
+             ledger.refusals());
   const int level = limit > 0 && used >= limit ? 2 : ledger.above_soft_limit() ? 1 : 0;
   text.VisitValue("memory_pressure_level", "0 below the soft limit, 1 above it, 2 at the limit.", {}, level);
   text.VisitValue("memory_heap_in_use_bytes", "Allocated from malloc, its own large mappings included.", {},
