@@ -8,6 +8,9 @@ namespace longbow::index {
 namespace {
 
 constexpr RowOrdinal kRowsALook = 1024;  // between looks at the budget
+// Up to so many rows an estimate is trusted a third as far: it costs little there, and equal vectors err
+// together, so that one estimate gone wrong can lose all of the k.
+constexpr RowOrdinal kFewRows = 20000;
 
 uint32_t SelectedBits(const RowSelection* selection, RowOrdinal first) {
   if (selection == nullptr) return ~uint32_t{0};
@@ -28,10 +31,10 @@ void CodeScan::Aim(const RowCodes& codes, const GraphSpace& space, const float* 
 }
 
 // Bit i: row i of the block may be nearer than `bound`.
-uint32_t CodeScan::Near(const RowCodes::Block& block, float bound) const {
+uint32_t CodeScan::Near(const RowCodes::Block& block, float bound, float reach) const {
   uint32_t near = 0;
   for (uint32_t i = 0; i < RowCodes::kRows; ++i) {
-    near |= static_cast<uint32_t>(estimates_[i] - block.spreads[i] * length_ <= bound) << i;
+    near |= static_cast<uint32_t>(estimates_[i] - block.spreads[i] * reach <= bound) << i;
   }
   return near;
 }
@@ -42,6 +45,7 @@ bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::S
   waiting_ = 0;
   int64_t coded = 0;
   bool budget_left = true;
+  const float reach = end - first <= kFewRows ? 3 * length_ : length_;
   for (RowOrdinal row = first; row < end && budget_left; row += RowCodes::kRows) {
     if (row % kRowsALook == 0 && spec.budget != nullptr) budget_left = spec.budget->Spend(kRowsALook / 16);
     const uint32_t selected = SelectedBits(spec.selection, row);
@@ -51,7 +55,7 @@ bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::S
                              block.slopes, estimates_.data());
     coded += RowCodes::kRows;
     const float bound = scale.shift + scale.stretch * top->threshold();
-    for (uint32_t near = Near(block, bound) & selected; near != 0; near &= near - 1) {
+    for (uint32_t near = Near(block, bound, reach) & selected; near != 0; near &= near - 1) {
       const RowOrdinal at = row + static_cast<RowOrdinal>(std::countr_zero(near));
       if (spec.visibility.Visible(at) && store.Present(at)) rows_[waiting_++] = at;
     }

@@ -28,7 +28,7 @@ class CodeScan {
  private:
   static constexpr size_t kBatch = 16;  // rows taken exactly at once
 
-  uint32_t Near(const RowCodes::Block& block, float bound) const;
+  uint32_t Near(const RowCodes::Block& block, float bound, float reach) const;
   void TakeBatch(const VectorStore& store, const distance::KernelSet& kernels, const std::byte* query,
                  TopK* top, SearchWork* work);
 
