@@ -8,9 +8,10 @@ namespace longbow::index {
 namespace {
 
 constexpr RowOrdinal kRowsALook = 1024;  // between looks at the budget
-// Up to so many rows an estimate is trusted a third as far: it costs little there, and equal vectors err
-// together, so that one estimate gone wrong can lose all of the k.
+// Up to so many rows an estimate is trusted to 3.5 standard errors instead of 2: it costs little there, and
+// equal vectors err together, so that one estimate gone wrong can lose all of the k.
 constexpr RowOrdinal kFewRows = 20000;
+constexpr float kMoreDoubt = 1.75f;
 
 uint32_t SelectedBits(const RowSelection* selection, RowOrdinal first) {
   if (selection == nullptr) return ~uint32_t{0};
@@ -45,7 +46,7 @@ bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::S
   waiting_ = 0;
   int64_t coded = 0;
   bool budget_left = true;
-  const float reach = end - first <= kFewRows ? 3 * length_ : length_;
+  const float reach = end - first <= kFewRows ? kMoreDoubt * length_ : length_;
   for (RowOrdinal row = first; row < end && budget_left; row += RowCodes::kRows) {
     if (row % kRowsALook == 0 && spec.budget != nullptr) budget_left = spec.budget->Spend(kRowsALook / 16);
     const uint32_t selected = SelectedBits(spec.selection, row);
