@@ -96,6 +96,10 @@ Result<VectorColumn> ReadVector(const arrow::Schema& schema, int at, bool is_def
   column.index = Setting(schema, field, "longbow.index").value_or(std::string(kDefaultIndex));
   LB_RETURN_NOT_OK(index::FindIndexType(column.index).status());
   column.codec = Setting(schema, field, "longbow.codec").value_or("auto");
+  if (column.codec != "auto") {
+    return InvalidArgument("column '", field.name(), "': longbow.codec is '", column.codec,
+                           "'; known: auto, which chooses by dimension");
+  }
   return column;
 }
 

@@ -89,6 +89,17 @@ TEST(DatasetSchema, MetricComesFromTheFieldThenTheSchema) {
       HasSubstr("unknown longbow.metric 'x'"));
 }
 
+TEST(DatasetSchema, RefusesACodecItDoesNotHave) {
+  EXPECT_TRUE(
+      ReadSchema(*arrow::schema({kId, Vector("v", arrow::float32(), 2)}, Metadata("longbow.codec", "auto")),
+                 {})
+          .ok());
+  EXPECT_THAT(
+      Refusal(arrow::schema({kId, Vector("v", arrow::float32(), 2)}, Metadata("longbow.codec", "sq8")))
+          .message(),
+      HasSubstr("longbow.codec is 'sq8'; known: auto"));
+}
+
 TEST(DatasetSchema, RefusesWhatItCannotStore) {
   const auto refused = [](const std::shared_ptr<arrow::Field>& field) {
     return Refusal(arrow::schema({kId, field})).message();
