@@ -14,6 +14,9 @@
 namespace longbow {
 namespace {
 
+// Rows are searchable before builders get to them: those who put and ask go first.
+constexpr int kBuilderNice = 10;
+
 // Held from before the ports open to the very end, so that a second server meets it before anything else.
 constexpr std::string_view kLockFile = "server.lock";
 
@@ -120,7 +123,8 @@ Status Node::OpenPorts() {
   appliers_ = MakeThreadPool({.name = "applier", .threads = ThreadsOr(settings_.applier_threads, Cores())});
   searchers_ =
       MakeThreadPool({.name = "searcher", .threads = ThreadsOr(settings_.searcher_threads, Cores())});
-  builders_ = MakeThreadPool({.name = "builder", .threads = ThreadsOr(settings_.builder_threads, Cores())});
+  builders_ = MakeThreadPool(
+      {.name = "builder", .threads = ThreadsOr(settings_.builder_threads, Cores()), .nice = kBuilderNice});
   const Environment environment{files_.get(),    SystemClock(),    SystemRandom(),
                                 appliers_.get(), searchers_.get(), builders_.get()};
   serving_ = std::make_unique<server::Serving>(environment, &ledger_, &progress_);

@@ -1,6 +1,8 @@
 #include "longbow/base/executor.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -101,6 +103,8 @@ class ThreadPool : public Executor {
 
   void Serve() {
     pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());
+    // Of this thread alone. Refused, the threads run as others do.
+    if (options_.nice > 0) (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options_.nice);
     Task task;
     while (Take(&task)) {
       RunTask(task);

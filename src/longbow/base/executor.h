@@ -46,6 +46,7 @@ struct ThreadPoolOptions {
   std::string name = "pool";  // thread name, at most 15 characters
   int threads = 1;
   int64_t queue_limit = 4096;  // TryPost refuses beyond
+  int nice = 0;                // how far the threads step back for others, up to 19, as in nice(2)
 };
 // Its destructor runs what was posted, drops timers that are not due, and joins.
 std::unique_ptr<Executor> MakeThreadPool(ThreadPoolOptions options);
