@@ -3,6 +3,7 @@
 #include <arrow/type.h>
 
 #include "longbow/base/check.h"
+#include "longbow/engine/join.h"
 
 namespace longbow::engine {
 namespace {
@@ -341,24 +342,9 @@ void Dataset::WhenIndexed(Done done) const {
   const Published state = published();
   const size_t columns = state.layout->schema->vectors.size();
   if (state.shard == nullptr || columns == 0) return done(state.shard == nullptr ? NotThere() : Status::OK());
-  struct Waiting {
-    std::mutex mutex;
-    size_t left;
-    Status status;
-    Done done;
-  };
-  auto waiting = std::make_shared<Waiting>();
-  waiting->left = columns;
-  waiting->done = std::move(done);
+  const Done one_done = Join(columns, std::move(done));
   for (size_t i = 0; i < columns; ++i) {
-    state.shard->vectors(static_cast<int>(i)).index->WhenIndexed(state.end, [waiting](Status status) {
-      {
-        std::lock_guard lock(waiting->mutex);
-        if (!status.ok()) waiting->status = std::move(status);
-        if (--waiting->left > 0) return;
-      }
-      waiting->done(waiting->status);
-    });
+    state.shard->vectors(static_cast<int>(i)).index->WhenIndexed(state.end, one_done);
   }
 }
 

@@ -3,6 +3,7 @@
 #include <arrow/type.h>
 
 #include "longbow/engine/dataset_writer.h"
+#include "longbow/engine/join.h"
 
 namespace longbow::engine {
 namespace {
@@ -10,27 +11,6 @@ namespace {
 constexpr ShardId kCatalogShard = 0;
 
 Status NoDataset(std::string_view name) { return NotFound("dataset not found: ", name.substr(0, 256)); }
-
-// `done` once `count` mutations are done, with the first error.
-std::function<void(Result<WriteAck>)> Together(size_t count, Done done) {
-  struct Waiting {
-    std::mutex mutex;
-    size_t left;
-    Status status;
-    Done done;
-  };
-  auto waiting = std::make_shared<Waiting>();
-  waiting->left = count;
-  waiting->done = std::move(done);
-  return [waiting](const Result<WriteAck>& ack) {
-    {
-      std::lock_guard lock(waiting->mutex);
-      if (!ack.ok() && waiting->status.ok()) waiting->status = ack.status();
-      if (--waiting->left > 0) return;
-    }
-    waiting->done(waiting->status);
-  };
-}
 
 }  // namespace
 
@@ -169,7 +149,9 @@ void LocalEngine::DropNamespace(std::string_view text, Done done) {
     DropNamespaceRecord record{name, {}};
     std::vector<ApplyQueue*> queues{catalog_queue_.get()};
     std::vector<std::shared_ptr<Mutation>> mutations{std::make_shared<Mutation>()};
-    const auto one_done = Together(1 + datasets.size(), done);
+    const WriteDone one_done = [joined = Join(1 + datasets.size(), done)](const Result<WriteAck>& ack) {
+      joined(ack.status());
+    };
     mutations[0]->apply = [this, name](const storage::LogPosition& position) {
       catalog_.HideNamespace(name);
       return WriteAck{position.sequence, 0, storage::Durability::kFsync};
@@ -232,11 +214,9 @@ void LocalEngine::WhenIndexed(std::string_view name, Done done) {
     datasets.push_back(std::move(*dataset));
   }
   if (datasets.empty()) return done(Status::OK());
-  const auto one_done = Together(datasets.size(), std::move(done));
+  const Done one_done = Join(datasets.size(), std::move(done));
   for (const auto& dataset : datasets) {
-    dataset->WhenIndexed([one_done](Status status) {
-      one_done(status.ok() ? Result<WriteAck>(WriteAck{}) : Result<WriteAck>(std::move(status)));
-    });
+    dataset->WhenIndexed(one_done);
   }
 }
 
