@@ -1,4 +1,5 @@
 #include "longbow/protocol/ticket.h"
+#include "longbow/protocol/filter_json.h"
 
 #include <gtest/gtest.h>
 
@@ -200,7 +201,42 @@ TEST(Filters, SayWhatIsWrong) {
             std::string::npos);
   EXPECT_NE(FilterError(R"([{"field":"a","op":"=","value":1,"logic":"XOR"}])").find("XOR"),
             std::string::npos);
-  EXPECT_NE(FilterError(R"("a = 1")").find("array"), std::string::npos);
+  EXPECT_NE(FilterError(R"("a ~ 1")").find("position 3"), std::string::npos);
+  EXPECT_NE(FilterError(R"(7)").find("array"), std::string::npos);
+}
+
+TEST(Filters, MayBeWrittenAsText) {
+  EXPECT_EQ(Filtered(R"j("year >= 2024 and lang in ('en','de')")j"),
+            "(year >= 2024 and lang in ('en', 'de'))");
+  EXPECT_EQ(Filtered(R"(" ")"), "none");
+  const auto both = Scan(R"({"name":"d","filter":"a = 1","filters":[{"field":"b","op":"exists"}]})");
+  EXPECT_EQ(both.filter->ToString(), "(b is not null and a = 1)");
+}
+
+TEST(Filters, TakeRangesAndNegatedOperators) {
+  EXPECT_EQ(Filtered(R"([{"field":"a","op":"between","value":[1,null]}])"), "a between 1 and null");
+  EXPECT_EQ(Filtered(R"([{"field":"a","op":"range","value":{"gte":1,"lt":"x"}}])"), "(a >= 1 and a < 'x')");
+  EXPECT_EQ(Filtered(R"([{"field":"a","op":"not like","value":"x%"}])"), "not (a like 'x%')");
+  EXPECT_EQ(Filtered(R"([{"field":"a","op":"exists","value":false}])"), "a is null");
+  EXPECT_EQ(Filtered(R"([{"field":"a","op":"is not null"}])"), "a is not null");
+  EXPECT_EQ(Filtered(R"([{"field":"id","op":"in_list","value":"mine"}])"), "id in list 'mine'");
+  EXPECT_NE(FilterError(R"([{"field":"a","op":"range","value":{"near":1}}])").find("near"),
+            std::string::npos);
+  EXPECT_NE(FilterError(R"([{"field":"a","op":"between","value":[1,2,3]}])").find("two"), std::string::npos);
+}
+
+TEST(Filters, TextAndJsonAreOneTree) {
+  for (const char* text :
+       {"a = 1", "(a = 1 and (b < 2.5 or not (c in ('x', 'it''s', true))))", "a between null and 3", "true",
+        "(false or x is null)", "\"a b\" not in (18446744073709551615, -1.0, '')", "tags contains 'x'",
+        "id in list 'mine'", "not (not (t like '%\\_%'))", "t starts with 'null'"}) {
+    const auto tree = filter::ParseFilter(text);
+    ASSERT_TRUE(tree.ok()) << text << ": " << tree.status();
+    EXPECT_EQ(tree->ToString(), text);
+    const auto scan = Scan("{\"name\":\"d\",\"filters\":" + WriteFilter(*tree) + "}");
+    ASSERT_TRUE(scan.filter) << WriteFilter(*tree);
+    EXPECT_EQ(*scan.filter, *tree) << text << " became " << scan.filter->ToString();
+  }
 }
 
 TEST(Filters, AreLimitedInNumber) {
