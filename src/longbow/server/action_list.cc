@@ -23,6 +23,8 @@ constexpr ActionType kActions[] = {
     {"ListNamespaces", "Names of all namespaces", true, ListNamespaces},
     {"GetTotalNamespaceCount", "Number of namespaces", true, CountNamespaces},
     {"GetNamespaceDatasetCount", "Number of datasets in a namespace", true, CountDatasets},
+    {"put-allow-list", "Keeps lists of values by name, for filters to name", true, PutAllowList},
+    {"drop-allow-list", "Forgets a list of values", true, DropAllowList},
     {"cluster-status", "Members of the cluster", false, ClusterStatus},
 };
 

@@ -55,6 +55,9 @@ void ListActions(std::shared_ptr<RequestCall> call, std::string request);
 // search_actions.cc
 void VectorSearch(const ActionCall& action);
 void VectorSearchByKey(const ActionCall& action);
+// allow_list_actions.cc
+void PutAllowList(const ActionCall& action);
+void DropAllowList(const ActionCall& action);
 // dataset_actions.cc
 void DeleteRows(const ActionCall& action);
 void DeleteDataset(const ActionCall& action);
