@@ -14,6 +14,7 @@
 #include "longbow/base/ids.h"
 #include "longbow/base/memory_ledger.h"
 #include "longbow/base/status.h"
+#include "longbow/storage/crc32c.h"
 
 namespace longbow::storage {
 
@@ -42,6 +43,8 @@ struct LogAppend {
   SchemaVersion schema_version = 0;
   Durability durability = Durability::kFsync;
   BufferChain payload = {};  // held until durable
+  // CRC-32C of stretches of the payload that the caller has passed over anyway; the log reads the rest.
+  std::vector<KnownCrc> known_crcs = {};
 };
 
 struct LogRecord {
