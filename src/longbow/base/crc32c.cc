@@ -1,10 +1,10 @@
-#include "longbow/storage/crc32c.h"
+#include "longbow/base/crc32c.h"
 
 #include <isa-l/crc.h>
 
 #include <algorithm>
 
-namespace longbow::storage {
+namespace longbow {
 
 // ISA-L picks the widest carry-less multiply of the processor at the first call.
 uint32_t ExtendCrc32c(uint32_t crc, const void* data, size_t size) {
@@ -27,4 +27,4 @@ uint32_t ExtendCrc32c(uint32_t crc, const BufferChain& bytes) {
   return crc;
 }
 
-}  // namespace longbow::storage
+}  // namespace longbow
