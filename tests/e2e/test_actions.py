@@ -103,6 +103,41 @@ def test_readiness_of_server_and_datasets(calls: Calls, meta_calls: Calls, datas
     assert calls.action_json("check_readiness", {"dataset": tables})["status"] == "READY"
 
 
+def test_the_state_of_a_put_stream_tells_where_to_go_on(calls: Calls, meta_calls: Calls, dataset: str) -> None:
+    client = "client-of-" + dataset
+    ask = {"client": client, "stream": "s"}
+    assert calls.action_json("put.status", ask) == {"acked_through": 0}
+
+    def put(name: str, *sequences: int) -> None:
+        writer, reader = calls.open_put(name, random_batch(1, 2, seed=1).schema)
+        for i in sequences:
+            frame = {"protocol": 1, "client": client, "stream": "s", "seq": i, "rows": 2}
+            writer.write_with_metadata(random_batch(2, 2, seed=i, first_id=10 * i), json.dumps(frame).encode())
+        writer.done_writing()
+        with pytest.raises(pa.ArrowException, match="without FIN"):
+            while reader.read() is not None:
+                pass
+            writer.close()
+
+    put(dataset, 1, 2, 3)
+    for port in (calls, meta_calls):
+        assert port.action_json("put.status", ask) == {"acked_through": 3}
+        assert port.action_json("put.status", {**ask, "dataset": dataset}) == {"acked_through": 3}
+    assert calls.action_json("put.status", {**ask, "stream": "t"}) == {"acked_through": 0}
+    put(dataset, 3, 4)
+    assert calls.action_json("put.status", ask) == {"acked_through": 4}
+    assert len(calls.ids(dataset)) == 8, "the batch sent again had effect once"
+    put(dataset + "-b", 9)
+    with fails("InvalidArgument", "dataset"):
+        calls.action("put.status", ask)
+    assert calls.action_json("put.status", {**ask, "dataset": dataset}) == {"acked_through": 4}
+    for body in ({}, {"client": 5}, {"client": ""}):
+        with fails("InvalidArgument", "client"):
+            calls.action("put.status", body)
+    with fails("NotFound"):
+        calls.action("put.status", {**ask, "dataset": "no-such-set"})
+
+
 def test_waiting_for_the_index_of_an_unknown_dataset_fails(calls: Calls) -> None:
     with fails("NotFound", "no-such-set"):
         calls.action("wait_indexed", {"dataset": "no-such-set"})

@@ -39,6 +39,7 @@ Dataset::Dataset(EngineParts* parts, DatasetId id, std::string name,
       id_(id),
       name_(std::move(name)),
       queue_(std::make_shared<ApplyQueue>(parts->environment.appliers, parts->gate, [this] { Publish(); })),
+      edges_(std::make_shared<EdgeStore>(layout->schema->key, parts->ledger)),
       appended_(layout),
       shard_(std::make_shared<Shard>(parts->shard_input(), name_, *layout, id)),
       applied_(layout) {

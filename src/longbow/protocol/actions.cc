@@ -88,6 +88,20 @@ Result<DeleteBody> ReadDelete(std::string_view body) {
   return out;
 }
 
+Result<PutStatusBody> ReadPutStatus(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  PutStatusBody out;
+  LB_RETURN_NOT_OK(object.Read("name", &out.dataset));
+  LB_RETURN_NOT_OK(object.Read("dataset", &out.dataset));
+  LB_RETURN_NOT_OK(object.Read("client", &out.client));
+  LB_RETURN_NOT_OK(object.Read("stream", &out.stream));
+  if (out.client.empty()) return object.Invalid("expected \"client\" to be the client's name");
+  return out;
+}
+
+std::string PutStatusJson(uint64_t acked_through) { return Dump({{"acked_through", acked_through}}); }
+
 Result<Subject> ReadSubject(std::string_view body) {
   LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
   LB_ASSIGN_OR_RETURN(auto object, document.Object());

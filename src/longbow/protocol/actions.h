@@ -37,6 +37,14 @@ struct DeleteBody {
 // {"dataset", "id": string or number} or {"dataset", "ids": [...]}.
 Result<DeleteBody> ReadDelete(std::string_view body);
 
+struct PutStatusBody {
+  std::string dataset;  // may be empty
+  std::string client, stream;
+};
+// {"client", "stream"} as in DoPut's frames, and if wanted "dataset".
+Result<PutStatusBody> ReadPutStatus(std::string_view body);
+std::string PutStatusJson(uint64_t acked_through);  // {"acked_through": n}
+
 // What an action is about. Old clients mix the two words up, so what each means is the action's affair.
 struct Subject {
   std::string dataset, name;  // empty when absent

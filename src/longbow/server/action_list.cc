@@ -15,6 +15,8 @@ constexpr ActionType kActions[] = {
     {"delete", "Deletes rows by key", true, DeleteRows},
     {"Delete", "The same as delete", true, DeleteRows},
     {"delete-dataset", "Drops a dataset", true, DeleteDataset},
+    {"put.status", "How far a client's DoPut stream has been applied, to go on after a break", true,
+     PutStatus},
     {"check_readiness", "Whether a dataset, or the server, is recovered and indexed", false, CheckReadiness},
     {"wait_indexed", "Waits until every row of a dataset, or of all, is indexed", true, WaitIndexed},
     {"CreateNamespace", "Creates a namespace", true, CreateNamespace},

@@ -58,6 +58,7 @@ void VectorSearchByKey(const ActionCall& action);
 // dataset_actions.cc
 void DeleteRows(const ActionCall& action);
 void DeleteDataset(const ActionCall& action);
+void PutStatus(const ActionCall& action);
 void CheckReadiness(const ActionCall& action);
 void WaitIndexed(const ActionCall& action);
 // namespace_actions.cc

@@ -43,6 +43,13 @@ void DeleteRows(const ActionCall& action) {
                          });
 }
 
+void PutStatus(const ActionCall& action) {
+  auto body = protocol::ReadPutStatus(action.body());
+  if (!body.ok()) return action.FinishOne(body.status());
+  const auto through = action.engine().AppliedThrough(body->dataset, body->client, body->stream);
+  action.FinishOne(through.ok() ? Result<std::string>(protocol::PutStatusJson(*through)) : through.status());
+}
+
 void DeleteDataset(const ActionCall& action) {
   auto name = SubjectDataset(action.body());
   if (name.ok() && name->empty()) name = InvalidArgument("expected \"dataset\" to be a dataset's name");

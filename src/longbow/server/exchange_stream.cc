@@ -149,7 +149,7 @@ Status ExchangeStream::Search(const arrow::RecordBatch& batch) {
 ExchangeStream::Answer ExchangeStream::Run(const protocol::ExchangeRequest& request) {
   shared().counters.exchange_searches.Add();
   const int64_t start = shared().clock().MonotonicNanos();
-  LB_ASSIGN_OR_RETURN(const query::SearchAnswer found, serving().query()->Search(request.call.request));
+  LB_ASSIGN_OR_RETURN(const query::SearchAnswer found, shared().Search(request.call.request));
   shared().counters.exchange_search_nanos.Record(shared().clock().MonotonicNanos() - start);
   const std::string metadata = protocol::WriteExchangeMetadata(request.request_id, found);
   LB_ASSIGN_OR_RETURN(const BufferChain message, protocol::EncodeBatchMessage(*found.hits, metadata));

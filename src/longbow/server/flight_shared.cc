@@ -48,6 +48,12 @@ std::vector<std::shared_ptr<StreamReactor>> CallTable::All() const {
   return out;
 }
 
+Result<query::SearchAnswer> FlightShared::Search(const query::SearchRequest& request) {
+  auto answer = serving->query()->Search(request);
+  if (answer.ok()) counters.search_latencies.Record(request.dataset, answer->nanos);
+  return answer;
+}
+
 Status FlightShared::RunSearch(double nanos, Task search) {
   if (nanos < options.inline_search_nanos && handlers.AnotherIsFree()) {
     counters.searches_inline.Add();

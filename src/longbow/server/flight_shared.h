@@ -68,6 +68,8 @@ struct FlightShared {
   const Clock& clock() const { return *serving->environment().clock; }
   Executor& searchers() const { return *serving->environment().searchers; }
 
+  // QueryEngine::Search, timed.
+  Result<query::SearchAnswer> Search(const query::SearchRequest& request);
   // Runs `search`, estimated to take `nanos`: here when that is short and another handler is free, else on
   // the searchers. ResourceExhausted when too many are waiting there; then it is not run.
   Status RunSearch(double nanos, Task search);

@@ -51,7 +51,7 @@ void GetStream::BeginSearch(protocol::SearchCall call) {
   const double nanos = serving().query()->EstimateNanos(call.request);
   const Status placed = shared().RunSearch(nanos, [this, self = shared_from_this(), call = std::move(call)] {
     Guard([&] {
-      auto answer = serving().query()->Search(call.request);
+      auto answer = shared().Search(call.request);
       if (!answer.ok()) return Refuse(answer.status(), call.request.dataset);
       hits_ = std::move(answer->hits);
       auto messages = SchemaMessages(*hits_->schema());
@@ -106,6 +106,7 @@ void GetStream::SendBatch(std::vector<grpc::ByteBuffer> before, const arrow::Rec
     shared().counters.first_chunk_nanos.Record(shared().clock().MonotonicNanos() - start_ns());
   }
   shared().counters.rows_got.Add(batch.num_rows());
+  (hits_ ? shared().counters.batches_found_out : shared().counters.batches_scanned_out).Add();
   before.push_back(ToByteBuffer(*message));
   Send(std::move(before));  // the last step: OnSent may run before this returns
 }

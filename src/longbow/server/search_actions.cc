@@ -35,7 +35,7 @@ void Run(const ActionCall& action, protocol::SearchCall call, bool json) {
   FillLimits(&call, action.shared(), action.deadline_ns(), action.stop());
   const double nanos = action.query().EstimateNanos(call.request);
   action.RunSearch(nanos, [action, call = std::move(call), json] {
-    auto answer = action.query().Search(call.request);
+    auto answer = action.shared().Search(call.request);
     FinishCounted(action, answer.ok() ? EncodeHits(*answer, json) : Bodies(answer.status()));
   });
 }
