@@ -39,6 +39,7 @@ Dataset::Dataset(EngineParts* parts, DatasetId id, std::string name,
       id_(id),
       name_(std::move(name)),
       queue_(std::make_shared<ApplyQueue>(parts->environment.appliers, parts->gate, [this] { Publish(); })),
+      edges_(std::make_shared<EdgeStore>(layout->schema->key, parts->ledger)),
       appended_(layout),
       shard_(std::make_shared<Shard>(parts->shard_input(), name_, *layout, id)),
       applied_(layout) {
@@ -60,7 +61,7 @@ Dataset::Published Dataset::published() const {
 }
 
 Status Dataset::Append(RecordKind kind, storage::Durability durability, BufferChain payload,
-                       std::shared_ptr<Mutation> mutation, std::vector<storage::KnownCrc> known_crcs) {
+                       std::shared_ptr<Mutation> mutation, std::vector<KnownCrc> known_crcs) {
   storage::LogAppend append;
   append.shard = id_;
   append.kind = static_cast<storage::RecordKind>(kind);

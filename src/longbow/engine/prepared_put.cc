@@ -164,7 +164,7 @@ Status CheckVectorValues(const VectorColumn& column, int64_t rows, VectorInput* 
       const int64_t n = std::min(step, count - at);
       const uint8_t* here = bytes + at * row_bytes;
       const bool finite = distance::AllFinite(column.type, here, static_cast<size_t>(n) * scalars);
-      crc = storage::ExtendCrc32c(crc, here, static_cast<size_t>(n * row_bytes));
+      crc = ExtendCrc32c(crc, here, static_cast<size_t>(n * row_bytes));
       if (finite && column.metric != distance::Metric::kCosine) continue;
       status = CheckVectorRows(column, *input, first + at, n, here, scalars, finite);
     }
@@ -245,8 +245,8 @@ Status CheckRows(const StoredLayout& layout, const IncomingBatch& incoming, int6
   return put->payload_bytes <= max_row_bytes ? Status::OK() : CheckRowBytes(*put->payload, max_row_bytes);
 }
 
-std::vector<storage::KnownCrc> KnownCrcs(const PreparedPut& put, const BufferChain& body) {
-  std::vector<storage::KnownCrc> known;
+std::vector<KnownCrc> KnownCrcs(const PreparedPut& put, const BufferChain& body) {
+  std::vector<KnownCrc> known;
   for (const VectorInput& input : put.vectors) {
     if (!input.crc || !input.values.body.SharesAllOf(body)) continue;
     known.push_back({input.values.offset, put.rows * input.values.row_bytes, *input.crc});

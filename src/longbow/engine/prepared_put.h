@@ -6,9 +6,9 @@
 #include <optional>
 #include <vector>
 
+#include "longbow/base/crc32c.h"
 #include "longbow/engine/batch_codec.h"
 #include "longbow/engine/stored_layout.h"
-#include "longbow/storage/crc32c.h"
 
 namespace longbow::engine {
 
@@ -43,6 +43,6 @@ Result<PreparedPut> PreparePut(const StoredLayout& layout, const IncomingBatch& 
 Status CheckRows(const StoredLayout& layout, const IncomingBatch& incoming, int64_t max_row_bytes,
                  PreparedPut* put);
 // What CheckRows found, as stretches of `body`: only of vectors that lie there.
-std::vector<storage::KnownCrc> KnownCrcs(const PreparedPut& put, const BufferChain& body);
+std::vector<KnownCrc> KnownCrcs(const PreparedPut& put, const BufferChain& body);
 
 }  // namespace longbow::engine

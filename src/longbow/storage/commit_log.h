@@ -9,12 +9,12 @@
 #include <vector>
 
 #include "longbow/base/buffer_chain.h"
+#include "longbow/base/crc32c.h"
 #include "longbow/base/counters.h"
 #include "longbow/base/environment.h"
 #include "longbow/base/ids.h"
 #include "longbow/base/memory_ledger.h"
 #include "longbow/base/status.h"
-#include "longbow/storage/crc32c.h"
 
 namespace longbow::storage {
 

@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cstring>
 
-#include "longbow/storage/crc32c.h"
+#include "longbow/base/crc32c.h"
 #include "longbow/storage/little_endian.h"
 
 namespace longbow::storage {

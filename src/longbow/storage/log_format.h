@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "longbow/base/buffer_chain.h"
+#include "longbow/base/crc32c.h"
 #include "longbow/base/ids.h"
 #include "longbow/base/status.h"
-#include "longbow/storage/crc32c.h"
 
 namespace longbow::storage {
 

@@ -1,4 +1,4 @@
-// CRC32C (Castagnoli), the checksum of the log.
+// CRC32C (Castagnoli), the checksum of what lies on disk and of batches that carry one.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 #include "longbow/base/buffer_chain.h"
 
-namespace longbow::storage {
+namespace longbow {
 
 // The CRC of some bytes followed by data[0, size), given the CRC of the former (0 for none).
 uint32_t ExtendCrc32c(uint32_t crc, const void* data, size_t size);
@@ -23,4 +23,4 @@ struct KnownCrc {
 // As above; `known` (in order, disjoint, within the chain) is taken as it stands and not read again.
 uint32_t ExtendCrc32c(uint32_t crc, const BufferChain& bytes, std::span<const KnownCrc> known);
 
-}  // namespace longbow::storage
+}  // namespace longbow

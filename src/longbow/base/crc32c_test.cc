@@ -1,4 +1,4 @@
-#include "longbow/storage/crc32c.h"
+#include "longbow/base/crc32c.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace longbow::storage {
+namespace longbow {
 namespace {
 
 uint32_t BitByBit(const std::string& bytes) {
@@ -69,4 +69,4 @@ TEST(Crc32c, TakesKnownStretchesAsTheyStand) {
 }
 
 }  // namespace
-}  // namespace longbow::storage
+}  // namespace longbow

@@ -1,4 +1,4 @@
-#include "longbow/storage/crc32c.h"
+#include "longbow/base/crc32c.h"
 
 #include <isa-l/crc.h>
 
@@ -6,7 +6,7 @@
 
 #include "longbow/base/check.h"
 
-namespace longbow::storage {
+namespace longbow {
 namespace {
 
 // Polynomials over GF(2) modulo the Castagnoli one, bit-reversed as the CRC has them: the highest bit is x^0.
@@ -78,4 +78,4 @@ uint32_t ExtendCrc32c(uint32_t crc, const BufferChain& bytes, std::span<const Kn
   return ExtendOver(crc, bytes, at, bytes.size() - at);
 }
 
-}  // namespace longbow::storage
+}  // namespace longbow
