@@ -47,6 +47,7 @@ from longbow.results import Results, SearchStats
 from longbow.retry import RetryPolicy
 
 if TYPE_CHECKING:
+    __version__: str
     from longbow.asynchronous import AsyncClient, AsyncDataset, AsyncQuery, connect_async
     from longbow.models import IndexStats, Record, SearchResult, Vector
     from longbow.old_client import LongbowClient

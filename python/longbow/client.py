@@ -591,7 +591,7 @@ class Client:
 
         >>> client.add_columns("books", {"pages": "int32"})
         """
-        fields = list(columns) if isinstance(columns, pa.Schema) else [pa.field(name, _type_of(kind)) for name, kind in columns.items()]
+        fields: list[pa.Field] = [pa.field(name, _type_of(kind)) for name, kind in columns.items()] if isinstance(columns, Mapping) else list(columns)
         schema = self.info(dataset).schema
         for added in fields:
             if added.name not in schema.names:

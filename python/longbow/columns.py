@@ -131,8 +131,8 @@ def _vectors(name: str, values: Any, sample: Any) -> tuple[Any, pa.Array]:
 class Adaptation:
     """How the columns of one schema become columns that the server stores. Immutable.
 
-    Views and dictionaries become plain columns; lists of numbers in a column named for vectors become vectors whose
-    width is that of the first row.
+    Views and dictionaries become plain columns; lists of numbers in a column named for vectors, also as JSON text, which
+    is what CSV files and Dask make of them, become vectors whose width is that of the first row.
     """
 
     def __init__(self, first: pa.RecordBatch, vector_names: Sequence[str]) -> None:
@@ -164,7 +164,11 @@ def _stored_type(field: pa.Field, column: pa.Array, vector_names: Sequence[str])
         present = column.drop_null()
         if len(present) == 0:
             return kind
-        return pa.list_(kind.value_type, pc.list_value_length(present[:1])[0].as_py())
+        return pa.list_(kind.value_type, pc.call_function("list_value_length", [present[:1]])[0].as_py())
+    if field.name in vector_names and _is_text(kind):
+        present = column.drop_null()
+        if len(present) and present[0].as_py().startswith("["):
+            return pa.list_(pa.float32(), len(_numbers(field.name, present[:1])[0]))
     return _plain(kind)
 
 
@@ -180,20 +184,35 @@ def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or isinstance(kind, (pa.ListViewType, pa.LargeListViewType)))
 
 
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view())
+
+
+def _numbers(name: str, column: pa.Array) -> list[Any]:
+    try:
+        return [None if text is None else json.loads(text) for text in column.to_pylist()]
+    except ValueError as error:
+        raise InvalidArgumentError(f"column {name!r}: expected vectors as JSON lists, got text that is none: {error}") from error
+
+
 def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
 
 
 def _converted(name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
     try:
+        if pa.types.is_fixed_size_list(kind) and _is_text(column.type):
+            return _converted(name, pa.array(_numbers(name, column), pa.list_(kind.value_type)), kind)
         if pa.types.is_fixed_size_list(kind) and pa.types.is_list(column.type) and column.null_count == 0:
-            lengths = pc.unique(pc.list_value_length(column))
+            lengths = pc.call_function("list_value_length", [column]).unique()
             if len(lengths) > 1 or (len(lengths) == 1 and lengths[0].as_py() != kind.list_size):
                 raise InvalidArgumentError(f"column {name!r}: vectors need one width, got widths {sorted(lengths.to_pylist())[:5]}")
             return pa.FixedSizeListArray.from_arrays(column.flatten(), type=kind)
         if pa.types.is_fixed_size_list(kind) and not pa.types.is_list(column.type):
-            column = column.cast(pa.list_(kind.value_type))
-            return _converted(name, column, kind)
+            plain = pa.list_(kind.value_type)
+            # Arrow's cast of list views gets the offsets wrong.
+            is_view = isinstance(column.type, (pa.ListViewType, pa.LargeListViewType))
+            return _converted(name, pa.array(column.to_pylist(), plain) if is_view else column.cast(plain), kind)
         if pa.types.is_dictionary(column.type):
             return pa.DictionaryArray.from_arrays(column.indices, column.dictionary.cast(kind)).dictionary_decode()
         return column.cast(kind)

@@ -22,7 +22,7 @@ def read(path: Path) -> Any:
     """What the file or directory holds, as something that `insert` takes. Large files are read as they are inserted.
 
     Parquet and Arrow files, also directories of Parquet files; CSV; JSON lines; `.npy` arrays; `.fvecs`, `.bvecs` and
-    `.ivecs` (each vector preceded by its dimension as int32). Lists in CSV cells are JSON.
+    `.ivecs` (each vector preceded by its dimension as int32). Vectors in CSV cells are JSON lists.
     """
     if not path.exists():
         raise InvalidArgumentError(f"no file {path}")
@@ -59,21 +59,7 @@ def _read_csv(path: Path) -> Iterator[pa.Table]:
 
     with csv.open_csv(path) as reader:
         for batch in reader:
-            yield pa.Table.from_batches([_with_lists(batch)])
-
-
-def _with_lists(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Text columns that hold JSON lists become lists of numbers."""
-    for i, field in enumerate(batch.schema):
-        if not pa.types.is_string(field.type) or not any((v or "").startswith("[") for v in batch.column(i)[:1].to_pylist()):
-            continue
-        try:
-            values = [None if v is None else json.loads(v) for v in batch.column(i).to_pylist()]
-            column = pa.array(values, pa.list_(pa.float32()))
-        except (ValueError, pa.ArrowInvalid):
-            continue
-        batch = batch.set_column(i, pa.field(field.name, column.type), column)
-    return batch
+            yield pa.Table.from_batches([batch])
 
 
 def _read_json_lines(path: Path) -> Iterator[dict[str, Any]]:

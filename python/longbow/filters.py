@@ -200,8 +200,10 @@ def to_filter(given: FilterLike | None) -> Filter | None:
         return parse(given)
     if isinstance(given, Mapping):
         return _from_json(given)
-    if isinstance(given, tuple) and len(given) in (2, 3) and all(isinstance(part, str) for part in given[:2]):
-        return comparison(*given)
+    if isinstance(given, tuple) and len(given) in (2, 3):
+        column, op = given[0], given[1]
+        if isinstance(column, str) and isinstance(op, str):
+            return comparison(column, op, given[2] if len(given) == 3 else None)
     if isinstance(given, Sequence):
         found = [f for f in map(to_filter, given) if f is not None]
         return None if not found else found[0] if len(found) == 1 else _joined("and", *found)

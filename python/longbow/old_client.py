@@ -18,11 +18,15 @@ import pyarrow as pa
 from longbow.client import Client
 from longbow.connecting import connect
 from longbow.errors import LongbowConnectionError, LongbowError, LongbowQueryError, NotFoundError
+from longbow.retry import RetryPolicy
 
 if TYPE_CHECKING:
     import pandas
 
 T = TypeVar("T")
+
+# Old programs try again by themselves.
+_RETRY = RetryPolicy(deadline=2)
 
 
 def _asked(what: str, call: Callable[[], T]) -> T:
@@ -53,7 +57,7 @@ def _frame(table: pa.Table) -> pandas.DataFrame:
 def _finite(vector: Any) -> Any:
     array = np.asarray(vector)
     if array.dtype.kind == "c":
-        array = array.view(array.real.dtype)
+        array = array.view(np.float32 if array.dtype == np.complex64 else np.float64)
     for i, number in enumerate(array.tolist()):
         if isinstance(number, float) and not math.isfinite(number):
             raise ValueError(f"query vector: number {i} is {number}; it must be finite")
@@ -89,9 +93,9 @@ class LongbowClient:
     def connect(self) -> None:
         """Connects. Raises LongbowConnectionError for an address that is none."""
         try:
-            self._data_client = connect(self.uri, self.api_key, headers=self.headers, timeout=180)
+            self._data_client = connect(self.uri, self.api_key, headers=self.headers, retry=_RETRY)
             same = self.meta_uri == self.uri
-            self._meta_client = self._data_client if same else connect(self.meta_uri, self.api_key, headers=self.headers)
+            self._meta_client = self._data_client if same else connect(self.meta_uri, self.api_key, headers=self.headers, retry=_RETRY)
         except LongbowError as error:
             raise LongbowConnectionError(f"no connection: {error}") from error
 
@@ -135,7 +139,7 @@ class LongbowClient:
         projection: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> pandas.DataFrame:
-        """The k nearest rows as a DataFrame, with the rows' own columns, or id, score and those of `projection`.
+        """The k nearest rows as a DataFrame, with all columns or those of `projection`.
 
         `kwargs` are further keys of the wire protocol's search: alpha, text_query, include_vectors ... Raises ValueError
         for a vector with NaN or infinity, LongbowQueryError.
@@ -153,8 +157,7 @@ class LongbowClient:
 
         table = _asked("search", ask)
         if projection:
-            kept = {"id", "score", *projection}
-            table = table.select([name for name in table.column_names if name in kept])
+            table = table.select([name for name in table.column_names if name in projection])
         return _frame(table)
 
     def search_by_id(self, dataset: str, id: int | str, k: int = 10) -> dict[str, Any]:

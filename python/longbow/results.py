@@ -152,9 +152,8 @@ class Results:
         """A checked object a row: of `model`, else `longbow.SearchResult` for hits and `longbow.Record` for stored rows."""
         from longbow import models
 
-        if model is None:
-            model = models.SearchResult if "score" in self.to_arrow().column_names else models.Record
-        make = getattr(model, "from_row", None) or model.model_validate
+        chosen: Any = model or (models.SearchResult if "score" in self.to_arrow().column_names else models.Record)
+        make = getattr(chosen, "from_row", None) or chosen.model_validate
         return [make(row) for row in self.to_list()]
 
     def by_query(self) -> list[Results]:
@@ -203,7 +202,7 @@ class Results:
     def __repr__(self) -> str:
         names, rows = self._cells()
         widths = [max(map(len, column)) for column in zip(names, *rows)] if names else []
-        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [names, *rows]]
+        lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in [names, *rows] if row]
         more = len(self) - len(rows)
         return "\n".join([f"Results: {len(self)} rows", *lines, *([f"... {more} more"] if more > 0 else [])])
 
@@ -219,6 +218,8 @@ class Results:
 
     def _cells(self) -> tuple[list[str], list[list[str]]]:
         table = self.to_arrow()
+        if not table.column_names:
+            return [], []
         rows = table.slice(0, _ROWS_SHOWN).to_pylist()
         return table.column_names, [[_cell(value) for value in row.values()] for row in rows]
 
