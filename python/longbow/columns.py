@@ -75,11 +75,13 @@ def table_of_frame(frame: Any, vector_names: Sequence[str] = VECTOR_NAMES) -> pa
 
 def is_row(data: Mapping[str, Any], vector_names: Sequence[str] = VECTOR_NAMES) -> bool:
     """Whether a dict is one row and no dict of columns: its values are scalars, but for a flat vector."""
-    if not data:
+    if not data or any(isinstance(value, (pa.Array, pa.ChunkedArray)) for value in data.values()):
         return False
     scalars = [name for name, value in data.items() if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__")]
     others = [data[name] for name in data if name not in scalars]
-    return bool(scalars) and all(np.ndim(value) == 1 or isinstance(value, Mapping) for value in others if value is not None)
+    if not scalars:  # a column of vectors would have two dimensions
+        return all(name in vector_names and np.ndim(value) == 1 for name, value in data.items())
+    return all(np.ndim(value) == 1 or isinstance(value, Mapping) for value in others if value is not None)
 
 
 def _field(name: str, array: pa.Array, source: Any) -> pa.Field:

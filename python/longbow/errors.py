@@ -245,6 +245,9 @@ _GRPC_TEXT = re.compile(r"(?:gRPC|Flight) returned ([\w ]+?) error, with message
 _ARROW_PREFIX = re.compile(r"^(Flight (returned|error|client|cancelled|operation)|gRPC returned) [^:]*?(with message|error): ")
 _ARROW_SUFFIX = re.compile(r"\. (gRPC client debug context|Client context|Detail): .*$", re.S)
 
+# gRPC names each address and each layer; the last of both says what matters.
+_NOT_CONNECTED = re.compile(r"failed to connect to all addresses.*?(?:ipv[46]|unix):([^ ]+): (?:.*: )?([^:]+)$", re.S)
+
 
 def error_of_code(code: str, message: str) -> LongbowError:
     """The error for a code the server names, such as "NotFound"."""
@@ -262,6 +265,9 @@ def translate(error: BaseException) -> LongbowError:
     message = message[match.end() :] if match else _ARROW_PREFIX.sub("", message)
     if kind is None:
         kind = next((ours for theirs, ours in _BY_TYPE if isinstance(error, theirs)), InternalError)
+    refused = _NOT_CONNECTED.search(message)
+    if refused:
+        message = f"cannot reach {refused.group(1)}: {refused.group(2).strip().rstrip('.')}"
     own_code = (getattr(error, "extra_info", None) or b"").decode(errors="replace")
     if own_code in _BY_CODE:  # the server names its code where gRPC's are too coarse
         kind = _BY_CODE[own_code]
