@@ -80,8 +80,15 @@ def is_row(data: Mapping[str, Any], vector_names: Sequence[str] = VECTOR_NAMES) 
     scalars = [name for name, value in data.items() if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__")]
     others = [data[name] for name in data if name not in scalars]
     if not scalars:  # a column of vectors would have two dimensions
-        return all(name in vector_names and np.ndim(value) == 1 for name, value in data.items())
-    return all(np.ndim(value) == 1 or isinstance(value, Mapping) for value in others if value is not None)
+        return all(name in vector_names and _is_flat(value) for name, value in data.items())
+    return all(_is_flat(value) or isinstance(value, Mapping) for value in others if value is not None)
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether a value with elements holds no further ones."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1
+    return not hasattr(next(iter(value), None), "__iter__")
 
 
 def _field(name: str, array: pa.Array, source: Any) -> pa.Field:
