@@ -46,6 +46,17 @@ def find_binary() -> Path:
     raise UnavailableError("no longbowd: install the wheel that holds it, run `make build`, or set LONGBOW_BINARY to the program")
 
 
+def program_environment(binary: Path) -> dict[str, str]:
+    """What the wheel's program needs in its environment where pyarrow, whose Arrow it links, is not installed beside it."""
+    beside = _WHEEL_BINARY.parents[2] / "pyarrow"
+    if binary != _WHEEL_BINARY or beside.exists():
+        return {}
+    import pyarrow
+
+    places = [*pyarrow.get_library_dirs(), os.environ.get("LD_LIBRARY_PATH", "")]
+    return {"LD_LIBRARY_PATH": ":".join(place for place in places if place)}
+
+
 class _Starter:
     """Starts child processes from one thread that lasts as long as this process.
 
@@ -170,7 +181,7 @@ class Server:
             process = self._process = _starter.run(
                 lambda: subprocess.Popen(
                     [*ending_with_us, str(self._binary), "--ports-file", str(self._ports_path), *self._arguments],
-                    env={**inherited, **{f"LONGBOW_{k}": v for k, v in settings.items()}},
+                    env={**inherited, **program_environment(self._binary), **{f"LONGBOW_{k}": v for k, v in settings.items()}},
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,

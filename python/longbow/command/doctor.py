@@ -19,7 +19,7 @@ import typer
 
 from longbow.command.output import Json, console, show_rows, size_of
 from longbow.errors import LongbowError
-from longbow.server import find_binary
+from longbow.server import find_binary, program_environment
 
 Verdict = Literal["good", "fair", "bad"]
 _MARKS = {"good": "[green]good[/green]", "fair": "[yellow]fair[/yellow]", "bad": "[red]bad[/red]"}
@@ -46,7 +46,7 @@ def _read(path: str) -> str:
 def program() -> Finding:
     try:
         binary = find_binary()
-        done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([binary, "--version"], capture_output=True, text=True, timeout=20, env={**os.environ, **program_environment(binary)})
     except (LongbowError, OSError, subprocess.SubprocessError) as error:
         return Finding("server program", "bad", str(error), "install the wheel that holds it, or set LONGBOW_BINARY")
     if done.returncode != 0:

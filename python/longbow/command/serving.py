@@ -13,7 +13,7 @@ import numpy as np
 import typer
 
 from longbow.command.output import At, DataDir, Json, Token, connect, console, fail, show
-from longbow.server import Server, find_binary
+from longbow.server import Server, find_binary, program_environment
 
 
 def serve(
@@ -23,7 +23,8 @@ def serve(
     """Runs a server on a directory until Ctrl-C. Further options are longbowd's: longbow serve ./data --listen-addr 127.0.0.1:4000"""
     binary = find_binary()
     sys.stdout.flush()
-    os.execv(binary, [str(binary), "--data-path", str(directory), *context.args])
+    environment = {**os.environ, **program_environment(binary)}
+    os.execve(binary, [str(binary), "--data-path", str(directory), *context.args], environment)
 
 
 def demo(
@@ -86,10 +87,11 @@ def snapshot(at: At = None, token: Token = None, data_dir: DataDir = None, as_js
 def _server_tool(option: str, arguments: list[str], what: str, as_json: bool) -> None:
     """Runs longbowd for work on files, with no server running."""
     binary = find_binary()
-    known = subprocess.run([binary, "--help"], capture_output=True, text=True).stdout
+    environment = {**os.environ, **program_environment(binary)}
+    known = subprocess.run([binary, "--help"], capture_output=True, text=True, env=environment).stdout
     if option not in known:
         raise fail(f"this longbowd ({binary}) cannot {what}", "install a newer one, or set LONGBOW_BINARY")
-    done = subprocess.run([binary, option, *arguments], capture_output=True, text=True)
+    done = subprocess.run([binary, option, *arguments], capture_output=True, text=True, env=environment)
     text = (done.stdout + done.stderr).strip()
     show({"ok": done.returncode == 0, "directory": arguments[-1], "output": text}, as_json)
     if done.returncode != 0:
