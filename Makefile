@@ -15,8 +15,8 @@ export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .NOTPARALLEL:
-.PHONY: help setup configure build demo test test-cc test-py lint format bench-flight bench-kernels sanitize \
-	prove-fresh-machine clean
+.PHONY: help setup configure build demo test test-cc test-py lint format generate types docs wheel bench-flight \
+	bench-kernels bench-sdk sanitize prove-fresh-machine clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -51,11 +51,29 @@ test-py: ## Run the Python and end-to-end tests against bin/longbowd
 lint: setup ## Check layers, types and (where clang-format-14 is installed) layout
 	@$(PYTHON) tools/lint_layers.py
 	@$(PYTHON) -m mypy --config-file python/pyproject.toml python/longbow
+	@$(PYTHON) tools/generate_async_client.py --check
 	@if command -v $(CLANG_FORMAT) >/dev/null; then $(CLANG_FORMAT) --dry-run --Werror $(CXX_FILES); \
 		else echo "lint: $(CLANG_FORMAT) is not installed, layout not checked"; fi
 
 format: ## Lay out the C++ files
 	@$(CLANG_FORMAT) -i $(CXX_FILES)
+
+generate: ## Write the asyncio client from the blocking one
+	@$(PYTHON) tools/generate_async_client.py
+
+types: setup ## Check types with pyright, too (from PyPI, which fetches node)
+	@$(PYTHON) -m venv build/pyright && build/pyright/bin/pip install -q --disable-pip-version-check pyright==1.1.414
+	@build/pyright/bin/pyright -p python --pythonpath $(PYTHON)
+
+wheel: bin/longbowd ## Build dist/longbow-*.whl with the server inside, and try it in a clean environment
+	@$(PYTHON) tools/make_wheel.py
+	@tools/try_wheel dist/longbow-$$(cat VERSION)-py3-none-manylinux_*.whl
+
+docs: setup ## Build the documentation into build/site, warnings are errors
+	@tools/build_docs
+
+bench-sdk: bin/longbowd ## What the Python package costs over bare pyarrow.flight
+	@$(PYTHON) bench/sdk_bench.py
 
 bench-flight: build ## DoPut, DoGet and search round trips beside Arrow's stock Flight server
 	@$(PYTHON) bench/flight_bench.py
@@ -71,4 +89,4 @@ prove-fresh-machine: ## Run make test and make demo in a clean Debian 12 root (n
 	@tools/prove_fresh_machine
 
 clean: ## Remove what was built; .venv and the compiler cache stay
-	rm -rf build bin
+	rm -rf build bin dist
