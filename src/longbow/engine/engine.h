@@ -58,7 +58,8 @@ class DatasetWriter {
   // applied.
   virtual void Write(IncomingBatch batch, const IpcMessage& message, RetryKey retry,
                      MemoryReservation reservation, WriteDone done) = 0;
-  virtual const std::string& dataset() const = 0;  // full name
+  virtual const std::string& dataset() const = 0;      // full name
+  virtual storage::Durability durability() const = 0;  // the dataset's level
 };
 
 struct EngineOptions {
