@@ -178,8 +178,8 @@ class DirectWrite {
 
   static int WritePart(int fd, const uint8_t* data, size_t size, uint64_t offset) {
     for (size_t written = 0; written < size;) {
-      const ssize_t n =
-          Retry([&] { return pwrite(fd, data + written, size - written, static_cast<off_t>(offset + written)); });
+      const ssize_t n = Retry(
+          [&] { return pwrite(fd, data + written, size - written, static_cast<off_t>(offset + written)); });
       if (n <= 0) return n == 0 ? EIO : errno;
       written += static_cast<size_t>(n);
     }
@@ -319,7 +319,8 @@ class PosixFile : public File {
   }
 
   // `bytes` of the pieces, from `skip` bytes into them, through the page cache.
-  Status WriteBuffered(uint64_t offset, const std::vector<ConstBytes>& pieces, uint64_t skip, uint64_t bytes) {
+  Status WriteBuffered(uint64_t offset, const std::vector<ConstBytes>& pieces, uint64_t skip,
+                       uint64_t bytes) {
     std::vector<iovec> vectors;
     vectors.reserve(pieces.size());
     for (const ConstBytes& piece : pieces) {
