@@ -15,8 +15,7 @@ export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .NOTPARALLEL:
-.PHONY: help setup configure build demo test test-cc test-py lint format generate types docs wheel bench-flight \
-	bench-kernels bench-sdk sanitize prove-fresh-machine clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -80,6 +79,9 @@ bench-flight: build ## DoPut, DoGet and search round trips beside Arrow's stock 
 
 bench-kernels: build ## Nanoseconds a distance by dimension, level and type
 	@build/$(PRESET)/bench/kernels_bench
+
+prove: build ## Crash real servers for hours (as root: all layers); goes on where it was ended
+	@$(PYTHON) tests/prove/prove.py
 
 sanitize: setup ## Run the C++ tests under ASan+UBSan and under TSan
 	@for preset in asan tsan; do \
