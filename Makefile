@@ -15,7 +15,7 @@ export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .NOTPARALLEL:
-.PHONY: help setup configure build demo test test-cc test-py lint format bench-flight bench-kernels sanitize \
+.PHONY: help setup configure build demo test test-cc test-py lint format bench-ann bench-flight bench-kernels sanitize \
 	prove-fresh-machine clean
 
 help: ## List the targets
@@ -59,6 +59,9 @@ format: ## Lay out the C++ files
 
 bench-flight: build ## DoPut, DoGet and search round trips beside Arrow's stock Flight server
 	@$(PYTHON) bench/flight_bench.py
+
+bench-ann: build ## The graph index beside hnswlib, FAISS, USearch and others (ANN="--quick" for some minutes)
+	@$(PYTHON) bench/ann/bench_ann.py $(ANN)
 
 bench-kernels: build ## Nanoseconds a distance by dimension, level and type
 	@build/$(PRESET)/bench/kernels_bench

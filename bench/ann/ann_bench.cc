@@ -4,7 +4,9 @@
 //   ann_bench build       DIRECTORY --indexes-at DIR --contenders NAME [--threads 2]
 //   ann_bench build-rates DIRECTORY [--contenders NAME,...] [--rows 30000] [--rounds 3]
 //   ann_bench search      DIRECTORY --indexes-at DIR --contenders NAME,... [--rounds 7] [--k 10]
-//   ann_bench inserts|churn|scan|filters DIRECTORY [--rows N] [--rounds 7] [--threads 2] [--generations 100]
+//   ann_bench walk|inserts|churn|scan|filters DIRECTORY [--rows N] [--rounds 7] [--threads 2] [--generations
+//   100]
+//             [--ef 20,40,...: of walk] [--degree 32|64] [--bits 1..4] [--build-ef N] [--occlusion X]
 //
 // all with [--json FILE]. DIRECTORY is what ann_dataset writes, or other vectors as ann/dataset.h says.
 #include <cstdio>
@@ -32,16 +34,26 @@ namespace {
 
 using Measure = Json (*)(const Dataset&, const Options&);
 const std::map<std::string_view, Measure> kMeasures{
-    {"build", MeasureBuild},    {"build-rates", MeasureBuildRates},
-    {"search", MeasureSearch},  {"inserts", MeasureInserts},
-    {"churn", MeasureChurn},    {"scan", MeasureScan},
-    {"filters", MeasureFilters}};
+    {"build", MeasureBuild},     {"build-rates", MeasureBuildRates},
+    {"search", MeasureSearch},   {"inserts", MeasureInserts},
+    {"churn", MeasureChurn},     {"scan", MeasureScan},
+    {"filters", MeasureFilters}, {"walk", MeasureWalk}};
 
 int Number(const char* text) {
   char* end = nullptr;
   const long value = std::strtol(text, &end, 10);
   if (*end != 0 || value <= 0) Fail(std::string("expected a number above 0, given ") + text);
   return static_cast<int>(value);
+}
+
+std::vector<std::string> Split(std::string_view list) {
+  std::vector<std::string> parts;
+  while (!list.empty()) {
+    const size_t comma = std::min(list.find(','), list.size());
+    parts.emplace_back(list.substr(0, comma));
+    list.remove_prefix(std::min(list.size(), comma + 1));
+  }
+  return parts;
 }
 
 Options Parse(int argc, char** argv) {
@@ -68,12 +80,19 @@ Options Parse(int argc, char** argv) {
       options.generations = Number(value);
     else if (flag == "--k")
       options.k = static_cast<uint32_t>(Number(value));
+    else if (flag == "--degree")
+      options.graph.degree = static_cast<uint32_t>(Number(value));
+    else if (flag == "--bits")
+      options.graph.bits = static_cast<uint32_t>(Number(value));
+    else if (flag == "--build-ef")
+      options.graph.link.ef = static_cast<uint32_t>(Number(value));
+    else if (flag == "--occlusion")
+      options.graph.link.occlusion = std::strtof(value, nullptr);
     else if (flag == "--contenders") {
-      for (std::string_view list = value; !list.empty();) {
-        const size_t comma = std::min(list.find(','), list.size());
-        options.contenders.emplace_back(list.substr(0, comma));
-        list.remove_prefix(std::min(list.size(), comma + 1));
-      }
+      options.contenders = Split(value);
+    } else if (flag == "--ef") {
+      for (const std::string& ef : Split(value))
+        options.efs.push_back(static_cast<uint32_t>(Number(ef.c_str())));
     } else {
       Fail("unknown option " + std::string(flag) + "; see the first lines of bench/ann/ann_bench.cc");
     }

@@ -13,6 +13,7 @@ from collections.abc import Callable
 NAMES = ["hnswlib", "faiss", "usearch", "voyager"]
 HNSWLIB, USEARCH, VOYAGER = "0.8.0", "2.26.6", "2.2.3"  # source packages on PyPI, whose headers are all it takes
 FAISS_SYS = "0.7.0"  # the crate holds FAISS 1.12.0
+QDRANT_EDGE = "0.9.0"  # a Python wheel, called from Python: for filters alone
 FLAGS = ["-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS=-march=native", "-DCMAKE_CXX_FLAGS_RELEASE=-O3 -DNDEBUG"]
 
 
@@ -48,11 +49,17 @@ def faiss(peers: pathlib.Path) -> None:
     (peers / "faiss").symlink_to(source.relative_to(peers))
 
 
+def qdrant_edge(peers: pathlib.Path) -> None:
+    run([sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
+         "--target", peers / "qdrant-edge", f"qdrant-edge-py=={QDRANT_EDGE}"], peers)
+
+
 FETCH: dict[str, tuple[Callable[[pathlib.Path], None], str]] = {
     "hnswlib": (source_package("hnswlib", HNSWLIB, "."), "pip"),
     "faiss": (faiss, "cargo, cmake, ninja and the apt packages libopenblas-dev and liblapack-dev"),
     "usearch": (source_package("usearch", USEARCH, "."), "pip"),
     "voyager": (source_package("voyager", VOYAGER, "src/cpp"), "pip"),
+    "qdrant-edge": (qdrant_edge, "pip"),
 }
 
 

@@ -95,8 +95,8 @@ def over_qdrant(results: Results, share_of_rows: float) -> float | None:
     return min(ratios) if ratios else None
 
 
-def memory(results: Results, dim: int) -> float | None:
-    values = [r["times_raw"] for r in results.largest("build", dim) if r["contender"] == "longbow"]
+def memory(results: Results, dim: int, contender: str) -> float | None:
+    values = [r["times_raw"] for r in results.largest("build", dim) if r["contender"] == contender]
     return values[0] if values else None
 
 
@@ -153,8 +153,10 @@ def bars() -> list[Bar]:
     for part in (0.01, 0.1):
         table.append(Bar(f"filter of {100 * part:.0f} %: queries a second over Qdrant Edge", 1.0, 2.0,
                          lambda r, p=part: over_qdrant(r, p)))  # type: ignore[misc]
-    table.append(Bar("memory at 768 d, all in memory, x raw float32", 2.6, 1.6, lambda r: memory(r, 768),
-                     less_is_better=True))
+    table.append(Bar("memory at 768 d, x raw float32, float32 originals", 2.6, 2.6,
+                     lambda r: memory(r, 768, "longbow"), less_is_better=True))
+    table.append(Bar("memory at 768 d, x raw float32, float16 originals", 2.6, 1.6,
+                     lambda r: memory(r, 768, "longbow-f16"), less_is_better=True))
     return table
 
 
@@ -185,9 +187,9 @@ def search_section(results: Results) -> str:
             cells = []
             for recall in (0.90, 0.95, 0.99):
                 seen = at(c, recall)
-                cells.append("not reached" if seen is None else thousands(seen["qps"]) if c["family"] == "longbow" else
+                cells.append("not reached" if seen is None else thousands(seen["qps"]) if c["contender"] == "longbow" else
                              f"{thousands(seen['qps'])} ({seen['first_over_this']:.2f})")
-                if seen is not None and "hops" in seen:
+                if seen is not None and c["contender"] == "longbow":
                     counters.append(f"{recall:.2f}: {seen['hops']:.0f} hops, {seen['codes']:.0f} codes, "
                                     f"{seen['distances']:.0f} full distances, {seen['bytes'] / 1e3:.0f} kB")
             rows.append([c["contender"], *cells])
@@ -198,6 +200,10 @@ def search_section(results: Results) -> str:
         text += table(["", "recall 0.90", "0.95", "0.99"], rows)
         if counters:
             text += "\nOurs, a query at recall " + "; ".join(counters) + ".\n"
+        asked = [a for c in contenders(found) if c["contender"] == "longbow" for a in c["asked"]]
+        if asked:
+            text += "Asked for recall instead of given an ef: " + ", ".join(
+                f"{a['asked']:.2f} gives {a['recall']:.3f}" for a in asked) + ".\n"
     return text
 
 
@@ -209,6 +215,10 @@ def build_section(results: Results) -> str:
                      f"{result['times_raw']:.2f}"])
     text = table(["set", "index", "settings", "rows/s, 2 threads", "rows a processor second", "bytes a row, vectors included",
                   "x raw"], rows)
+    for result in [r for r in results.of("build") if "index_bytes_a_row" in r]:
+        rest = result["bytes_a_row"] - result["vector_bytes_a_row"] - result["index_bytes_a_row"]
+        text += (f"\n{result['contender']} on {result['set']}, bytes a row: {result['vector_bytes_a_row']:.0f} of vectors, "
+                 f"{result['index_bytes_a_row']:.0f} of the index, {rest:.0f} of row versions and allocators.\n")
     rates = [[r["set"], str(r["rows"]), c["contender"], thousands(c["rows_per_s_1_thread"]), thousands(c["rows_per_s_2_threads"]),
               f"{c['two_over_one']:.2f}", f"{c['first_over_this']:.2f}"]
              for r in results.of("build-rates") for c in r["contenders"]]

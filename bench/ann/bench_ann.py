@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Our graph index beside other libraries, and what the issue tracker calls its bars: `make bench-ann`.
+"""Our graph index beside other libraries, and the bars it has to reach: `make bench-ann`.
 
     bench_ann.py                                  everything, about an hour and a half on two cores
     bench_ann.py --quick                          small sets and few rounds, some minutes
@@ -24,6 +24,7 @@ import ann_peers
 import ann_report
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+PEERS = ROOT / "build" / "bench-ann" / "peers"
 STEPS = ["peers", "data", "build", "search", "build-rates", "inserts", "churn", "scan", "filters", "report"]
 
 
@@ -35,26 +36,29 @@ class Set:
     metric: str = "l2"
     measures: tuple[str, ...] = ()
     build_rate_rows: int = 0
+    families: tuple[str, ...] = ("hnswlib", "faiss")
 
     @property
     def name(self) -> str:
         return f"{self.metric}-{self.rows // 1000}k-{self.dim}"
 
 
+ALL = tuple(ann_peers.NAMES)
 SETS = [
-    Set(50_000, 128, measures=("build-rates", "churn")),
-    Set(200_000, 128, measures=("inserts", "scan", "filters")),
-    Set(400_000, 128),
+    Set(50_000, 128, measures=("build-rates", "churn"), families=ALL),
+    Set(200_000, 128, measures=("inserts", "scan", "filters"), families=("hnswlib",)),
+    Set(320_000, 128, families=("hnswlib", "faiss", "usearch")),
     Set(60_000, 384, "ip"),
     Set(120_000, 384, "cosine"),
-    Set(10_000, 768, measures=("churn",)),
-    Set(100_000, 768, measures=("build-rates", "inserts", "filters"), build_rate_rows=30_000),
+    Set(10_000, 768, measures=("churn",), families=ALL),
+    Set(100_000, 768, measures=("build-rates", "inserts", "filters"), build_rate_rows=30_000,
+        families=("hnswlib", "faiss", "usearch")),
     Set(50_000, 1536),
     Set(25_000, 3072),
 ]
 QUICK_SETS = [
-    Set(10_000, 128, measures=("build-rates", "inserts", "churn", "scan", "filters")),
-    Set(10_000, 768, measures=("build-rates", "churn", "filters"), build_rate_rows=5_000),
+    Set(10_000, 128, measures=("build-rates", "inserts", "churn", "scan", "filters"), families=ALL),
+    Set(10_000, 768, measures=("build-rates", "churn", "filters"), build_rate_rows=5_000, families=ALL),
 ]
 
 
@@ -62,7 +66,7 @@ class Bench:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         self.work = pathlib.Path(options.work_dir)
-        self.results = pathlib.Path(options.results_dir)
+        self.results = pathlib.Path(options.results_dir or self.work / ("results-quick" if options.quick else "results"))
         self.results.mkdir(parents=True, exist_ok=True)
         self.programs = ROOT / "build" / "release" / "bench"
         self.failed: list[str] = []
@@ -75,7 +79,7 @@ class Bench:
         self.failed.append(shlex.join(words))
         return False
 
-    def contenders(self) -> list[list[str]]:
+    def contenders(self, wanted: tuple[str, ...]) -> list[list[str]]:
         """Groups of names, ours first in each: what fits into memory together and is measured in turn."""
         listed = subprocess.run([self.programs / "ann_bench", "contenders"], text=True, capture_output=True, check=True)
         families: dict[str, list[str]] = {}
@@ -83,11 +87,12 @@ class Bench:
             name, family, _ = line.split("\t")
             families.setdefault(family.split("-")[0], []).append(name)
         ours = families.pop("longbow")
-        for name in ann_peers.NAMES:
+        for name in wanted:
             if name not in families:
                 print(f"bench-ann: {name} is NOT measured: it was not found when ann_bench was built", flush=True)
-        return [ours + names for family, names in families.items()
-                if not self.options.peers or family in self.options.peers] or [ours]
+        groups = [names for family, names in families.items()
+                  if family in wanted and (not self.options.peers or family in self.options.peers)]
+        return [(ours[:1] if i else ours) + names for i, names in enumerate(groups)] or [ours]
 
     def data(self, chosen: Set) -> pathlib.Path:
         return self.work / "data" / chosen.name
@@ -105,7 +110,7 @@ class Bench:
             self.call(self.options.prepare_with,
                       [self.programs / "ann_dataset", self.data(chosen), "--rows", str(chosen.rows),
                        "--dim", str(chosen.dim), "--metric", chosen.metric])
-        groups = self.contenders()
+        groups = self.contenders(chosen.families)
         rounds = ["--rounds", str(self.options.rounds)]
         if "build" in steps:
             self.indexes(chosen).mkdir(parents=True, exist_ok=True)
@@ -116,10 +121,12 @@ class Bench:
         if "search" in steps:
             for group in groups:
                 there = [name for name in group if (self.indexes(chosen) / name).exists()]
+                if len(there) < len(group):
+                    print(f"bench-ann: NOT measured, not built: {', '.join(sorted(set(group) - set(there)))}", flush=True)
+                if not there or there[0] != group[0]:
+                    continue
                 self.measure("search", chosen, f"-{group[-1].split('-')[0]}", "--indexes-at", self.indexes(chosen),
                              "--contenders", ",".join(there), *rounds)
-            if not self.options.keep_indexes:
-                shutil.rmtree(self.indexes(chosen), ignore_errors=True)
         for step in chosen.measures:
             if step not in steps:
                 continue
@@ -129,12 +136,25 @@ class Bench:
             elif step == "churn":
                 self.measure(step, chosen, "", "--generations", str(self.options.generations))
             else:
-                self.measure(step, chosen, "", *rounds)
+                self.measure(step, chosen, "", "--indexes-at", self.indexes(chosen), *rounds)
+            if step == "filters":
+                self.qdrant_edge(chosen)
+        if "search" in steps and not self.options.keep_indexes:
+            shutil.rmtree(self.indexes(chosen), ignore_errors=True)
+
+    def qdrant_edge(self, chosen: Set) -> None:
+        if not (PEERS / "qdrant-edge").exists():
+            print("bench-ann: qdrant-edge is NOT measured: it was not fetched", flush=True)
+            return
+        self.call(self.options.measure_with,
+                  ["env", f"PYTHONPATH={PEERS / 'qdrant-edge'}", sys.executable, ROOT / "bench/ann/qdrant_filters.py",
+                   self.data(chosen), "--keep", self.work / "qdrant-edge" / chosen.name,
+                   "--json", self.results / f"qdrant-edge-{chosen.name}.json"])
 
 
-def configure_and_build(peers: pathlib.Path) -> None:
+def configure_and_build() -> None:
     """The programs, with whatever peers are there compiled in."""
-    subprocess.run(["cmake", "--preset", "release", f"-DLONGBOW_BENCH_PEERS={peers}"], cwd=ROOT, check=True,
+    subprocess.run(["cmake", "--preset", "release", f"-DLONGBOW_BENCH_PEERS={PEERS}"], cwd=ROOT, check=True,
                    stdout=subprocess.DEVNULL)
     subprocess.run(["cmake", "--build", "--preset", "release", "--target", "ann_dataset", "ann_bench"], cwd=ROOT,
                    check=True)
@@ -149,7 +169,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=0, help="default: 7, with --quick 3")
     parser.add_argument("--generations", type=int, default=0, help="of churn; default: 100, with --quick 10")
     parser.add_argument("--work-dir", default=str(ROOT / "build" / "bench-ann"), help="data sets and indexes")
-    parser.add_argument("--results-dir", default=str(ROOT / "build" / "bench-ann" / "results"))
+    parser.add_argument("--results-dir", default="", help="default: results in --work-dir")
     parser.add_argument("--keep-indexes", action="store_true", help="do not remove them after they were searched")
     parser.add_argument("--prepare-with", default="", help="put before commands that prepare")
     parser.add_argument("--measure-with", default="", help="put before commands that measure")
@@ -163,10 +183,9 @@ def main() -> int:
     if not sets:
         parser.error(f"no such set; there are {', '.join(s.name for s in SETS + QUICK_SETS)}")
 
-    peers = ROOT / "build" / "bench-ann" / "peers"
     if "peers" in options.steps:
-        ann_peers.fetch(peers)
-        configure_and_build(peers)
+        ann_peers.fetch(PEERS)
+        configure_and_build()
     bench = Bench(options)
     if set(options.steps) - {"peers", "report"}:
         for chosen in sets:

@@ -1,9 +1,29 @@
 #include <cstdio>
+#include <filesystem>
 
+#include "ann/longbow_contender.h"
 #include "ann/machine.h"
 #include "ann/measures.h"
 
 namespace longbow::bench {
+
+std::unique_ptr<LongbowIndex> OpenOurs(const Dataset& data, const Options& options) {
+  auto ours = std::make_unique<LongbowIndex>(InputOf(data), options.threads, options.graph);
+  const std::string kept = options.indexes_at + "/longbow";
+  if (!options.indexes_at.empty() && std::filesystem::exists(kept)) {
+    ours->Load(kept, data.base);
+    return ours;
+  }
+  const Stopwatch watch(Stopwatch::Of::kProcess);
+  ours->Build(data.base, options.threads);
+  const Times time = watch.Elapsed();
+  const auto rows = static_cast<double>(data.base.rows);
+  std::printf(
+      "built: %.0f rows/s by %d threads, %.0f a processor second; %.0f bytes a row beyond the vectors\n",
+      rows / time.wall, options.threads, rows / time.processor,
+      static_cast<double>(ours->index().memory_bytes()) / rows);
+  return ours;
+}
 
 Json MeasureBuild(const Dataset& data, const Options& options) {
   if (options.contenders.size() != 1 || options.indexes_at.empty())
@@ -15,7 +35,9 @@ Json MeasureBuild(const Dataset& data, const Options& options) {
   contender->Build(data.base, options.threads);
   const Times time = watch.Elapsed();
   const MemoryUsed after = ReadMemoryUsed();
-  contender->Save(options.indexes_at + "/" + type.name);
+  const std::string path = options.indexes_at + "/" + type.name;
+  contender->Save(path + ".part");
+  std::filesystem::rename(path + ".part", path);  // so that what is there is whole
   const auto rows = static_cast<double>(data.base.rows);
   const double bytes = static_cast<double>(after.anonymous - before.anonymous) / rows;
   const double raw = static_cast<double>(data.base.dim * sizeof(float));
@@ -23,9 +45,15 @@ Json MeasureBuild(const Dataset& data, const Options& options) {
       "%-16s built by %d threads in %.1f s, %.1f processor seconds: %.0f rows/s; %.0f bytes a row, %.2f x "
       "raw\n",
       type.name.c_str(), options.threads, time.wall, time.processor, rows / time.wall, bytes, bytes / raw);
-  return {{"contender", type.name},         {"family", type.family}, {"settings", type.settings},
-          {"threads", options.threads},     {"seconds", time.wall},  {"processor_seconds", time.processor},
-          {"rows_per_s", rows / time.wall}, {"bytes_a_row", bytes},  {"times_raw", bytes / raw}};
+  Json result{
+      {"contender", type.name},         {"family", type.family}, {"settings", type.settings},
+      {"threads", options.threads},     {"seconds", time.wall},  {"processor_seconds", time.processor},
+      {"rows_per_s", rows / time.wall}, {"bytes_a_row", bytes},  {"times_raw", bytes / raw}};
+  if (const auto* ours = dynamic_cast<const LongbowIndex*>(contender.get()); ours != nullptr) {
+    result["vector_bytes_a_row"] = static_cast<double>(ours->store().bytes()) / rows;
+    result["index_bytes_a_row"] = static_cast<double>(ours->index().memory_bytes()) / rows;
+  }
+  return result;
 }
 
 Json MeasureBuildRates(const Dataset& data, const Options& options) {

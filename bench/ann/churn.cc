@@ -28,8 +28,8 @@ int64_t Unreachable(LongbowIndex* ours) {
 }
 
 std::unique_ptr<LongbowIndex> Fresh(const Dataset& data, const Matrix& base, std::span<const uint32_t> order,
-                                    int threads) {
-  auto ours = std::make_unique<LongbowIndex>(InputOf(data), threads);
+                                    const Options& options) {
+  auto ours = std::make_unique<LongbowIndex>(InputOf(data), options.threads, options.graph);
   ours->Append(base, order);
   return ours;
 }
@@ -92,7 +92,7 @@ Json MeasureChurn(const Dataset& data, const Options& options) {
   const Truth truth(data, options.k);
   const std::vector<uint32_t> all = AllRows(data);
   Json cases = Json::array();
-  auto ours = Fresh(data, data.base, all, options.threads);
+  auto ours = Fresh(data, data.base, all, options);
   uint32_t ef = 0;
   double fresh = 0;
   for (const Knob& knob : ours->Knobs()) {
@@ -116,7 +116,7 @@ Json MeasureChurn(const Dataset& data, const Options& options) {
   } else {
     std::vector<uint32_t> kept, gone;
     for (uint32_t row : all) (data.cluster[row] == 0 ? gone : kept).push_back(row);
-    ours = Fresh(data, data.base, all, options.threads);
+    ours = Fresh(data, data.base, all, options);
     ours->Erase(gone);
     int64_t lost = Unreachable(ours.get());
     std::vector<std::vector<uint32_t>> neighbors(data.queries.rows);
@@ -124,7 +124,7 @@ Json MeasureChurn(const Dataset& data, const Options& options) {
     Parallel(data.queries.rows,
              [&](size_t q) { neighbors[q] = exact.NearestAmong(data.queries.vector(q), kept, options.k); });
     const Truth truth_of_kept(data, neighbors, options.k);
-    const auto fresh_of_kept = Fresh(data, data.base, kept, options.threads);
+    const auto fresh_of_kept = Fresh(data, data.base, kept, options);
     cases.push_back(Compared("a whole cluster deleted", RecallAt(ours.get(), data, truth_of_kept, ef),
                              RecallAt(fresh_of_kept.get(), data, truth_of_kept, ef), lost));
     ours->Append(data.base, gone);
@@ -134,7 +134,7 @@ Json MeasureChurn(const Dataset& data, const Options& options) {
     std::vector<uint32_t> sorted = all;
     std::stable_sort(sorted.begin(), sorted.end(),
                      [&](uint32_t a, uint32_t b) { return data.cluster[a] < data.cluster[b]; });
-    ours = Fresh(data, data.base, sorted, options.threads);
+    ours = Fresh(data, data.base, sorted, options);
     lost = Unreachable(ours.get());
     cases.push_back(
         Compared("inserts sorted by cluster", RecallAt(ours.get(), data, truth, ef), fresh, lost));
@@ -142,7 +142,7 @@ Json MeasureChurn(const Dataset& data, const Options& options) {
 
   const Dataset repeated = WithRepeats(data);
   const Truth truth_of_repeated(repeated, options.k);
-  ours = Fresh(repeated, repeated.base, all, options.threads);
+  ours = Fresh(repeated, repeated.base, all, options);
   const int64_t lost = Unreachable(ours.get());
   cases.push_back(
       Compared("5 % exact duplicates", RecallAt(ours.get(), repeated, truth_of_repeated, ef), fresh, lost));

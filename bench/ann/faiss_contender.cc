@@ -13,10 +13,18 @@
 #include "faiss/IndexRefine.h"
 #include "faiss/index_io.h"
 
+// Of OpenBLAS, whose threads are not those of OpenMP; null with another BLAS.
+extern "C" void openblas_set_num_threads(int) __attribute__((weak));
+
 namespace longbow::bench {
 namespace {
 
 constexpr int kLinks = 32, kBuildEf = 200;
+
+void SetThreads(int threads) {
+  omp_set_num_threads(threads);
+  if (openblas_set_num_threads != nullptr) openblas_set_num_threads(threads);
+}
 
 class Faiss : public Contender {
  public:
@@ -24,16 +32,16 @@ class Faiss : public Contender {
       : input_(input),
         metric_(input.metric == distance::Metric::kL2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT) {}
   void Build(const Matrix& base, int threads) override {
-    omp_set_num_threads(threads);
+    SetThreads(threads);
     index_ = Empty();
     const auto rows = static_cast<faiss::idx_t>(base.rows);
     index_->train(rows, base.values.data());
     index_->add(rows, base.values.data());
-    omp_set_num_threads(1);
+    SetThreads(1);
   }
   void Save(const std::string& path) const override { faiss::write_index(index_.get(), path.c_str()); }
   void Load(const std::string& path, const Matrix&) override {
-    omp_set_num_threads(1);
+    SetThreads(1);
     index_.reset(faiss::read_index(path.c_str()));
   }
   void Search(const Matrix& queries, uint32_t k, const Knob& knob, uint32_t* found) override {

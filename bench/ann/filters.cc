@@ -158,8 +158,8 @@ void FindNearest(const Dataset& data, uint32_t k, const std::vector<const Filter
 }  // namespace
 
 Json MeasureFilters(const Dataset& data, const Options& options) {
-  LongbowIndex ours(InputOf(data), options.threads);
-  ours.Build(data.base, options.threads);
+  const auto owned = OpenOurs(data, options);
+  LongbowIndex& ours = *owned;
   AskForHugePages();
   FilterRounds rounds(data, options, &ours);
   std::unique_ptr<ClusterFilters> clusters;

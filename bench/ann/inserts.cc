@@ -53,7 +53,7 @@ Json MeasureInserts(const Dataset& data, const Options& options) {
               data.base.dim,
               {data.base.values.begin(),
                data.base.values.begin() + static_cast<std::ptrdiff_t>(rows * data.base.dim)}};
-  LongbowIndex ours(InputOf(data), 1);  // one builder: what one core does
+  LongbowIndex ours(InputOf(data), 1, options.graph);  // one builder: what one core does
   ours.Build(base, 1);
   AskForHugePages();
 

@@ -12,16 +12,18 @@ namespace {
 
 constexpr std::chrono::seconds kMostMaintenance{60};
 
+template <distance::ElementType kOriginals>
 std::unique_ptr<Contender> Make(const ContenderInput& input) {
-  return std::make_unique<LongbowIndex>(input, 0);
+  return std::make_unique<LongbowIndex>(input, 0, index::GraphOptions{}, kOriginals);
 }
 
 }  // namespace
 
-LongbowIndex::LongbowIndex(const ContenderInput& input, int builders, index::GraphOptions options)
+LongbowIndex::LongbowIndex(const ContenderInput& input, int builders, index::GraphOptions options,
+                           distance::ElementType originals)
     : input_(input),
-      store_(std::make_unique<index::VectorStore>(distance::ElementType::kFloat32,
-                                                  static_cast<uint32_t>(input.dim), &arena_, &ledger_)),
+      store_(std::make_unique<index::VectorStore>(originals, static_cast<uint32_t>(input.dim), &arena_,
+                                                  &ledger_)),
       options_(options) {
   if (builders > 0) Open(builders);
 }
@@ -51,7 +53,13 @@ void LongbowIndex::Grow(size_t rows) {
 }
 
 void LongbowIndex::Put(const float* vector, RowOrdinal row, uint32_t source) {
-  std::memcpy(store_->MutableRow(row), vector, store_->row_bytes());
+  std::byte* to = store_->MutableRow(row);
+  if (store_->type() == distance::ElementType::kFloat16) {
+    const std::vector<_Float16> halves(vector, vector + input_.dim);
+    std::memcpy(to, halves.data(), store_->row_bytes());
+  } else {
+    std::memcpy(to, vector, store_->row_bytes());
+  }
   versions_.SetBorn(row, 1);
   sources_.Set(row, source);
 }
@@ -176,7 +184,9 @@ Work LongbowIndex::TakeWork() {
 }
 
 std::vector<ContenderType> LongbowContenders() {
-  return {{"longbow", "longbow", "longbow.index=graph with its defaults, float32 originals", Make}};
+  return {{"longbow", "longbow", "the defaults, float32 originals", Make<distance::ElementType::kFloat32>},
+          {"longbow-f16", "longbow-f16", "the defaults, float16 originals",
+           Make<distance::ElementType::kFloat16>}};
 }
 
 std::vector<ContenderType> AllContenders() {

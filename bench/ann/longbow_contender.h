@@ -18,7 +18,9 @@ namespace longbow::bench {
 class LongbowIndex : public Contender {
  public:
   // `builders` threads link rows; 0: as many as Build is given.
-  LongbowIndex(const ContenderInput& input, int builders, index::GraphOptions options = {});
+  // `originals`: float32 or float16, what is kept of the vectors.
+  LongbowIndex(const ContenderInput& input, int builders, index::GraphOptions options = {},
+               distance::ElementType originals = distance::ElementType::kFloat32);
   ~LongbowIndex() override;
 
   void Build(const Matrix& base, int threads) override;
@@ -44,7 +46,7 @@ class LongbowIndex : public Contender {
 
   RowOrdinal end() const { return end_.load(); }
   uint64_t live() const { return live_; }
-  index::VectorIndex& index() { return *index_; }
+  index::VectorIndex& index() const { return *index_; }
   const index::VectorStore& store() const { return *store_; }
 
  private:

@@ -33,8 +33,8 @@ Json MeasureEncoding(const LongbowIndex& ours, const Dataset& data, int rounds) 
 }  // namespace
 
 Json MeasureScan(const Dataset& data, const Options& options) {
-  LongbowIndex ours(InputOf(data), options.threads);
-  ours.Build(data.base, options.threads);
+  const auto owned = OpenOurs(data, options);
+  LongbowIndex& ours = *owned;
   AskForHugePages();
   const Json encoding = MeasureEncoding(ours, data, options.rounds);
   const Truth truth(data, options.k);

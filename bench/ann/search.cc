@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "ann/exact.h"
+#include "ann/longbow_contender.h"
 #include "ann/machine.h"
 #include "ann/measures.h"
 
@@ -50,6 +51,25 @@ class Runner {
       if (knob.rescore == 0 && point.recall > kRecalls.back()) break;
     }
     Keep(std::move(all));
+  }
+
+  // What comes of asking for a recall, for those contenders of which it can be asked.
+  Json Asked() {
+    auto* ours = dynamic_cast<LongbowIndex*>(contender_.get());
+    Json asked = Json::array();
+    for (double recall :
+         ours == nullptr ? std::vector<double>{} : std::vector<double>(kRecalls.begin(), kRecalls.end())) {
+      const Stopwatch watch;
+      for (size_t q = 0; q < data_.queries.rows; ++q) {
+        ours->Search(data_.queries.vector(q), truth_.k(), index::Effort{.recall = static_cast<float>(recall)},
+                     index::Method::kWalk, nullptr, found_.data() + q * truth_.k());
+      }
+      const double qps = static_cast<double>(data_.queries.rows) / watch.Elapsed().processor;
+      asked.push_back({{"asked", recall}, {"recall", truth_.Recall(found_)}, {"qps", qps}});
+      std::printf("asked for recall %.2f: %.4f, %.0f qps\n", recall, asked.back()["recall"].get<double>(),
+                  qps);
+    }
+    return asked;
   }
 
   void Round() {
@@ -215,7 +235,8 @@ Json MeasureSearch(const Dataset& data, const Options& options) {
                           {"family", runner->type().family},
                           {"settings", runner->type().settings},
                           {"at", at},
-                          {"points", PointsOf(*runner, data.queries.rows)}});
+                          {"points", PointsOf(*runner, data.queries.rows)},
+                          {"asked", runner->Asked()}});
     Print(contenders.back());
   }
   return {{"rounds", options.rounds},
