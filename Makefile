@@ -77,6 +77,9 @@ bench-sdk: bin/longbowd ## What the Python package costs over bare pyarrow.fligh
 bench-flight: build ## DoPut, DoGet and search round trips beside Arrow's stock Flight server
 	@$(PYTHON) bench/flight_bench.py
 
+bench-ann: build ## The graph index beside hnswlib, FAISS, USearch and others (ANN="--quick" for some minutes)
+	@$(PYTHON) bench/ann/bench_ann.py $(ANN)
+
 bench-kernels: build ## Nanoseconds a distance by dimension, level and type
 	@build/$(PRESET)/bench/kernels_bench
 
