@@ -15,7 +15,7 @@ export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .NOTPARALLEL:
-.PHONY: help setup configure build demo test test-cc test-py lint format bench-flight bench-kernels sanitize \
+.PHONY: help setup configure build demo test test-cc test-py lint format bench-flight bench-kernels bench-text sanitize \
 	prove-fresh-machine clean
 
 help: ## List the targets
@@ -62,6 +62,11 @@ bench-flight: build ## DoPut, DoGet and search round trips beside Arrow's stock 
 
 bench-kernels: build ## Nanoseconds a distance by dimension, level and type
 	@build/$(PRESET)/bench/kernels_bench
+
+bench-text: build ## BM25 of a million short documents beside tantivy (where cargo is)
+	@if command -v cargo >/dev/null; then \
+		cd bench/tantivy && CARGO_TARGET_DIR=../../build/tantivy cargo build --release --locked; fi
+	@$(PYTHON) bench/text_bench.py
 
 sanitize: setup ## Run the C++ tests under ASan+UBSan and under TSan
 	@for preset in asan tsan; do \
