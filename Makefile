@@ -86,6 +86,11 @@ bench-kernels: build ## Nanoseconds a distance by dimension, level and type
 prove: build ## Crash real servers for hours (as root: all layers); goes on where it was ended
 	@$(PYTHON) tests/prove/prove.py
 
+bench-text: build ## BM25 of a million short documents beside tantivy (where cargo is)
+	@if command -v cargo >/dev/null; then \
+		cd bench/tantivy && CARGO_TARGET_DIR=../../build/tantivy cargo build --release --locked; fi
+	@$(PYTHON) bench/text_bench.py
+
 sanitize: setup ## Run the C++ tests under ASan+UBSan and under TSan
 	@for preset in asan tsan; do \
 		cmake --preset $$preset && cmake --build --preset $$preset -j $(JOBS) && ctest --preset $$preset; done
