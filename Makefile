@@ -15,7 +15,7 @@ export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .NOTPARALLEL:
-.PHONY: help setup configure build demo test test-cc test-py lint format bench-flight bench-kernels sanitize \
+.PHONY: help setup configure build demo test test-cc test-py lint format bench-flight bench-kernels sanitize fuzz \
 	prove-fresh-machine clean
 
 help: ## List the targets
@@ -66,6 +66,12 @@ bench-kernels: build ## Nanoseconds a distance by dimension, level and type
 sanitize: setup ## Run the C++ tests under ASan+UBSan and under TSan
 	@for preset in asan tsan; do \
 		cmake --preset $$preset && cmake --build --preset $$preset -j $(JOBS) && ctest --preset $$preset; done
+
+FUZZ_TARGETS ?= ticket action filter put exchange
+FUZZ_RUNS ?= 1000000
+fuzz: setup ## Fuzz each target FUZZ_RUNS times (clang-14); what is found is left in build/fuzz/findings
+	@cmake --preset fuzz && cmake --build --preset fuzz -j $(JOBS) --target $(FUZZ_TARGETS:%=fuzz_%)
+	@for target in $(FUZZ_TARGETS); do tools/fuzz $$target $(FUZZ_RUNS); done
 
 prove-fresh-machine: ## Run make test and make demo in a clean Debian 12 root (needs root)
 	@tools/prove_fresh_machine
