@@ -39,5 +39,34 @@ TEST(Crc32c, AgreesWithTheDefinitionForEveryLengthAndCut) {
   }
 }
 
+TEST(Crc32c, OfTwoStretchesIsTheOneOfBothTogether) {
+  std::string bytes;
+  for (int i = 0; i < 5000; ++i) bytes.push_back(static_cast<char>(i * i % 251));
+  for (const size_t cut : {0u, 1u, 63u, 64u, 4096u, 4999u, 5000u}) {
+    const uint32_t first = ExtendCrc32c(0, bytes.data(), cut);
+    const uint32_t second = ExtendCrc32c(0, bytes.data() + cut, bytes.size() - cut);
+    EXPECT_EQ(JoinCrc32c(first, second, bytes.size() - cut), ExtendCrc32c(0, bytes.data(), bytes.size()))
+        << cut;
+  }
+}
+
+TEST(Crc32c, TakesKnownStretchesAsTheyStand) {
+  BufferChain chain = BufferChain::FromString("one stretch");
+  chain.AppendString(" and another, cut anywhere");
+  chain.AppendString(" and a last one");
+  const std::string whole = "one stretch and another, cut anywhere and a last one";
+  const auto known = [&](int64_t offset, int64_t bytes) {
+    return KnownCrc{offset, bytes, ExtendCrc32c(0, whole.data() + offset, static_cast<size_t>(bytes))};
+  };
+  const uint32_t expected = ExtendCrc32c(7, whole.data(), whole.size());
+  EXPECT_EQ(ExtendCrc32c(7, chain, std::vector<KnownCrc>{}), expected);
+  EXPECT_EQ(ExtendCrc32c(7, chain, std::vector<KnownCrc>{known(0, 52)}), expected);
+  EXPECT_EQ(ExtendCrc32c(7, chain, std::vector<KnownCrc>{known(3, 20), known(23, 0), known(40, 12)}),
+            expected);
+  KnownCrc wrong = known(3, 20);
+  wrong.crc ^= 1;
+  EXPECT_NE(ExtendCrc32c(7, chain, std::vector<KnownCrc>{wrong}), expected);
+}
+
 }  // namespace
 }  // namespace longbow

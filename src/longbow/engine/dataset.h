@@ -101,7 +101,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Status NotThere() const { return NotFound("dataset not found: ", name_); }
   // Logs `payload` and queues `mutation` behind what was appended before. Under append_mutex_.
   Status Append(RecordKind kind, storage::Durability durability, BufferChain payload,
-                std::shared_ptr<Mutation> mutation);
+                std::shared_ptr<Mutation> mutation, std::vector<KnownCrc> known_crcs = {});
   // What is known of the batch already; nothing when `done` was taken and will be called. Takes it only then.
   Result<std::optional<WriteAck>> EnterPut(PreparedPut put, PutRecord record, MemoryReservation message,
                                            MemoryReservation memory, WriteDone* done);
