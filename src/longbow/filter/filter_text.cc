@@ -201,10 +201,10 @@ class Parser {
   }
 
   Result<FilterTree> Condition() {
-    if (++depth_ > 2 * kMaxDepth) {
+    // A level of the tree takes up to three of these: not, and its parentheses twice.
+    if (++depth_ > 3 * kMaxDepth) {
       return InvalidArgument("filter text: nested deeper than ", kMaxDepth, " levels");
     }
-    if (++terms_ > kMaxTerms) return InvalidArgument("filter text: more than ", kMaxTerms, " conditions");
     auto tree = Bare();
     --depth_;
     return tree;
@@ -222,6 +222,7 @@ class Parser {
       LB_RETURN_NOT_OK(Expect(")"));
       return tree;
     }
+    if (++terms_ > kMaxTerms) return InvalidArgument("filter text: more than ", kMaxTerms, " conditions");
     LB_ASSIGN_OR_RETURN(const bool exists, Skip("exists"));
     if (exists) return Exists();
     if (token_.kind == TokenKind::kText || token_.kind == TokenKind::kNumber || Is("true") || Is("false")) {

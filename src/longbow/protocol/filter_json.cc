@@ -197,6 +197,9 @@ Result<FilterTree> ReadFilter(const JsonObject& object, int depth, TermCount* co
   if (members.empty() && !(logic && nested)) {
     return object.Invalid("a filter has neither \"field\" nor \"filters\"");
   }
+  if (members.empty() && logic == Operator::kNot) {
+    return object.Invalid("filter logic NOT has nothing to negate: \"filters\" is empty");
+  }
   if (logic == Operator::kOr && members.size() == 1 && !nested) {
     return object.Invalid("filter logic OR joins filters: write {\"logic\": \"OR\", \"filters\": [...]}");
   }

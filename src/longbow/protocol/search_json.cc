@@ -66,10 +66,11 @@ Result<VectorFormat> FormatFromName(const JsonObject& object, std::string_view n
   if (name.empty() || name == "stored") return VectorFormat::kStored;
   if (name == "f32" || name == "float32") return VectorFormat::kFloat32;
   if (name == "f16" || name == "float16") return VectorFormat::kFloat16;
+  if (name == "sq8") return VectorFormat::kSq8;
   for (std::string_view old : {"int8", "uint8", "float64", "complex64", "complex128", "quantized"}) {
     if (name == old) return VectorFormat::kStored;
   }
-  return object.Invalid("vector_format: expected stored, f32 or f16, got '" + std::string(name) + "'");
+  return object.Invalid("vector_format: expected stored, f32, f16 or sq8, got '" + std::string(name) + "'");
 }
 
 // Asked for by name among the columns the vectors come as lists; by the old switch they come as binary.
@@ -190,7 +191,8 @@ Status ReadSearch(const JsonObject& object, SearchCall* call) {
   LB_RETURN_NOT_OK(object.Read("check_recall", &request.check_recall));
   LB_RETURN_NOT_OK(object.Read("local_only", &call->local_only));
   LB_RETURN_NOT_OK(object.Read("text_query", &request.text_query));
-  return object.Read("alpha", &request.alpha);
+  LB_RETURN_NOT_OK(object.Read("alpha", &request.alpha));
+  return object.Read("graph_alpha", &call->graph_alpha);
 }
 
 // "year", "year desc", or {"column": "year", "descending": true}.

@@ -18,12 +18,10 @@ DatasetCounters* DatasetCounterMap::For(std::string_view dataset) {
 }
 
 void DatasetCounterMap::ListCounters(CounterVisitor& visitor) const {
-  constexpr double kNano = 1e-9, kMillionth = 1e-6;
+  constexpr double kMillionth = 1e-6;
   std::shared_lock lock(mutex_);
   for (const auto& [dataset, row] : rows_) {
     const Labels labels = {{"dataset", dataset}};
-    visitor.Visit("vector_search_latency_seconds", "Time of a search of this dataset", labels,
-                  row->search_nanos, kNano);
     visitor.Visit("filter_selectivity_ratio", "Share of the rows that a search's filter selected", labels,
                   row->selectivity, kMillionth);
     visitor.Visit("query_cache_hits_total", "Searches answered from the cache of answers", labels,

@@ -13,7 +13,6 @@
 namespace longbow::query {
 
 struct DatasetCounters {
-  Histogram search_nanos;
   Histogram selectivity;  // millionths
   Counter cache_hits, cache_misses;
 };

@@ -22,7 +22,8 @@ class Schema;
 namespace longbow::query {
 
 // How vectors come back.
-enum class VectorFormat : uint8_t { kNone, kStored, kFloat32, kFloat16, kBinary };
+// kSq8: a byte c an element, standing for offset + c x scale; both are in the field's metadata.
+enum class VectorFormat : uint8_t { kNone, kStored, kFloat32, kFloat16, kBinary, kSq8 };
 
 // What is looked for: the vectors in `numbers` (from JSON), then the rows of `array` (Arrow lists as they
 // came), then stored rows by key. With both `array` and `keys`, which then are as many, a row of the array

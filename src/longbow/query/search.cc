@@ -80,7 +80,6 @@ Result<SearchAnswer> QueryEngine::Answer(const SearchRequest& request, int64_t s
     about->cache_misses.Add();
   }
   LB_ASSIGN_OR_RETURN(auto answer, Run(request, std::move(view), start_ns));
-  about->search_nanos.Record(environment_.clock->MonotonicNanos() - start_ns);
   if (request.filter) {
     about->selectivity.Record(static_cast<int64_t>(kMillion * static_cast<double>(answer.selected) /
                                                    std::max(1.0, static_cast<double>(answer.rows))));
