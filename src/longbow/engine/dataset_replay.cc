@@ -3,6 +3,12 @@
 
 namespace longbow::engine {
 
+void Dataset::Restored(Sequence at, const DatasetState& state) {
+  applied_sequence_ = at;
+  next_hidden_key_ = state.next_hidden_key;
+  rows_appended_ = state.rows;
+}
+
 Status Dataset::ReplayEvolve(const storage::LogRecord& record) {
   EvolveSchemaRecord evolve;
   LB_RETURN_NOT_OK(Decode(record.payload, &evolve));

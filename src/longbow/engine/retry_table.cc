@@ -1,5 +1,7 @@
 #include "longbow/engine/retry_table.h"
 
+#include <algorithm>
+
 namespace longbow::engine {
 
 RetryTable::Verdict RetryTable::Begin(DatasetId dataset, const RetryKey& key, WriteDone* done,
@@ -56,6 +58,22 @@ void RetryTable::Remember(const std::string& name, const BatchId& id, const Writ
   if (by_newest_.size() <= kMaxClients) return;
   clients_.erase(by_newest_.begin()->second);
   by_newest_.erase(by_newest_.begin());
+}
+
+std::vector<KnownBatch> RetryTable::KnownThrough(Sequence sequence) const {
+  std::vector<KnownBatch> out;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, client] : clients_) {
+      for (const auto& [id, ack] : client.known) {
+        if (ack.sequence > sequence || ack.durability == storage::Durability::kMemory) continue;
+        out.push_back({std::get<0>(id), {name, std::get<1>(id), std::get<2>(id)}, ack});
+      }
+    }
+  }
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return a.ack.sequence < b.ack.sequence; });
+  return out;
 }
 
 }  // namespace longbow::engine

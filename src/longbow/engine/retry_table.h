@@ -13,6 +13,13 @@
 
 namespace longbow::engine {
 
+// A batch that would be recognised.
+struct KnownBatch {
+  DatasetId dataset = 0;
+  RetryKey key;
+  WriteAck ack;
+};
+
 // Remembers, for each client, the acknowledgements of its newest kPerClient batches in log order, and for
 // kMaxClients clients. A function of the log: replay builds the same table. Batches that are under way are
 // known too. Thread-safe.
@@ -32,6 +39,9 @@ class RetryTable {
   std::vector<WriteDone> Finish(DatasetId dataset, const RetryKey& key, const WriteAck& ack);
   // It was not.
   std::vector<WriteDone> Abandon(DatasetId dataset, const RetryKey& key);
+  // What is known of records up to `sequence` that a restart finds again, ascending by sequence. Given to
+  // Finish in this order they make the same table.
+  std::vector<KnownBatch> KnownThrough(Sequence sequence) const;
 
  private:
   using BatchId = std::tuple<DatasetId, std::string, uint64_t>;  // dataset, stream, sequence
@@ -43,7 +53,7 @@ class RetryTable {
   std::vector<WriteDone> TakeWaiters(const std::string& client, const BatchId& id);
   void Remember(const std::string& client, const BatchId& id, const WriteAck& ack);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<std::string, Client> clients_;                                        // guarded by mutex_
   std::map<Sequence, std::string> by_newest_;                                    // guarded by mutex_
   std::map<std::pair<std::string, BatchId>, std::vector<WriteDone>> under_way_;  // guarded by mutex_

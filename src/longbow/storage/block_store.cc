@@ -101,7 +101,7 @@ Status BlockStore::SyncNames() {
   return files_->SyncDirectory(kDerived);
 }
 
-Status BlockStore::VerifyBlock(const BlockEntry& entry) {
+Result<BlockBytes> BlockStore::OpenBlock(const BlockEntry& entry) {
   const std::string path = BlockPath(entry.file);
   const auto damaged = [&](std::string_view what) {
     return Error(ErrorCode::kCorruption, "row block ", path, " of shard ", entry.shard, ", rows ",
@@ -110,19 +110,34 @@ Status BlockStore::VerifyBlock(const BlockEntry& entry) {
   };
   auto opened = files_->Open(path, OpenMode::kRead);
   if (!opened.ok() && CodeOf(opened.status()) == ErrorCode::kNotFound) return damaged("the file is missing");
-  LB_ASSIGN_OR_RETURN(const auto file, std::move(opened));
-  LB_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
-  if (size != entry.bytes) return damaged("its length differs from the manifest's");
+  BlockBytes out;
+  LB_ASSIGN_OR_RETURN(out.file_, std::move(opened));
+  LB_ASSIGN_OR_RETURN(out.size_, out.file_->Size());
+  if (out.size_ != entry.bytes) return damaged("its length differs from the manifest's");
   const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> hash(XXH3_createState(),
                                                                              XXH3_freeState);
   XXH3_64bits_reset(hash.get());
-  std::vector<uint8_t> bytes(std::min(size, kReadBytes));
-  for (uint64_t at = 0; at < size; at += bytes.size()) {
-    bytes.resize(std::min(size - at, kReadBytes));
-    LB_RETURN_NOT_OK(file->Read(at, bytes));
+  std::string bytes;
+  for (uint64_t at = 0; at < out.size_; at += bytes.size()) {
+    bytes.resize(std::min(out.size_ - at, kReadBytes));
+    LB_RETURN_NOT_OK(out.file_->Read(at, {reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()}));
     XXH3_64bits_update(hash.get(), bytes.data(), bytes.size());
   }
-  return XXH3_64bits_digest(hash.get()) == entry.checksum ? Status::OK() : damaged("its checksum differs");
+  if (XXH3_64bits_digest(hash.get()) != entry.checksum) return damaged("its checksum differs");
+  if (bytes.size() < out.size_) return out;
+  out.content_ = std::move(bytes);
+  out.file_ = nullptr;
+  return out;
+}
+
+Status BlockBytes::Read(uint64_t offset, std::span<uint8_t> out) const {
+  if (offset > size_ || out.size() > size_ - offset) {
+    return Error(ErrorCode::kCorruption, "row block: ", out.size(), " bytes at ", offset,
+                 " were asked for, it has ", size_);
+  }
+  if (file_ != nullptr) return file_->Read(offset, out);
+  std::copy_n(content_.begin() + static_cast<int64_t>(offset), out.size(), out.begin());
+  return Status::OK();
 }
 
 int64_t BlockStore::RemoveUnnamed(const Manifest& manifest) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,19 @@ class BlockFile {
   XXH3_state_t* const hash_;
 };
 
+// A block to be read, whose every byte has been checked. Immutable.
+class BlockBytes {
+ public:
+  uint64_t size() const { return size_; }
+  Status Read(uint64_t offset, std::span<uint8_t> out) const;
+
+ private:
+  friend class BlockStore;
+  uint64_t size_ = 0;
+  std::unique_ptr<File> file_;
+  std::string content_;  // of a small one
+};
+
 // Thread-safe.
 class BlockStore {
  public:
@@ -62,7 +76,7 @@ class BlockStore {
   // The names of what was created so far are on the medium afterwards.
   Status SyncNames();
   // Corruption that names the file when it is not, byte for byte, what the entry says.
-  Status VerifyBlock(const BlockEntry& entry);
+  Result<BlockBytes> OpenBlock(const BlockEntry& entry);
 
   // Removes files of ours that `manifest` does not name. Returns how many; what cannot be removed stays.
   int64_t RemoveUnnamed(const Manifest& manifest);

@@ -37,7 +37,11 @@ class BlockFiles : public testing::Test {
 TEST_F(BlockFiles, AreWhatTheirEntrySays) {
   const BlockEntry entry = Write(std::string(3000000, 'x') + "end");
   EXPECT_EQ(entry.bytes, 3000003u);
-  const Status sound = store_.VerifyBlock(entry);
+  uint8_t end[3];
+  EXPECT_TRUE(store_.OpenBlock(entry)->Read(3000000, end).ok());
+  EXPECT_EQ(std::string(end, end + 3), "end");
+  EXPECT_FALSE(store_.OpenBlock(entry)->Read(3000001, end).ok());
+  const Status sound = store_.OpenBlock(entry).status();
   EXPECT_TRUE(sound.ok()) << sound.ToString();
 }
 
@@ -46,13 +50,13 @@ TEST_F(BlockFiles, AreDamagedByAnyFlipAnyCutAndAbsence) {
   const std::string path = BlockStore::BlockPath(entry.file);
   for (uint64_t offset = 0; offset < entry.bytes; ++offset) {
     Flip(path, offset);
-    EXPECT_EQ(CodeOf(store_.VerifyBlock(entry)), ErrorCode::kCorruption) << offset;
+    EXPECT_EQ(CodeOf(store_.OpenBlock(entry).status()), ErrorCode::kCorruption) << offset;
     Flip(path, offset);
   }
   ASSERT_TRUE((*machine_.files().Open(path, OpenMode::kReadWrite))->Truncate(entry.bytes - 1).ok());
-  EXPECT_EQ(CodeOf(store_.VerifyBlock(entry)), ErrorCode::kCorruption);
+  EXPECT_EQ(CodeOf(store_.OpenBlock(entry).status()), ErrorCode::kCorruption);
   ASSERT_TRUE(machine_.files().Remove(path).ok());
-  const Status missing = store_.VerifyBlock(entry);
+  const Status missing = store_.OpenBlock(entry).status();
   EXPECT_EQ(CodeOf(missing), ErrorCode::kCorruption);
   EXPECT_THAT(missing.message(), HasSubstr(path));
 }

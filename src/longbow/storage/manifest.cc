@@ -87,7 +87,8 @@ Status TakeContent(std::string_view bytes, Manifest* manifest) {
     const auto* entry = reinterpret_cast<const uint8_t*>(body.Take(kDerivedBytes).data());
     manifest->derived.push_back({.file = LoadAt<uint64_t>(entry, 0),
                                  .shard = LoadAt<uint64_t>(entry, 8),
-                                 .column = LoadAt<uint32_t>(entry, 16)});
+                                 .column = LoadAt<uint32_t>(entry, 16),
+                                 .sequence = LoadAt<uint64_t>(entry, 24)});
   }
   if (body.left() != catalog_bytes) return Damaged("its length does not fit its catalog");
   manifest->catalog = body.Take(catalog_bytes);
@@ -114,7 +115,7 @@ Status SaveManifest(FileSystem* files, const Manifest& manifest) {
     AppendTo(&bytes, derived.shard);
     AppendTo(&bytes, derived.column);
     AppendTo(&bytes, uint32_t{0});
-    AppendTo(&bytes, uint64_t{0});
+    AppendTo(&bytes, derived.sequence);
   }
   bytes += manifest.catalog;
   AppendTo(&bytes, uint64_t{XXH3_64bits(bytes.data(), bytes.size())});

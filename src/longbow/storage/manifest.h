@@ -33,6 +33,7 @@ struct DerivedEntry {
   uint64_t file = 0;
   ShardId shard = 0;
   uint32_t column = 0;
+  Sequence sequence = 0;  // may know rows of the shard up to here
 };
 
 struct Manifest {
@@ -40,7 +41,7 @@ struct Manifest {
   uint64_t log_generation = 1;
   // Files and catalog are the state at exactly this sequence; the log is replayed from behind it.
   Sequence snapshot_sequence = 0;
-  uint64_t next_file = 1;          // above every number ever used
+  uint64_t next_file = 1;               // above every number ever used
   std::vector<BlockEntry> blocks = {};  // by shard and row
   std::vector<DerivedEntry> derived = {};
   std::string catalog = {};  // the engine's

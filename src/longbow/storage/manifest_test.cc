@@ -33,7 +33,7 @@ Manifest SomeManifest() {
                       .bytes = 11,
                       .checksum = ~uint64_t{0},
                       .dead = ""}},
-          .derived = {{.file = 8, .shard = 2, .column = 1}},
+          .derived = {{.file = 8, .shard = 2, .column = 1, .sequence = 77}},
           .catalog = "what the engine knows"};
 }
 
@@ -74,6 +74,7 @@ TEST(ManifestFile, ComesBackAndIsReplacedAsAWhole) {
   EXPECT_EQ(read.derived[0].file, 8u);
   EXPECT_EQ(read.derived[0].shard, 2u);
   EXPECT_EQ(read.derived[0].column, 1u);
+  EXPECT_EQ(read.derived[0].sequence, 77u);
   EXPECT_EQ(read.catalog, "what the engine knows");
   ASSERT_TRUE(SaveManifest(&machine.files(), {.version = 13}).ok());
   EXPECT_EQ(LoadManifest(&machine.files())->version, 13u);
