@@ -6,6 +6,7 @@
 #include <string>
 
 #include "crash/engine_ledger.h"
+#include "crash/seed.h"
 
 namespace longbow::crash {
 namespace {
@@ -33,7 +34,8 @@ int64_t CountOperations(uint64_t seed, const Workload& workload) {
 }
 
 void ExpectSound(const Workload& workload) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
+  for (uint64_t number = 1; number <= 20; ++number) {
+    const uint64_t seed = SeedOf(number);
     SCOPED_TRACE("seed " + std::to_string(seed));
     SimulatedWorld world(seed);
     EngineLedger ledger(seed, {.steps = 100, .snapshots = workload.snapshots});
@@ -112,20 +114,20 @@ void FailEverywhere(const Workload& workload, uint64_t seed, int64_t stride = 1)
 TEST(EngineCrash, TheWorkloadItselfIsSound) { ExpectSound(kWrites); }
 
 TEST(EngineCrash, LosesNothingAcknowledgedWhereverThePowerGoes) {
-  for (const uint64_t seed : {7, 80}) CutEverywhere(kWrites, seed);
+  for (const uint64_t seed : {7, 80}) CutEverywhere(kWrites, SeedOf(seed));
 }
 
-TEST(EngineCrash, RecoversWhereverThePowerGoesDuringRecovery) { CutInRecovery(kWrites, 900, 13, 1); }
+TEST(EngineCrash, RecoversWhereverThePowerGoesDuringRecovery) { CutInRecovery(kWrites, SeedOf(900), 13, 1); }
 
-TEST(EngineCrash, LosesNothingAcknowledgedWhicheverCallFails) { FailEverywhere(kWrites, 4); }
+TEST(EngineCrash, LosesNothingAcknowledgedWhicheverCallFails) { FailEverywhere(kWrites, SeedOf(4)); }
 
 TEST(SnapshotCrash, TheWorkloadItselfIsSound) { ExpectSound(kSnapshots); }
 
-TEST(SnapshotCrash, LosesNothingAcknowledgedWhereverThePowerGoes) { CutEverywhere(kSnapshots, 7); }
+TEST(SnapshotCrash, LosesNothingAcknowledgedWhereverThePowerGoes) { CutEverywhere(kSnapshots, SeedOf(7)); }
 
-TEST(SnapshotCrash, RecoversWhereverThePowerGoesDuringRecovery) { CutInRecovery(kSnapshots, 900, 29, 3); }
+TEST(SnapshotCrash, RecoversWhereverThePowerGoesDuringRecovery) { CutInRecovery(kSnapshots, SeedOf(900), 29, 3); }
 
-TEST(SnapshotCrash, LosesNothingAcknowledgedWhicheverCallFails) { FailEverywhere(kSnapshots, 4, 2); }
+TEST(SnapshotCrash, LosesNothingAcknowledgedWhicheverCallFails) { FailEverywhere(kSnapshots, SeedOf(4), 2); }
 
 TEST(EngineCrash, AfterAFailedFlushWritesAreRefusedAndReadsGoOn) {
   SimulatedWorld world(5);

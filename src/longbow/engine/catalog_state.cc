@@ -79,6 +79,47 @@ Status Damaged() {
   return Error(ErrorCode::kCorruption, "manifest: its catalog does not have the layout of one");
 }
 
+void AppendLinks(const std::vector<EdgeStore::Link>& links, Writer* out) {
+  out->Count(links.size());
+  for (const auto& link : links) out->Number(link.node).Number(link.predicate).Number(link.weight);
+}
+
+void AppendEdges(const EdgeStore::Content& edges, Writer* out) {
+  out->Count(edges.predicates.size());
+  for (const auto& predicate : edges.predicates) out->Text(predicate);
+  out->Count(edges.nodes.size());
+  for (const auto& node : edges.nodes) {
+    out->Number(node.key.number).Text(node.key.text);
+    AppendLinks(node.out, out);
+    AppendLinks(node.in, out);
+  }
+}
+
+std::vector<EdgeStore::Link> TakeLinks(Reader* in) {
+  std::vector<EdgeStore::Link> links(in->Count(in->Number<uint32_t>()));
+  for (auto& link : links) {
+    link.node = in->Number<uint32_t>();
+    link.predicate = in->Number<uint32_t>();
+    link.weight = in->Number<float>();
+  }
+  return links;
+}
+
+EdgeStore::Content TakeEdges(Reader* in) {
+  EdgeStore::Content edges;
+  for (uint64_t left = in->Count(in->Number<uint32_t>()); left > 0; --left) {
+    edges.predicates.push_back(in->Text());
+  }
+  for (uint64_t left = in->Count(in->Number<uint32_t>()); left > 0 && !in->failed(); --left) {
+    auto& node = edges.nodes.emplace_back();
+    node.key.number = in->Number<uint64_t>();
+    node.key.text = in->Text();
+    node.out = TakeLinks(in);
+    node.in = TakeLinks(in);
+  }
+  return edges;
+}
+
 Status AppendDataset(const DatasetState& dataset, Writer* out) {
   const DatasetSchema& schema = *dataset.schema;
   LB_ASSIGN_OR_RETURN(const auto message, EncodeSchema(*schema.arrow));
@@ -99,6 +140,7 @@ Status AppendDataset(const DatasetState& dataset, Writer* out) {
         .Text(column.index)
         .Text(column.codec);
   }
+  AppendEdges(dataset.edges, out);
   return Status::OK();
 }
 
@@ -160,6 +202,7 @@ Status TakeDataset(Reader* in, DatasetState* dataset) {
     return Damaged();
   }
   dataset->schema = std::move(schema);
+  dataset->edges = TakeEdges(in);
   return Status::OK();
 }
 

@@ -10,6 +10,7 @@
 #include "longbow/base/ids.h"
 #include "longbow/base/status.h"
 #include "longbow/engine/dataset_schema.h"
+#include "longbow/engine/edge_store.h"
 #include "longbow/engine/retry_table.h"
 
 namespace longbow::engine {
@@ -20,6 +21,8 @@ struct DatasetState {
   RowOrdinal rows = 0;
   uint64_t next_hidden_key = 0;
   std::shared_ptr<const DatasetSchema> schema;
+  // May hold some that were added behind the snapshot: the log adds them again, to no effect.
+  EdgeStore::Content edges;
 };
 
 struct CatalogState {

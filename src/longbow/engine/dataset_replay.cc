@@ -3,10 +3,11 @@
 
 namespace longbow::engine {
 
-void Dataset::Restored(Sequence at, const DatasetState& state) {
+Status Dataset::Restored(Sequence at, const DatasetState& state) {
   applied_sequence_ = at;
   next_hidden_key_ = state.next_hidden_key;
   rows_appended_ = state.rows;
+  return edges_->Restore(state.edges);
 }
 
 Status Dataset::ReplayEvolve(const storage::LogRecord& record) {

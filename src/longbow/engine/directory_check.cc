@@ -5,12 +5,12 @@
 #include <map>
 #include <optional>
 
+#include "longbow/base/crc32c.h"
 #include "longbow/engine/catalog_state.h"
 #include "longbow/engine/node_identity.h"
 #include "longbow/engine/sealed_block_reader.h"
 #include "longbow/engine/stored_layout.h"
 #include "longbow/storage/block_store.h"
-#include "longbow/storage/crc32c.h"
 #include "longbow/storage/log_check.h"
 #include "longbow/storage/manifest.h"
 
@@ -41,7 +41,7 @@ Status CheckFrames(FileSystem* files, const std::string& path, int64_t* bytes) {
     }
     payload.resize(head[0]);
     LB_RETURN_NOT_OK(file->Read(at, payload));
-    if (storage::ExtendCrc32c(0, payload.data(), payload.size()) != head[1]) {
+    if (ExtendCrc32c(0, payload.data(), payload.size()) != head[1]) {
       return Error(ErrorCode::kCorruption, "the frame at offset ", at, " has another checksum");
     }
     at += head[0];
@@ -57,7 +57,7 @@ class Inspection {
       : environment_(environment), files_(environment.files), store_(environment.files) {}
 
   Status Look() {
-    LB_ASSIGN_OR_RETURN(lock_, files_->Lock(kLockFileName, "a check of the directory"));
+    LB_ASSIGN_OR_RETURN(lock_, files_->Lock(kDirectoryLock, "longbowd --verify"));
     LookAt(std::string(kNodeFileName), [&] { return ReadNodeId(files_).status(); });
     LookAt(std::string(kManifest), [&] { return LookAtManifest(); });
     if (!manifest_) return Status::OK();

@@ -22,10 +22,10 @@ Result<std::unique_ptr<Engine>> Engine::Open(const Environment& environment, Mem
 
 Status LocalEngine::Start(RecoveryProgress* progress) {
   FileSystem* files = parts_.environment.files;
-  const std::string note = parts_.options.holder + ", since " +
-                           std::to_string(parts_.environment.clock->WallMicros() / 1000000) +
-                           " (seconds of 1970)";
-  LB_ASSIGN_OR_RETURN(lock_, files->Lock(kLockFileName, note));
+  lock_ = parts_.options.directory_lock;
+  if (lock_ == nullptr) {
+    LB_ASSIGN_OR_RETURN(lock_, files->Lock(kDirectoryLock, parts_.options.holder));
+  }
   LB_ASSIGN_OR_RETURN(node_id_, ReadOrMakeNodeId(files, parts_.environment.random));
   LB_ASSIGN_OR_RETURN(const auto manifest, ReadManifest());
   CatalogState state;
@@ -65,7 +65,7 @@ Status LocalEngine::ReplayLog(Sequence behind, RecoveryProgress* progress) {
                        : WithContext(status, "log record " + std::to_string(record.position.sequence) +
                                                  " of shard " + std::to_string(record.position.shard));
   }));
-  snapshotter_->counters().replay_nanos.Record(parts_.environment.clock->MonotonicNanos() - began);
+  parts_.counters.replay_nanos.Record(parts_.environment.clock->MonotonicNanos() - began);
   return Status::OK();
 }
 
@@ -140,6 +140,8 @@ Status LocalEngine::ReplayRecord(const storage::LogRecord& record) {
       return dataset->ReplayPut(record);
     case RecordKind::kDelete:
       return dataset->ReplayDelete(record);
+    case RecordKind::kAddEdges:
+      return dataset->ReplayEdges(record);
     case RecordKind::kDropDataset:
       ReplayDrop(dataset);
       return Status::OK();

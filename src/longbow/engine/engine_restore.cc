@@ -33,7 +33,7 @@ Status LocalEngine::RestoreCatalog(const storage::Manifest& manifest, const Cata
   for (const auto& dataset_state : state.datasets) {
     LB_ASSIGN_OR_RETURN(auto dataset,
                         Dataset::Make(&parts_, dataset_state.id, dataset_state.name, dataset_state.schema));
-    dataset->Restored(manifest.snapshot_sequence, dataset_state);
+    LB_RETURN_NOT_OK(dataset->Restored(manifest.snapshot_sequence, dataset_state));
     dataset->shard().BeginRestore(dataset_state.rows);
     catalog_.AddWritable(dataset);
     replaying_[dataset_state.id] = std::move(dataset);

@@ -1,4 +1,4 @@
-// Who a data directory belongs to (docs/formats/node.md), and the file that keeps a second engine out.
+// Who a data directory belongs to (docs/formats/node.md).
 #pragma once
 
 #include <string>
@@ -11,7 +11,6 @@
 namespace longbow::engine {
 
 inline constexpr std::string_view kNodeFileName = "node";
-inline constexpr std::string_view kLockFileName = "LOCK";
 
 // NotFound in a fresh directory; Corruption when the file does not check out.
 Result<std::string> ReadNodeId(FileSystem* files);

@@ -37,6 +37,8 @@ class RetryTable {
   Verdict Begin(DatasetId dataset, const RetryKey& key, WriteDone* done, WriteAck* ack);
   // The batch was applied. Returns those who wait for it, to be called without locks.
   std::vector<WriteDone> Finish(DatasetId dataset, const RetryKey& key, const WriteAck& ack);
+  // The highest sequence applied of each dataset's batches under these names; empty when none is known.
+  std::map<DatasetId, uint64_t> AppliedThrough(const std::string& client, const std::string& stream) const;
   // It was not.
   std::vector<WriteDone> Abandon(DatasetId dataset, const RetryKey& key);
   // What is known of records up to `sequence` that a restart finds again, ascending by sequence. Given to

@@ -30,7 +30,6 @@ void SnapshotCounters::List(CounterVisitor& visitor) const {
   visitor.Visit("snapshot_operations_total", help, {{"status", "error"}}, failed);
   visitor.Visit("snapshot_operations_total", help, {{"status", "cancelled"}}, cancelled);
   visitor.Visit("snapshot_duration_seconds", "Time to take a snapshot.", {}, nanos, 1e-9);
-  visitor.Visit("wal_replay_duration_seconds", "Time to replay the log at start.", {}, replay_nanos, 1e-9);
   visitor.Visit("snapshot_running", "1 while a snapshot is taken.", {}, running);
   visitor.Visit("snapshot_sequence", "Sequence of the newest snapshot.", {}, sequence);
   visitor.Visit("snapshot_blocks", "Sealed row blocks of the newest snapshot.", {}, blocks);
@@ -177,8 +176,9 @@ Status Snapshotter::MayGoOn() const { return stopping_ ? Cancelled() : Status::O
 void Snapshotter::Write(const std::shared_ptr<Cut>& cut) {
   const Status status = WriteFiles(cut.get());
   if (!status.ok()) return Finish(cut, status);
-  // Blocks and indexes may hold rows of `async` datasets that the log has not flushed yet: a manifest that
-  // names them must not be there without what the log holds before them.
+  // Blocks and indexes may hold rows of `async` datasets that the log has not flushed yet, and indexes and
+  // edges what was applied behind the snapshot: a manifest that names them must not be there without what the
+  // log holds.
   parts_->log->WhenDurable([self = shared_from_this(), cut](Status durable) {
     if (!durable.ok()) return self->Finish(cut, WithContext(durable, "snapshot"));
     self->Then(cut, &Snapshotter::Commit);
@@ -198,6 +198,7 @@ Status Snapshotter::WriteFiles(Cut* cut) {
     if (state.schema->durability != storage::Durability::kMemory) {
       LB_RETURN_NOT_OK(SealRows(cut, dataset, &state));
       LB_RETURN_NOT_OK(SaveIndexes(cut, dataset));
+      state.edges = EdgeReader(*dataset.dataset->edges()).Copy();
     }
     cut->state.datasets.push_back(std::move(state));
   }

@@ -20,7 +20,7 @@ struct SnapshotCounters {
   Counter blocks_written, block_bytes_written, blocks_merged, blocks_compacted, derived_written,
       files_removed;
   Gauge running, blocks, block_bytes, sequence;
-  Histogram nanos, replay_nanos;
+  Histogram nanos;
   void List(CounterVisitor& visitor) const;  // snapshot_operations_total ... of wire protocol section 11
 };
 
@@ -45,7 +45,6 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
 
   storage::BlockStore& store() { return store_; }
   const SnapshotCounters& counters() const { return counters_; }
-  SnapshotCounters& counters() { return counters_; }
 
  private:
   // What an index looked like when it was saved.
