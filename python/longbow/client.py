@@ -321,8 +321,9 @@ class Client:
         stored before it: whole batches only. When the connection breaks, the insert goes on over a new one, and no
         batch is stored twice.
 
-        >>> client.insert("books", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "title": ["A", "B"]})
-        PutResult(rows=2, batches=1, durability='fsync', sequence='...', vectors={'vector': 4})
+        Examples:
+            >>> client.insert("books", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "title": ["A", "B"]})
+            PutResult(rows=2, batches=1, durability='fsync', sequence='...', vectors={'vector': 4})
         """
         settings = {"longbow.metric": metric, "longbow.durability": durability, "longbow.index": index}
         chosen = {**self._defaults, **{name: value for name, value in settings.items() if value is not None}}
@@ -341,8 +342,9 @@ class Client:
     def put(self, dataset: str, data: Any, *, metric: str | None = None, durability: str | None = None) -> PutResult:
         """`insert` with its defaults: rows replace those of the same id.
 
-        >>> client.put("books", {"id": [3], "vector": [[0, 0, 1, 0]], "title": ["C"]}).rows
-        1
+        Examples:
+            >>> client.put("books", {"id": [3], "vector": [[0, 0, 1, 0]], "title": ["C"]}).rows
+            1
         """
         return self.insert(dataset, data, metric=metric, durability=durability)
 
@@ -395,8 +397,9 @@ class Client:
 
         Raises NotFoundError, DimensionMismatchError, InvalidArgumentError (k, filter, column), DeadlineExceededError.
 
-        >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
-        [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
+        Examples:
+            >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
+            [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
         """
         return self.run(
             Query(
@@ -423,16 +426,18 @@ class Client:
 
         Returns as `search`. Raises NotFoundError for an unknown id.
 
-        >>> client.search_by_id("books", 1, k=1)["title"].to_pylist()
-        ['B']
+        Examples:
+            >>> client.search_by_id("books", 1, k=1)["title"].to_pylist()
+            ['B']
         """
         return self.run(Query(dataset, ids=ids, k=k, filter=to_filter(filter), columns=None if columns is None else tuple(columns)))
 
     def run(self, query: Query | Mapping[str, Any]) -> Results:
         """The hits of a query, given as one or as its dict form. As `search`.
 
-        >>> client.run({"dataset": "books", "vector": [1, 0, 0, 0], "k": 1})["id"].to_pylist()
-        [1]
+        Examples:
+            >>> client.run({"dataset": "books", "vector": [1, 0, 0, 0], "k": 1})["id"].to_pylist()
+            [1]
         """
         if not isinstance(query, Query):
             query = Query.from_dict(query)
@@ -481,8 +486,9 @@ class Client:
 
         Ids that are not there are passed over. Raises NotFoundError, InvalidArgumentError.
 
-        >>> client.get("books", ids=[3, 1], columns=["id", "title"]).to_list()
-        [{'id': 1, 'title': 'A'}, {'id': 3, 'title': 'C'}]
+        Examples:
+            >>> client.get("books", ids=[3, 1], columns=["id", "title"]).to_list()
+            [{'id': 1, 'title': 'A'}, {'id': 3, 'title': 'C'}]
         """
         if ids is None:
             with self._scan(dataset, filter, limit, columns) as (schema, batches):
@@ -501,8 +507,9 @@ class Client:
     ) -> Iterator[pa.RecordBatch]:
         """Stored rows batch by batch, for datasets larger than memory. Rows written meanwhile are not seen.
 
-        >>> sum(batch.num_rows for batch in client.scan("books"))
-        3
+        Examples:
+            >>> sum(batch.num_rows for batch in client.scan("books"))
+            3
         """
         with self._scan(dataset, filter, limit, columns) as (_, batches):
             yield from batches
@@ -521,8 +528,9 @@ class Client:
     def count(self, dataset: str, filter: FilterLike | None = None) -> int:
         """The number of rows, or of those that pass `filter`. Raises NotFoundError.
 
-        >>> client.count("books", "title in ('A', 'C')")
-        2
+        Examples:
+            >>> client.count("books", "title in ('A', 'C')")
+            2
         """
         if filter is None:
             return self.info(dataset).rows
@@ -534,7 +542,8 @@ class Client:
 
         Raises NotFoundError for an id that never was; then none of the 2,000 ids around it is deleted.
 
-        >>> client.delete("books", [2])
+        Examples:
+            >>> client.delete("books", [2])
         """
         keys = [str(key) for key in ([ids] if isinstance(ids, (int, str)) else ids)]
         for first in range(0, len(keys), _DELETE_KEYS):
@@ -589,7 +598,8 @@ class Client:
         They are null in the rows that are there. Columns that are there with the same type stay as they are. Raises
         NotFoundError, InvalidArgumentError for another type than the column has.
 
-        >>> client.add_columns("books", {"pages": "int32"})
+        Examples:
+            >>> client.add_columns("books", {"pages": "int32"})
         """
         fields: list[pa.Field] = [pa.field(name, _type_of(kind)) for name, kind in columns.items()] if isinstance(columns, Mapping) else list(columns)
         schema = self.info(dataset).schema
@@ -668,8 +678,9 @@ class Client:
 
         Raises UnavailableError while the server is starting, NotFoundError for an unknown dataset.
 
-        >>> client.health()["status"]
-        'READY'
+        Examples:
+            >>> client.health()["status"]
+            'READY'
         """
         status = _first_json(self._connection.action("check_readiness", {"dataset": dataset} if dataset else {}))
         if status.get("status") == "NOT_FOUND":

@@ -37,11 +37,12 @@ class Query:
     Ask near `vectors`, of shape (dimensions,) or (queries, dimensions); near stored rows, `ids`; for `text`; or for
     text and a vector together.
 
-    >>> q = Query("books", vectors=[0.1, 0.2]).where("year >= 1990").limit(3).select("title")
-    >>> q.to_dict()
-    {'dataset': 'books', 'vector': [0.1, 0.2], 'k': 3, 'filter': 'year >= 1990', 'columns': ['title']}
-    >>> Query.from_dict(q.to_dict()) == q
-    True
+    Examples:
+        >>> q = Query("books", vectors=[0.1, 0.2]).where("year >= 1990").limit(3).select("title")
+        >>> q.to_dict()
+        {'dataset': 'books', 'vector': [0.1, 0.2], 'k': 3, 'filter': 'year >= 1990', 'columns': ['title']}
+        >>> Query.from_dict(q.to_dict()) == q
+        True
     """
 
     dataset: str

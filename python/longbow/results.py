@@ -73,9 +73,10 @@ class Results:
     for string ids, then the row's columns. Libraries that read Arrow (pandas, polars, DuckDB, pyarrow ...) take it as
     it is, through `__arrow_c_stream__`.
 
-    >>> hits = Results(pa.table({"id": [7], "score": [1.0]}))
-    >>> hits["id"].to_pylist(), len(hits), hits.to_list()
-    ([7], 1, [{'id': 7, 'score': 1.0}])
+    Examples:
+        >>> hits = Results(pa.table({"id": [7], "score": [1.0]}))
+        >>> hits["id"].to_pylist(), len(hits), hits.to_list()
+        ([7], 1, [{'id': 7, 'score': 1.0}])
     """
 
     __slots__ = ("_table", "_batch", "_details", "_seconds")
