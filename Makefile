@@ -15,8 +15,6 @@ export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .NOTPARALLEL:
-.PHONY: help setup configure build demo test test-cc test-py lint format generate types docs wheel bench-flight \
-	bench-kernels bench-sdk sanitize prove-fresh-machine clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -78,12 +76,29 @@ bench-sdk: bin/longbowd ## What the Python package costs over bare pyarrow.fligh
 bench-flight: build ## DoPut, DoGet and search round trips beside Arrow's stock Flight server
 	@$(PYTHON) bench/flight_bench.py
 
+bench-ann: build ## The graph index beside hnswlib, FAISS, USearch and others (ANN="--quick" for some minutes)
+	@$(PYTHON) bench/ann/bench_ann.py $(ANN)
+
 bench-kernels: build ## Nanoseconds a distance by dimension, level and type
 	@build/$(PRESET)/bench/kernels_bench
+
+prove: build ## Crash real servers for hours (as root: all layers); goes on where it was ended
+	@$(PYTHON) tests/prove/prove.py
+
+bench-text: build ## BM25 of a million short documents beside tantivy (where cargo is)
+	@if command -v cargo >/dev/null; then \
+		cd bench/tantivy && CARGO_TARGET_DIR=../../build/tantivy cargo build --release --locked; fi
+	@$(PYTHON) bench/text_bench.py
 
 sanitize: setup ## Run the C++ tests under ASan+UBSan and under TSan
 	@for preset in asan tsan; do \
 		cmake --preset $$preset && cmake --build --preset $$preset -j $(JOBS) && ctest --preset $$preset; done
+
+FUZZ_TARGETS ?= ticket action filter put exchange
+FUZZ_RUNS ?= 1000000
+fuzz: setup ## Fuzz each target FUZZ_RUNS times (clang-14); what is found is left in build/fuzz/findings
+	@cmake --preset fuzz && cmake --build --preset fuzz -j $(JOBS) --target $(FUZZ_TARGETS:%=fuzz_%)
+	@for target in $(FUZZ_TARGETS); do tools/fuzz $$target $(FUZZ_RUNS); done
 
 prove-fresh-machine: ## Run make test and make demo in a clean Debian 12 root (needs root)
 	@tools/prove_fresh_machine

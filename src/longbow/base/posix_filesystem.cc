@@ -101,7 +101,7 @@ void Consume(std::span<iovec>* left, size_t n) {
 // Confined to an input/output thread.
 class StagingBuffer {
  public:
-  static constexpr size_t kBytes = size_t{4} << 20;
+  static constexpr size_t kBytes = size_t{1} << 20;
   static constexpr size_t kAlignment = 4096;
 
   static uint8_t* OfThisThread() {
@@ -120,16 +120,76 @@ class StagingBuffer {
   uint8_t* const data_;
 };
 
-// Moves n bytes from the front of what is left to `out`.
-void Gather(std::span<iovec>* left, size_t n, uint8_t* out) {
-  while (n > 0) {
-    const size_t step = std::min(n, left->front().iov_len);
-    std::memcpy(out, left->front().iov_base, step);
-    out += step;
-    n -= step;
-    Consume(left, step);
+// A large write past the page cache, made by several threads: while the disk takes one part, the next is
+// gathered. Atomic.
+class DirectWrite {
+ public:
+  static constexpr size_t kPartBytes = StagingBuffer::kBytes;
+
+  // `bytes` of `pieces`, from `skip` bytes into them, to `offset`; both whole blocks.
+  DirectWrite(const std::vector<ConstBytes>& pieces, uint64_t skip, uint64_t offset, uint64_t bytes)
+      : pieces_(pieces), skip_(skip), offset_(offset), bytes_(bytes) {}
+
+  // Writes parts until all are taken or one has failed; returns errno, or 0.
+  int Help(int fd) {
+    uint8_t* const staging = StagingBuffer::OfThisThread();
+    Reader reader{pieces_};
+    reader.Skip(skip_);
+    uint64_t at = 0;
+    for (uint64_t part; (part = next_.fetch_add(kPartBytes)) < bytes_;) {
+      reader.Skip(part - at);
+      const size_t size = std::min<uint64_t>(kPartBytes, bytes_ - part);
+      reader.Copy(staging, size);
+      at = part + size;
+      const int error = WritePart(fd, staging, size, offset_ + part);
+      if (error == 0) continue;
+      next_.store(bytes_);
+      return error;
+    }
+    return 0;
   }
-}
+
+ private:
+  // A place in the pieces.
+  struct Reader {
+    const std::vector<ConstBytes>& pieces;
+    size_t piece = 0, within = 0;
+
+    template <typename Use>
+    void Advance(uint64_t n, Use&& use) {
+      while (n > 0) {
+        const size_t step = std::min<uint64_t>(n, pieces[piece].size - within);
+        use(pieces[piece].data + within, step);
+        n -= step;
+        within += step;
+        if (within == pieces[piece].size) ++piece, within = 0;
+      }
+    }
+    void Skip(uint64_t n) {
+      Advance(n, [](const uint8_t*, size_t) {});
+    }
+    void Copy(uint8_t* out, uint64_t n) {
+      Advance(n, [&](const uint8_t* from, size_t size) {
+        std::memcpy(out, from, size);
+        out += size;
+      });
+    }
+  };
+
+  static int WritePart(int fd, const uint8_t* data, size_t size, uint64_t offset) {
+    for (size_t written = 0; written < size;) {
+      const ssize_t n = Retry(
+          [&] { return pwrite(fd, data + written, size - written, static_cast<off_t>(offset + written)); });
+      if (n <= 0) return n == 0 ? EIO : errno;
+      written += static_cast<size_t>(n);
+    }
+    return 0;
+  }
+
+  const std::vector<ConstBytes>& pieces_;
+  const uint64_t skip_, offset_, bytes_;
+  std::atomic<uint64_t> next_{0};
+};
 
 class PosixFile : public File {
  public:
@@ -141,8 +201,14 @@ class PosixFile : public File {
   }
 
   void SubmitWrite(uint64_t offset, std::vector<ConstBytes> pieces, bool sync, IoDone done) override {
-    Submit(std::move(done), [this, offset, pieces = std::move(pieces), sync] {
-      LB_RETURN_NOT_OK(WriteAll(offset, pieces, sync));
+    std::erase_if(pieces, [](const ConstBytes& piece) { return piece.size == 0; });
+    uint64_t bytes = 0;
+    for (const ConstBytes& piece : pieces) bytes += piece.size;
+    if (sync && bytes >= kDirectBytes && direct_fd() >= 0) {
+      return SubmitDirect(std::make_shared<LargeWrite>(std::move(pieces), offset, bytes, std::move(done)));
+    }
+    Submit(std::move(done), [this, offset, bytes, pieces = std::move(pieces), sync] {
+      LB_RETURN_NOT_OK(WriteBuffered(offset, pieces, 0, bytes));
       return sync ? SyncNow() : Status::OK();
     });
   }
@@ -192,76 +258,85 @@ class PosixFile : public File {
   void WaitUntil(const std::function<bool()>& done) override { threads_->WaitUntil(done); }
 
  private:
+  // Counts down however done() ends; the file may be gone right after.
+  struct CountDown {
+    std::atomic<int64_t>& count;
+    ~CountDown() { count.fetch_sub(1); }
+  };
+
   template <typename Work>
   void Submit(IoDone done, Work work) {
     under_way_.fetch_add(1);
     threads_->Post([this, done = std::move(done), work = std::move(work)]() mutable {
-      // Counts down however done() ends; the file may be gone right after.
-      struct CountDown {
-        std::atomic<int64_t>& count;
-        ~CountDown() { count.fetch_sub(1); }
-      } count_down{under_way_};
+      const CountDown count_down{under_way_};
       const IoDone call = std::move(done);
       call(work());
     });
   }
 
-  Status WriteAll(uint64_t offset, const std::vector<ConstBytes>& pieces, bool sync) {
+  // A synced write whose whole blocks go past the page cache. Shared by the threads that make it.
+  struct LargeWrite {
+    LargeWrite(std::vector<ConstBytes> all, uint64_t at, uint64_t size, IoDone call)
+        : pieces(std::move(all)),
+          offset(at),
+          bytes(size),
+          before(-at % StagingBuffer::kAlignment),
+          whole((size - before) / StagingBuffer::kAlignment * StagingBuffer::kAlignment),
+          done(std::move(call)),
+          direct(pieces, before, offset + before, whole),
+          threads(size >= 2 * DirectWrite::kPartBytes ? 2 : 1) {}
+
+    const std::vector<ConstBytes> pieces;
+    const uint64_t offset, bytes;
+    const uint64_t before, whole;  // bytes ahead of the first whole block, and in whole blocks
+    IoDone done;
+    DirectWrite direct;
+    const int threads;
+    std::atomic<int> left{threads};
+    std::atomic<int> error{0};
+  };
+
+  void SubmitDirect(const std::shared_ptr<LargeWrite>& write) {
+    under_way_.fetch_add(write->threads);
+    for (int i = 0; i < write->threads; ++i) {
+      threads_->Post([this, write] {
+        const CountDown count_down{under_way_};
+        const int error = write->direct.Help(direct_fd());
+        if (error != 0) write->error.store(error);
+        if (write->left.fetch_sub(1) > 1) return;
+        const IoDone call = std::move(write->done);
+        call(EndDirect(*write));
+      });
+    }
+  }
+
+  Status EndDirect(const LargeWrite& write) {
+    if (const int error = write.error.load(); error != 0) return ErrnoError(error, "write", path_);
+    LB_RETURN_NOT_OK(WriteBuffered(write.offset, write.pieces, 0, write.before));
+    const uint64_t after = write.before + write.whole;
+    LB_RETURN_NOT_OK(WriteBuffered(write.offset + after, write.pieces, after, write.bytes - after));
+    return SyncNow();
+  }
+
+  // `bytes` of the pieces, from `skip` bytes into them, through the page cache.
+  Status WriteBuffered(uint64_t offset, const std::vector<ConstBytes>& pieces, uint64_t skip,
+                       uint64_t bytes) {
     std::vector<iovec> vectors;
     vectors.reserve(pieces.size());
-    uint64_t bytes = 0;
     for (const ConstBytes& piece : pieces) {
-      if (piece.size > 0) vectors.push_back({const_cast<uint8_t*>(piece.data), piece.size});
-      bytes += piece.size;
+      const uint64_t ahead = std::min<uint64_t>(skip, piece.size);
+      const uint64_t size = std::min(bytes, piece.size - ahead);
+      if (size > 0) vectors.push_back({const_cast<uint8_t*>(piece.data) + ahead, size});
+      skip -= ahead;
+      bytes -= size;
     }
-    std::span<iovec> left = vectors;
-    if (sync && bytes >= kDirectBytes && direct_fd() >= 0) {
-      const uint64_t before = -offset % StagingBuffer::kAlignment;
-      const uint64_t whole = (bytes - before) / StagingBuffer::kAlignment * StagingBuffer::kAlignment;
-      LB_RETURN_NOT_OK(WriteBuffered(offset, before, &left));
-      LB_RETURN_NOT_OK(WriteDirect(offset + before, whole, &left));
-      offset += before + whole;
-      bytes -= before + whole;
-    }
-    return WriteBuffered(offset, bytes, &left);
-  }
-
-  // The next `bytes` of what is left, through the page cache.
-  Status WriteBuffered(uint64_t offset, uint64_t bytes, std::span<iovec>* left) {
-    while (bytes > 0) {
-      int count = 0;
-      uint64_t now = 0;
-      while (now < bytes && count < IOV_MAX) now += (*left)[static_cast<size_t>(count++)].iov_len;
-      iovec& last = (*left)[static_cast<size_t>(count) - 1];
-      const size_t beyond = now > bytes ? now - bytes : 0;
-      last.iov_len -= beyond;
+    for (std::span<iovec> left = vectors; !left.empty();) {
+      const int count = static_cast<int>(std::min<size_t>(left.size(), IOV_MAX));
       const ssize_t n =
-          Retry([&] { return pwritev(fd_.get(), left->data(), count, static_cast<off_t>(offset)); });
-      const int error = n == 0 ? EIO : errno;
-      last.iov_len += beyond;
-      if (n <= 0) return ErrnoError(error, "write", path_);
+          Retry([&] { return pwritev(fd_.get(), left.data(), count, static_cast<off_t>(offset)); });
+      if (n <= 0) return ErrnoError(n == 0 ? EIO : errno, "write", path_);
       offset += static_cast<uint64_t>(n);
-      bytes -= static_cast<uint64_t>(n);
-      Consume(left, static_cast<size_t>(n));
-    }
-    return Status::OK();
-  }
-
-  // The next `bytes` (whole blocks at a whole block), past the page cache.
-  Status WriteDirect(uint64_t offset, uint64_t bytes, std::span<iovec>* left) {
-    uint8_t* const staging = StagingBuffer::OfThisThread();
-    while (bytes > 0) {
-      const size_t step = std::min<uint64_t>(bytes, StagingBuffer::kBytes);
-      Gather(left, step, staging);
-      for (size_t written = 0; written < step;) {
-        const ssize_t n = Retry([&] {
-          return pwrite(direct_fd(), staging + written, step - written, static_cast<off_t>(offset + written));
-        });
-        if (n <= 0) return ErrnoError(n == 0 ? EIO : errno, "write", path_);
-        written += static_cast<size_t>(n);
-      }
-      offset += step;
-      bytes -= step;
+      Consume(&left, static_cast<size_t>(n));
     }
     return Status::OK();
   }

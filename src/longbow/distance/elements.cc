@@ -28,24 +28,6 @@ void Widen<Half>(const void* scalars, size_t count, double* out) {
     out[i] = HalfToFloat(LoadUnaligned<uint16_t>(At(scalars, i * sizeof(Half))));
 }
 
-// An exponent of all ones (infinity or NaN) carries into the sign bit when one is added to it.
-template <typename Bits, Bits kExponent>
-bool NoneAllOnes(const void* scalars, size_t count) {
-  constexpr Bits kSign = static_cast<Bits>(Bits{1} << (sizeof(Bits) * 8 - 1));
-  constexpr Bits kLowestExponentBit = static_cast<Bits>(kExponent & (~kExponent + 1));
-  constexpr size_t kBlock = 1024;
-  for (size_t first = 0; first < count; first += kBlock) {
-    const size_t end = std::min(count, first + kBlock);
-    Bits carried = 0;
-    for (size_t i = first; i < end; ++i) {
-      const Bits magnitude = static_cast<Bits>(LoadUnaligned<Bits>(At(scalars, i * sizeof(Bits))) & ~kSign);
-      carried = static_cast<Bits>(carried | (magnitude + kLowestExponentBit));
-    }
-    if ((carried & kSign) != 0) return false;
-  }
-  return true;
-}
-
 // `kMagnitude`: all bits but a float's sign.
 template <typename Bits, Bits kMagnitude>
 bool AllZero(const void* scalars, size_t count) {
@@ -89,21 +71,6 @@ bool PrepareQuery(Metric metric, ElementType type, std::span<const double> query
   VisitMetric(metric, [&](auto m) { unit = m.kUnitQuery; });
   return QueryTypeOf(type) == QueryType::kFloat32 ? Prepare<float>(unit, query, out)
                                                   : Prepare<double>(unit, query, out);
-}
-
-bool AllFinite(ElementType type, const void* scalars, size_t count) {
-  switch (type) {
-    case ElementType::kFloat16:
-      return NoneAllOnes<uint16_t, 0x7c00>(scalars, count);
-    case ElementType::kFloat32:
-    case ElementType::kComplex64:
-      return NoneAllOnes<uint32_t, 0x7f800000>(scalars, count);
-    case ElementType::kFloat64:
-    case ElementType::kComplex128:
-      return NoneAllOnes<uint64_t, 0x7ff0000000000000>(scalars, count);
-    default:
-      return true;
-  }
 }
 
 bool IsZero(ElementType type, const void* scalars, size_t count) {

@@ -7,6 +7,10 @@ namespace longbow::distance {
 
 struct KernelTable {
   KernelSet sets[kMetrics][kElementTypes];
+  // Whether `count` floats of 16, 32, 64 bits are all finite.
+  bool (*finite16)(const void* scalars, size_t count);
+  bool (*finite32)(const void* scalars, size_t count);
+  bool (*finite64)(const void* scalars, size_t count);
 };
 
 // One a file isa_*.cc; simd_level.h says which of them this build has.

@@ -33,6 +33,22 @@ const KernelSet& Kernels(Metric metric, ElementType type, SimdLevel level) {
   return Table(level).sets[static_cast<size_t>(metric)][static_cast<size_t>(type)];
 }
 
+bool AllFinite(ElementType type, const void* scalars, size_t count) {
+  static const KernelTable& table = Table(BestSimdLevel());
+  switch (type) {
+    case ElementType::kFloat16:
+      return table.finite16(scalars, count);
+    case ElementType::kFloat32:
+    case ElementType::kComplex64:
+      return table.finite32(scalars, count);
+    case ElementType::kFloat64:
+    case ElementType::kComplex128:
+      return table.finite64(scalars, count);
+    default:
+      return true;
+  }
+}
+
 float UserDistance(Metric metric, float kernel_distance) {
   float distance = 0;
   VisitMetric(metric, [&](auto m) { distance = m.UserDistance(kernel_distance); });

@@ -1,6 +1,7 @@
 // Stamps metric x element type into a table. Included by an instruction set's file inside its unnamed
 // namespace, after its Float32Lanes and Float64Lanes.
 
+#include "longbow/distance/finite-inl.h"
 #include "longbow/distance/kernel-inl.h"
 #include "longbow/distance/metrics/metrics-inl.h"
 
@@ -32,6 +33,9 @@ constexpr void StampMetric(KernelTable& table) {
 
 constexpr KernelTable StampTable() {
   KernelTable table{};
+  table.finite16 = &NoneAllOnes<uint16_t, 0x7c00>;
+  table.finite32 = &NoneAllOnes<uint32_t, 0x7f800000>;
+  table.finite64 = &NoneAllOnes<uint64_t, 0x7ff0000000000000>;
   ForEachMetric([&table](auto metric) { StampMetric<decltype(metric)>(table); });
   return table;
 }

@@ -24,7 +24,7 @@ void WriteWindow::Write(engine::DatasetWriter* writer, engine::IncomingBatch bat
 bool WriteWindow::HasRoom() const {
   if (messages_under_way_ == 0) return true;
   if (ledger_->above_soft_limit()) return false;
-  return messages_under_way_ < 2 || bytes_under_way_ < bytes_;
+  return messages_under_way_ < kLeastMessages || bytes_under_way_ < bytes_;
 }
 
 void WriteWindow::Finished(int64_t bytes) {

@@ -15,7 +15,8 @@ namespace longbow::server {
 // Guarded. Completions hold it by shared_ptr.
 class WriteWindow : public std::enable_shared_from_this<WriteWindow> {
  public:
-  // `bytes` may be under way, or two messages, whichever is more. While the ledger is above its soft limit
+  // `bytes` may be under way, or three messages, whichever is more: one is checked, one written, one applied.
+  // While the ledger is above its soft limit
   // there is no reading ahead: one message at a time goes on, so that a stream is slowed and never stands
   // still.
   WriteWindow(MemoryLedger* ledger, int64_t bytes) : ledger_(ledger), bytes_(bytes) {}
@@ -31,6 +32,7 @@ class WriteWindow : public std::enable_shared_from_this<WriteWindow> {
 
  private:
   void Finished(int64_t bytes);
+  static constexpr int64_t kLeastMessages = 3;
   bool HasRoom() const;  // mutex_ held
 
   MemoryLedger* const ledger_;

@@ -74,14 +74,45 @@ bool GraphBuilder::Claim(RowOrdinal* first, RowOrdinal* end) {
   return true;
 }
 
+void GraphBuilder::BuildTurn() {
+  if (WritersBusy() && !stopping_.load()) return StepAside();
+  BuildRows();
+}
+
+bool GraphBuilder::WritersBusy() const {
+  return input_.builders != nullptr && input_.ledger != nullptr &&
+         input_.ledger->used(MemoryUse::kNetwork) >= kBusyBytes;
+}
+
+void GraphBuilder::StepAside() {
+  if (aside_.exchange(true)) {
+    tasks_.fetch_sub(1);  // the one that waits starts others
+    return;
+  }
+  looks_ = quiet_looks_ = 0;
+  input_.builders->PostAfter(kLookAgainNanos, [this] { LookAgain(); });
+}
+
+void GraphBuilder::LookAgain() {
+  quiet_looks_ = WritersBusy() ? 0 : quiet_looks_ + 1;
+  if (!stopping_.load() && quiet_looks_ < kQuietLooks && ++looks_ < kMostLooks) {
+    input_.builders->PostAfter(kLookAgainNanos, [this] { LookAgain(); });
+    return;
+  }
+  aside_.store(false);
+  StartBuilders();
+  BuildRows();
+}
+
 // A builder that finds nothing to do counts itself out first and looks again then, so that rows appended
 // meanwhile always find a builder.
-void GraphBuilder::BuildTurn() {
+void GraphBuilder::BuildRows() {
+  const bool beside_writers = WritersBusy();  // it has waited long enough
   CodeRows();
   auto bench = TakeBench();
   RowOrdinal first, end, left = input_.builders == nullptr ? kNoRow : kRowsATurn;
   bool more = true;
-  while (left > 0 && (more = Claim(&first, &end))) {
+  while (left > 0 && (beside_writers || !WritersBusy()) && (more = Claim(&first, &end))) {
     for (RowOrdinal row = first; row < end; ++row) Insert(row, bench.get());
     left -= std::min(left, end - first);
     Finish(first, end);
@@ -166,7 +197,7 @@ void GraphBuilder::MakeCodes() {
 
 bool GraphBuilder::CodingDue() const {
   const RowCodes* codes = this->codes();
-  return codes != nullptr && appended_end() - codes->coded_end() >= RowCodes::kRows;
+  return codes != nullptr && appended_end() > codes->coded_end();
 }
 
 // Ahead of linking: many times faster, and what is coded is soon scanned. One builder does it.
@@ -174,7 +205,8 @@ void GraphBuilder::CodeRows() {
   if (!CodingDue()) return;
   const std::unique_lock lock(coding_mutex_, std::try_to_lock);
   if (!lock.owns_lock()) return;
-  while (!stopping_.load() && codes_.load(std::memory_order_relaxed)->Code(appended_end(), kRowsToCode)) {
+  while (!stopping_.load() && codes_.load(std::memory_order_relaxed)->Code(appended_end(), kRowsToCode) &&
+         !WritersBusy()) {
   }
 }
 

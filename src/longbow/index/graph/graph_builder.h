@@ -60,6 +60,10 @@ class GraphBuilder {
   static constexpr RowOrdinal kRowsATurn = 64;     // before it queues up again behind others' work
   static constexpr RowOrdinal kRowsToCode = 1024;  // at a time
   static constexpr int kMostBuilders = 8;
+  static constexpr int64_t kBusyBytes = int64_t{1} << 20;  // of puts under way
+  static constexpr int64_t kLookAgainNanos = 5'000'000;
+  // Building goes on after so many quiet looks, and for a turn after so many in all, so that it never stops.
+  static constexpr int kQuietLooks = 2, kMostLooks = 20;
   static constexpr RowOrdinal kSampledRows = 1024;  // whose mean is the centre
   // Nodes are swept once this share of all is dead, and looked for that cannot be reached once so many are
   // new.
@@ -80,6 +84,13 @@ class GraphBuilder {
 
   void StartBuilders();
   void BuildTurn();
+  void BuildRows();
+  // Whether clients are handing in rows faster than they can be linked: building gains nothing by keeping up
+  // with a burst, and the burst loses by sharing its cores.
+  bool WritersBusy() const;
+  // Ends this turn for a while; one builder waits for the others.
+  void StepAside();
+  void LookAgain();
   bool CodingDue() const;
   void CodeRows();
   void MakeCodes();
@@ -112,6 +123,8 @@ class GraphBuilder {
   std::atomic<bool> maintaining_{false};
   std::atomic<bool> stopping_{false};
   std::atomic<int> tasks_{0};  // posted or running
+  std::atomic<bool> aside_{false};  // one of them waits for writers
+  int looks_ = 0, quiet_looks_ = 0;  // of the one that waits
 
   std::mutex first_mutex_;  // serialises making the graph and linking its first nodes
 
