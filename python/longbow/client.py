@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import inserting
-from longbow.columns import with_signed_ids
-from longbow.connection import Connection, to_json
+from longbow.connection import Connection
 from longbow.errors import InvalidArgumentError, NotFoundError, UnimplementedError
 from longbow.exchange import SearchStreams
 from longbow.filters import FilterLike, filters_json, to_filter
@@ -443,14 +442,13 @@ class Client:
             query = Query.from_dict(query)
         timeout = self._connection.timeout if query.timeout is None else query.timeout
         asked = query.questions()
-        wire = query.wire(None)
         if asked is None:
-            return _page(self._ask_by_ticket(wire, timeout), query, True)
-        names, columns, single = asked
-        command = to_json({"command": "VectorSearch", **wire})
-        answer = self._connection.run(lambda: self._streams.search(command, names, columns, timeout), timeout=timeout)
-        hits = with_signed_ids(answer.hits)
-        return _page(Results(_without_metadata(hits), answer.details, answer.seconds), query, single)
+            return _page(self._ask_by_ticket(query.wire(None), timeout), query)
+        name, column, single = asked
+        command = query.command()
+        answer = self._connection.run(lambda: self._streams.search(command, name, column, single, timeout), timeout=timeout)
+        found = Results(answer.hits, answer.details, answer.seconds)
+        return found if query.radius is None and not query.offset else _page(found, query)
 
     def explain(self, query: Query | Mapping[str, Any]) -> Results:
         """How the server would answer a query: a row a plan that it weighed, the chosen one marked, with costs."""
@@ -459,9 +457,8 @@ class Client:
         asked = query.questions()
         wire: dict[str, Any] = {**query.wire(None), "explain": True}
         if asked is not None:
-            names, columns, single = asked
-            value = columns[0][0].as_py()
-            wire["vector" if names[0] == "query_vector" else "id"] = value
+            name, column, _ = asked
+            wire["vector" if name == "query_vector" else "id"] = column[0].as_py()
         answer = self._ask_by_ticket(wire, self._connection.timeout)
         if "score" in answer.column_names:
             raise UnimplementedError("this server does not explain searches")
@@ -471,7 +468,7 @@ class Client:
         start = time.perf_counter()
         with self._connection.scan({"search": wire}, timeout) as (schema, batches):
             table = pa.Table.from_batches(batches, schema)
-        return Results(table.replace_schema_metadata(None), {}, time.perf_counter() - start)
+        return Results(table.replace_schema_metadata(None), b"", time.perf_counter() - start)
 
     def get(
         self,
@@ -703,26 +700,15 @@ class Client:
         return False
 
 
-def _without_metadata(batch: pa.RecordBatch) -> pa.RecordBatch:
-    return batch.replace_schema_metadata(None) if batch.schema.metadata else batch
-
-
-def _page(found: Results, query: Query, single: bool) -> Results:
-    """The hits without column `query` for a single question, and without those before the offset or beyond the radius."""
+def _page(found: Results, query: Query) -> Results:
+    """The hits without those before the offset or beyond the radius."""
     details, seconds = found._details, found._seconds
     if query.radius is not None and len(found):
         found = Results(found.to_arrow().filter(found["distance"].to_numpy() <= query.radius), details, seconds)
     if query.offset:
         parts = [part.to_arrow().slice(query.offset) for part in found.by_query()]
         found = Results(pa.concat_tables(parts) if parts else found.to_arrow(), details, seconds)
-    if not single:
-        return found
-    batch = found._batch
-    if batch is not None:
-        place = batch.schema.get_field_index("query")
-        return found if place < 0 else Results(batch.remove_column(place), details, seconds)
-    table = found.to_arrow()
-    return Results(table.drop_columns("query"), details, seconds) if "query" in table.column_names else found
+    return found
 
 
 def _type_of(kind: pa.DataType | str) -> pa.DataType:

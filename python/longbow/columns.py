@@ -254,10 +254,3 @@ def query_array(vectors: Any) -> tuple[pa.Array, bool]:
     single = matrix.ndim == 1
     return vector_array(matrix.reshape(1, -1) if single else matrix), single
 
-
-def with_signed_ids(hits: pa.RecordBatch) -> pa.RecordBatch:
-    """Hits whose `id` is int64 where the server says that its uint64 has the bits of signed ids."""
-    field = hits.schema.field(0)
-    if not field.metadata or b"longbow.key_type" not in field.metadata:
-        return hits
-    return hits.set_column(0, pa.field("id", pa.int64()), hits.column(0).view(pa.int64()))
