@@ -117,6 +117,11 @@ void ApplyQueue::Drain() {
   for (size_t i = 0; i < ready.size(); ++i) ready[i]->done(std::move(acks[i]));
 }
 
+int64_t ApplyQueue::waiting() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<int64_t>(mutations_.size());
+}
+
 Status ApplyQueue::fence() const {
   std::lock_guard lock(mutex_);
   return fence_;
