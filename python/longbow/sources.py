@@ -106,7 +106,7 @@ def _one_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 def _of_polars(frame: Any, names: Sequence[str]) -> tuple[_Raw, int]:
     frame = frame.collect() if type(frame).__name__ == "LazyFrame" else frame
-    return _Raw(*_stream(frame)), len(frame)
+    return _of_table(frame.to_arrow())  # older versions do not have __arrow_c_stream__
 
 
 def _stream(data: Any) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
