@@ -4,6 +4,8 @@
 #include <memory>
 #include <numeric>
 #include <random>
+#include <set>
+#include <string_view>
 
 #include "ann/exact.h"
 #include "ann/longbow_contender.h"
@@ -93,19 +95,22 @@ class FilterRounds {
   FilterRounds(const Dataset& data, const Options& options, LongbowIndex* ours)
       : data_(data), k_(options.k), rounds_(options.rounds), ours_(ours) {}
 
-  // As a request with this filter would be answered.
-  Outcome Chosen(const std::vector<const Filter*>& filters, const Truth& truth) {
-    std::map<index::Method, size_t> methods;
-    std::vector<index::Method> method_of(filters.size());
-    for (size_t q = 0; q < filters.size(); ++q) {
-      method_of[q] = ours_->Choose(k_, Effort(), filters[q]->rows.size());
-      ++methods[method_of[q]];
+  // By the n-th cheapest method of each query, 0 being the one that a request is answered by. No method: none
+  // of the queries has so many.
+  Outcome ByMethod(const std::vector<const Filter*>& filters, const Truth& truth, size_t n) {
+    std::vector<index::Method> method_of;
+    std::set<std::string_view> names;
+    for (const Filter* filter : filters) {
+      const auto methods = ours_->Methods(k_, Effort(), filter->rows.size());
+      if (n >= methods.size()) return {};
+      method_of.push_back(methods[n].method);
+      names.insert(index::MethodName(methods[n].method));
     }
     Outcome outcome = Measure(truth, k_, [&](size_t q, uint32_t* found) {
       ours_->Search(data_.queries.vector(q), k_, Effort(), method_of[q], &filters[q]->selection, found);
     });
-    for (const auto& [method, count] : methods)
-      outcome.method += (outcome.method.empty() ? "" : ", ") + std::string(index::MethodName(method));
+    for (const std::string_view name : names)
+      outcome.method.append(outcome.method.empty() ? "" : ", ").append(name);
     return outcome;
   }
 
@@ -187,7 +192,7 @@ Json MeasureFilters(const Dataset& data, const Options& options) {
       std::vector<std::vector<uint32_t>> nearest;
       FindNearest(data, options.k, filters, &nearest);
       const Truth truth(data, nearest, options.k);
-      const Outcome chosen = rounds.Chosen(filters, truth);
+      const Outcome chosen = rounds.ByMethod(filters, truth, 0);
       Json one{{"kind", kind},
                {"share", share},
                {"recall", chosen.recall},
@@ -208,6 +213,12 @@ Json MeasureFilters(const Dataset& data, const Options& options) {
         }
       }
       std::printf("\n");
+      for (size_t n = 1; options.all_methods; ++n) {
+        const Outcome other = rounds.ByMethod(filters, truth, n);
+        if (other.method.empty()) break;
+        std::printf("%32s recall %.4f, %7.0f qps by %s\n", "", other.recall, other.qps, other.method.c_str());
+        one["others"].push_back({{"method", other.method}, {"recall", other.recall}, {"qps", other.qps}});
+      }
       std::fflush(stdout);
       cases.push_back(one);
     }
