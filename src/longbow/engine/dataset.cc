@@ -306,6 +306,7 @@ void Dataset::Publish() {
   }
   old_view = nullptr;
   shard_->Published(applied_sequence_);
+  parts_->published();
 }
 
 void Dataset::Drop() {
