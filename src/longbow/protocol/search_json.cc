@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "longbow/protocol/filter_json.h"
+#include "longbow/protocol/text_json.h"
 
 namespace longbow::protocol {
 namespace {
@@ -84,19 +85,6 @@ Status ReadEffort(const JsonObject& object, index::Effort* effort) {
   return Status::OK();
 }
 
-// Text is searched when there is some and alpha does not say "vectors only".
-Status CheckText(const JsonObject& object) {
-  std::string text;
-  double alpha = 0;
-  LB_RETURN_NOT_OK(object.Read("text_query", &text));
-  LB_RETURN_NOT_OK(object.Read("alpha", &alpha));
-  if (text.empty() || alpha == 1.0) return Status::OK();
-  return Error(
-      ErrorCode::kUnimplemented,
-      "text_query: this server does not search text; leave text_query out, or send alpha 1 to search by "
-      "vector only");
-}
-
 Status ReadLimits(const JsonObject& object, SearchCall* call) {
   LB_RETURN_NOT_OK(object.Read("deadline_ms", &call->deadline_ms));
   LB_RETURN_NOT_OK(object.Read("max_distances", &call->request.max_distances));
@@ -126,12 +114,12 @@ Status ReadSearch(const JsonObject& object, SearchCall* call) {
   LB_RETURN_NOT_OK(ReadLimits(object, call));
   LB_RETURN_NOT_OK(object.Read("local_only", &call->local_only));
   LB_RETURN_NOT_OK(object.Read("graph_alpha", &call->graph_alpha));
-  return CheckText(object);
+  return ReadText(object, &request.text);
 }
 
 Status CheckHasQuery(const SearchCall& call) {
   const query::Queries& queries = call.request.queries;
-  if (queries.numbers.empty() && !queries.array && queries.keys.empty()) {
+  if (queries.numbers.empty() && !queries.array && queries.keys.empty() && !call.request.text.present()) {
     return InvalidArgument("no query vector provided: expected \"vector\" to be an array of numbers");
   }
   return Status::OK();

@@ -9,11 +9,11 @@
 namespace longbow::protocol {
 
 // Keys: dataset (or name), vector, vectors, k, filters, ef, recall, exact, columns, include_vectors,
-// vector_format, vector_column, deadline_ms, max_distances, local_only, text_query, alpha, graph_alpha. What
-// is absent stays as it is in `call`. `k` is checked by query/, as it depends on limits.
+// vector_format, vector_column, deadline_ms, max_distances, local_only, graph_alpha, and those of
+// text_json.h. What is absent stays as it is in `call`. `k` is checked by query/, as it depends on limits.
 Status ReadSearch(const JsonObject& object, SearchCall* call);
 
-// InvalidArgument "no query vector provided" when nothing says what to look for.
+// InvalidArgument "no query vector provided" when neither vectors nor text say what to look for.
 Status CheckHasQuery(const SearchCall& call);
 
 }  // namespace longbow::protocol

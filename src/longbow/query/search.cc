@@ -10,6 +10,7 @@
 #include "longbow/query/neighbor_search.h"
 #include "longbow/query/query_vectors.h"
 #include "longbow/query/selection.h"
+#include "longbow/query/text_search.h"
 #include "longbow/query/workspace.h"
 
 namespace longbow::query {
@@ -27,6 +28,23 @@ Result<int> FindVectorColumn(const engine::DatasetSchema& schema, const std::str
   for (const auto& column : schema.vectors) known += (known.empty() ? "\"" : ", \"") + column.name + '"';
   return InvalidArgument("unknown vector column \"", name.substr(0, 128), "\"; the dataset has ",
                          known.substr(0, 512));
+}
+
+// Text is found in datasets without vectors, too.
+Result<int> ColumnFor(const SearchParts& parts, const engine::DatasetSchema& schema,
+                      const std::string& name) {
+  if (!parts.vectors && schema.vectors.empty()) return -1;
+  return FindVectorColumn(schema, name);
+}
+
+Result<uint32_t> CountFor(const SearchParts& parts, const Queries& queries, const SearchLimits& limits) {
+  const bool any = !queries.numbers.empty() || queries.array != nullptr || !queries.keys.empty();
+  if (!parts.vectors && !any) return 1;
+  return CountQueries(queries, limits);
+}
+
+void Deepen(std::vector<uint32_t>* k) {
+  for (uint32_t& wanted : *k) wanted = static_cast<uint32_t>(FusionDepth(wanted));
 }
 
 // One k a query, checked.
@@ -90,13 +108,34 @@ int64_t MemoryNeeded(const engine::View& view, const Workspace& workspace) {
   return workspace.layout.BytesOf(hits) + view.visibility().end / 8;
 }
 
+// By vector, by text, or by both, which are fused.
+Result<index::Method> FindHits(const SearchRequest& request, const SearchParts& parts,
+                               const NeighborSearch& search, const std::vector<uint32_t>& wanted,
+                               Workspace* workspace) {
+  index::Method method = index::Method::kExactScan;
+  if (parts.vectors) {
+    LB_ASSIGN_OR_RETURN(method, FindNeighbors(search, workspace));
+  }
+  if (!parts.texts) return method;
+  const uint32_t deepest = *std::max_element(workspace->k.begin(), workspace->k.end());
+  LB_RETURN_NOT_OK(FindTexts(
+      {search.view, &request.text, search.selection, search.selected, deepest, search.budget}, workspace));
+  if (parts.both()) {
+    const auto& column = search.view->schema()->vectors[static_cast<size_t>(search.vector_column)];
+    LB_RETURN_NOT_OK(FuseTexts(*search.view, column.metric, request, parts, wanted, workspace));
+  } else {
+    TakeTexts(wanted, workspace);
+  }
+  return method;
+}
+
 // From the workspace's hits to the answer.
 Status TakeHits(const engine::View& view, Workspace* workspace, SearchAnswer* answer) {
   const index::SearchHits& hits = workspace->hits;
   workspace->rows.resize(hits.neighbors.size());
   std::transform(hits.neighbors.begin(), hits.neighbors.end(), workspace->rows.begin(),
                  [](const index::Neighbor& hit) { return hit.row; });
-  LB_ASSIGN_OR_RETURN(answer->hits, workspace->layout.Build(view, hits, workspace->rows));
+  LB_ASSIGN_OR_RETURN(answer->hits, workspace->layout.Build(view, hits, workspace->rows, workspace->scores));
   answer->offsets.assign(hits.offsets.begin(), hits.offsets.end());
   answer->coverage = hits.coverage;
   answer->sequence = view.sequence();
@@ -157,15 +196,24 @@ Result<SearchAnswer> QueryEngine::Search(const SearchRequest& request) {
   counters_.searches.Add();
   SearchTimer timer(environment_.clock, &counters_);
   LB_ASSIGN_OR_RETURN(const auto view, engine_->Pin(request.dataset));
-  LB_ASSIGN_OR_RETURN(const int column, FindVectorColumn(*view->schema(), request.vector_column));
-  LB_ASSIGN_OR_RETURN(const uint32_t count, CountQueries(request.queries, limits_));
+  LB_ASSIGN_OR_RETURN(const SearchParts parts, ChooseParts(request));
+  LB_ASSIGN_OR_RETURN(const int column, ColumnFor(parts, *view->schema(), request.vector_column));
+  LB_ASSIGN_OR_RETURN(const uint32_t count, CountFor(parts, request.queries, limits_));
   LB_RETURN_NOT_OK(CheckEffort(request.effort, limits_));
   const int64_t deadline = Deadline(request, limits_, timer.start());
   if (timer.start() >= deadline) return BudgetError(BudgetEnd::kDeadline);
 
   const auto workspace = scratch_->Take();
   LB_RETURN_NOT_OK(ReadK(request, count, limits_, &workspace->k));
-  LB_RETURN_NOT_OK(PrepareQueries(request.queries, count, *view, column, workspace.get()));
+  workspace->scores.clear();
+  std::vector<uint32_t> wanted;  // of a fusion, which needs deeper lists
+  if (parts.texts) wanted = workspace->k;
+  if (parts.vectors) {
+    if (parts.both()) Deepen(&workspace->k);
+    LB_RETURN_NOT_OK(PrepareQueries(request.queries, count, *view, column, workspace.get()));
+  } else {
+    workspace->left_out.assign(count, kNoRow);
+  }
   BoundByRows(workspace->left_out, view->visibility().end, &workspace->k);
   if (!workspace->layout.Fits(view->schema(), column, request)) {
     LB_ASSIGN_OR_RETURN(workspace->layout, ResultLayout::Make(view->schema(), column, request));
@@ -192,10 +240,14 @@ Result<SearchAnswer> QueryEngine::Search(const SearchRequest& request) {
   if (view->live_rows() == 0 || (selection && search.selected == 0)) {
     NoHits(count, &workspace->hits);
   } else {
-    LB_ASSIGN_OR_RETURN(answer.method, FindNeighbors(search, workspace.get()));
+    LB_ASSIGN_OR_RETURN(answer.method, FindHits(request, parts, search, wanted, workspace.get()));
   }
   LB_RETURN_NOT_OK(TakeHits(*view, workspace.get(), &answer));
   answer.nanos = timer.nanos();
+  if (request.text.present()) {
+    counters_.hybrid_vectors.Add(parts.vectors ? 1 : 0);
+    counters_.hybrid_texts.Add(parts.texts ? 1 : 0);
+  }
   counters_.rows_returned.Add(answer.hits->num_rows());
   if (answer.coverage == index::Coverage::kPartial) counters_.partial_answers.Add();
   timer.Succeeded();
@@ -204,20 +256,28 @@ Result<SearchAnswer> QueryEngine::Search(const SearchRequest& request) {
 
 double QueryEngine::EstimateNanos(const SearchRequest& request) const {
   const auto view = engine_->Pin(request.dataset);
-  const auto count = CountQueries(request.queries, limits_);
-  if (!view.ok() || !count.ok() || request.k.empty()) return 0;
-  const auto column = FindVectorColumn(*(*view)->schema(), request.vector_column);
-  if (!column.ok()) return 0;
-  index::SearchShape shape;
-  shape.queries = *count;
-  shape.k = static_cast<uint32_t>(
-      std::clamp<int64_t>(*std::max_element(request.k.begin(), request.k.end()), 1, limits_.max_k));
-  shape.effort = request.effort;
-  shape.rows = static_cast<uint64_t>((*view)->live_rows());
-  const auto method = ChooseMethod((*view)->Index(*column), shape, request.exact);
-  if (!method.ok()) return 0;
-  double nanos =
-      method->nanos + kHitNanos * static_cast<double>(shape.queries) * static_cast<double>(shape.k);
+  const auto parts = ChooseParts(request);
+  if (!view.ok() || !parts.ok() || request.k.empty()) return 0;
+  double nanos = 0;
+  if (parts->texts) {
+    const auto columns = TextColumnsOf(*(*view)->schema(), request.text);
+    if (!columns.ok()) return 0;
+    nanos += (*view)->EstimateTextNanos(*columns);
+  }
+  if (parts->vectors) {
+    const auto column = FindVectorColumn(*(*view)->schema(), request.vector_column);
+    const auto count = CountQueries(request.queries, limits_);
+    if (!column.ok() || !count.ok()) return 0;
+    index::SearchShape shape;
+    shape.queries = *count;
+    shape.k = static_cast<uint32_t>(
+        std::clamp<int64_t>(*std::max_element(request.k.begin(), request.k.end()), 1, limits_.max_k));
+    shape.effort = request.effort;
+    shape.rows = static_cast<uint64_t>((*view)->live_rows());
+    const auto method = ChooseMethod((*view)->Index(*column), shape, request.exact);
+    if (!method.ok()) return 0;
+    nanos += method->nanos + kHitNanos * static_cast<double>(shape.queries) * static_cast<double>(shape.k);
+  }
   if (request.filter) {
     nanos += kFilterNanos + kFilterNanosPerRow * static_cast<double>(Conditions(*request.filter)) *
                                 static_cast<double>((*view)->visibility().end);
@@ -259,6 +319,10 @@ void QueryEngine::ListCounters(CounterVisitor& visitor) const {
                 counters_.partial_answers);
   visitor.Visit("scans_total", "Scans opened", {}, counters_.scans);
   visitor.Visit("scan_rows_total", "Rows returned by scans", {}, counters_.rows_scanned);
+  visitor.Visit("hybrid_search_vector_total", "Searches with text that went by vector", {},
+                counters_.hybrid_vectors);
+  visitor.Visit("hybrid_search_keyword_total", "Searches with text that went by its words", {},
+                counters_.hybrid_texts);
   visitor.Visit("hnsw_searches_total", "Searches of a vector index", {}, counters_.searches);
   visitor.Visit("hnsw_search_pool_get_total", "Search workspaces taken from the pool", {}, scratch_->taken);
   visitor.Visit("hnsw_search_pool_put_total", "Search workspaces given back to the pool", {},

@@ -15,6 +15,7 @@
 #include "longbow/engine/engine.h"
 #include "longbow/filter/filter.h"
 #include "longbow/index/vector_index.h"
+#include "longbow/query/text_request.h"
 
 namespace arrow {
 class Array;
@@ -49,6 +50,7 @@ struct SearchRequest {
   std::string dataset;
   std::string vector_column;  // empty: the default
   Queries queries;
+  TextRequest text;
   std::vector<int64_t> k = {10};  // one for all, or one a query
   std::optional<filter::FilterTree> filter;
   index::Effort effort;
@@ -62,7 +64,8 @@ struct SearchRequest {
 };
 
 struct SearchAnswer {
-  // id uint64, score float32, distance float32, [query int32], [key utf8], [vector], payload. Best first,
+  // id uint64, score float32 (of text: BM25; of both: the fusion's), distance float32 (NaN for hits by text
+  // alone), [query int32], [key utf8], [vector], payload. Best first,
   // query by query.
   std::shared_ptr<arrow::RecordBatch> hits;
   std::vector<int64_t> offsets;  // hits of query i: [offsets[i], offsets[i + 1])
@@ -96,6 +99,7 @@ class Scan {
 };
 
 struct QueryCounters {
+  Counter hybrid_vectors, hybrid_texts;  // searches by vector and by text of those that asked for text
   Counter searches, search_errors, scans, rows_scanned, rows_returned, partial_answers;
   Histogram search_nanos, filter_nanos;
 };
