@@ -87,7 +87,7 @@ constexpr SettingRow kTable[] = {
 
     // Storage.
     {"storage_log_segment_size", Kind::kBytes, "64MiB", "Size of a segment file of the log.",
-     &S::storage_log_segment_size, kMiB, 4 * kGiB},
+     &S::storage_log_segment_size, 65536, 4 * kGiB},
     {"storage_log_max_pending", Kind::kBytes, "256MiB",
      "Writes waiting for the disk beyond which more are refused.", &S::storage_log_max_pending, kMiB, kTiB},
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "crash/engine_ledger.h"
+#include "crash/seed.h"
 
 namespace longbow::crash {
 namespace {
@@ -43,7 +44,8 @@ TEST(EngineCrash, TheWorkloadItselfIsSound) {
 }
 
 TEST(EngineCrash, LosesNothingAcknowledgedWhereverThePowerGoes) {
-  for (const uint64_t seed : kSeeds) {
+  for (const uint64_t number : kSeeds) {
+    const uint64_t seed = SeedOf(number);
     const int64_t operations = CountOperations(seed);
     int64_t acknowledged = 0;
     for (int64_t n = 1; n <= operations; ++n) {
@@ -64,7 +66,7 @@ TEST(EngineCrash, LosesNothingAcknowledgedWhereverThePowerGoes) {
 }
 
 TEST(EngineCrash, RecoversWhereverThePowerGoesDuringRecovery) {
-  const uint64_t seed = 900;
+  const uint64_t seed = SeedOf(900);
   const int64_t operations = CountOperations(seed);
   int64_t cuts = 0;
   for (int64_t n = 3; n <= operations; n += 13) {
@@ -90,7 +92,7 @@ TEST(EngineCrash, RecoversWhereverThePowerGoesDuringRecovery) {
 
 TEST(EngineCrash, LosesNothingAcknowledgedWhicheverCallFails) {
   using simulation::Fault;
-  const uint64_t seed = 4;
+  const uint64_t seed = SeedOf(4);
   const int64_t operations = CountOperations(seed);
   int64_t faults = 0;
   for (int64_t n = 1; n <= operations; ++n) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "crash/log_ledger.h"
+#include "crash/seed.h"
 
 namespace longbow::crash {
 namespace {
@@ -47,7 +48,8 @@ void ExpectSound(SimulatedWorld* world, LogLedger* ledger) {
 }
 
 TEST(LogCrash, LosesNothingAcknowledgedWhereverThePowerGoes) {
-  for (const uint64_t seed : kSeeds) {
+  for (const uint64_t number : kSeeds) {
+    const uint64_t seed = SeedOf(number);
     const int64_t operations = CountOperations(seed);
     ASSERT_GT(operations, 100);
     int64_t acknowledged = 0;
@@ -68,7 +70,7 @@ TEST(LogCrash, LosesNothingAcknowledgedWhereverThePowerGoes) {
 }
 
 TEST(LogCrash, RecoversWhereverThePowerGoesDuringRecovery) {
-  const uint64_t seed = 4000;
+  const uint64_t seed = SeedOf(4000);
   const int64_t operations = CountOperations(seed);
   int64_t cuts = 0;
   for (int64_t n = 5; n <= operations; n += 11) {
@@ -92,7 +94,7 @@ TEST(LogCrash, RecoversWhereverThePowerGoesDuringRecovery) {
 }
 
 TEST(LogCrash, ConvergesWhenRecoveryIsInterruptedAgainAndAgain) {
-  for (uint64_t seed = 50'000; seed < 50'200; ++seed) {
+  for (uint64_t seed = SeedOf(50'000); seed < SeedOf(50'000) + 200; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     SimulatedWorld world(seed);
     LogLedger ledger;

@@ -2,10 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
@@ -49,6 +51,23 @@ class PosixFileSystemTest : public testing::Test {
   std::string root_;
   std::unique_ptr<FileSystem> files_;
 };
+
+// The process's limit on the size of a file makes the kernel take the first bytes of a write only.
+TEST_F(PosixFileSystemTest, AShortWriteIsAnError) {
+  auto file = Create("f");
+  rlimit before = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small = {6000, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string half(4096, 'x');
+  const Status written = file->Write(0, {Bytes(half), Bytes(half)}, /*sync=*/true);
+  const Status fits = file->Write(0, {Bytes(half)}, /*sync=*/true);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, ignored);
+  EXPECT_FALSE(written.ok());
+  EXPECT_TRUE(fits.ok()) << fits.ToString();
+}
 
 TEST_F(PosixFileSystemTest, ReadsBackPiecesWrittenAnywhere) {
   auto file = Create("f");

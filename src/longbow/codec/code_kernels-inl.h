@@ -34,7 +34,13 @@ LONGBOW_CODE_INLINE Float16 ButterflyInLanes(Float16 x) {
   Int16 partner;
   Float16 sign;
   for (int i = 0; i < 16; ++i) partner[i] = i ^ kHalf, sign[i] = (i & kHalf) != 0 ? -1.0f : 1.0f;
+#if defined(__clang__)
+  Float16 swapped;
+  for (int i = 0; i < 16; ++i) swapped[i] = x[i ^ kHalf];
+  return swapped + x * sign;
+#else
   return __builtin_shuffle(x, partner) + x * sign;
+#endif
 }
 
 void Hadamard(float* x, size_t n) {

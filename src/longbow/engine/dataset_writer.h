@@ -20,6 +20,7 @@ class StreamWriter final : public DatasetWriter {
   void Write(IncomingBatch batch, const IpcMessage& message, RetryKey retry, MemoryReservation reservation,
              WriteDone done) override;
   const std::string& dataset() const override { return dataset_->name(); }
+  storage::Durability durability() const override { return layout_->schema->durability; }
 
  private:
   StreamWriter(EngineParts* parts, std::shared_ptr<Dataset> dataset,

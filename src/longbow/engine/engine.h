@@ -60,7 +60,8 @@ class DatasetWriter {
   // applied.
   virtual void Write(IncomingBatch batch, const IpcMessage& message, RetryKey retry,
                      MemoryReservation reservation, WriteDone done) = 0;
-  virtual const std::string& dataset() const = 0;  // full name
+  virtual const std::string& dataset() const = 0;      // full name
+  virtual storage::Durability durability() const = 0;  // the dataset's level
 };
 
 // Held while a directory is in use: of its note a second one is told.

@@ -180,7 +180,7 @@ ExchangeStream::Answer ExchangeStream::Run(const protocol::ExchangeRequest& requ
 Status ExchangeStream::Ingest(StreamInput input) {
   const int64_t rows = input.batch.batch->num_rows();
   const uint64_t place = Owe();
-  progress_.Begin(batches_);
+  progress_.Begin(batches_, writer_->durability());
   window_->Write(writer_.get(), std::move(input.batch), input.message, {},
                  [self = Self(), place, number = batches_, rows](Result<engine::WriteAck> outcome) {
                    self->answers_.Fill(place, self->Acknowledge(number, rows, outcome));

@@ -6,8 +6,9 @@
 
 namespace longbow::server {
 
-void PutProgress::Begin(uint64_t number) {
+void PutProgress::Begin(uint64_t number, storage::Durability level) {
   std::lock_guard lock(mutex_);
+  durability_ = level;
   batches_.push_back({number, std::nullopt});
 }
 
@@ -29,7 +30,6 @@ void PutProgress::NoteAnswered(const Batch& batch) {
     return;
   }
   const engine::WriteAck& ack = **batch.outcome;
-  durability_ = ack.durability;
   newest_ = std::max(newest_, ack.sequence);
   not_durable_.emplace_back(batch.number, ack.sequence);
 }

@@ -18,8 +18,8 @@ namespace longbow::server {
 // Guarded.
 class PutProgress {
  public:
-  // Batch `number` was handed on; in the order of the stream.
-  void Begin(uint64_t number);
+  // Batch `number` was handed on, to a dataset of this level; in the order of the stream.
+  void Begin(uint64_t number, storage::Durability level);
   // What became of it.
   void Finish(uint64_t number, const Result<engine::WriteAck>& outcome);
   // An error of the stream itself, to be told with the next acknowledgement.

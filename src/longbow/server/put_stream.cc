@@ -92,7 +92,7 @@ Status PutStream::WriteAcknowledged(StreamInput input) {
   LB_ASSIGN_OR_RETURN(const auto frame, protocol::ReadPutFrame(input.app_metadata));
   const int64_t rows = input.batch.batch->num_rows();
   LB_RETURN_NOT_OK(sequence_.Next(frame, true, rows).status());
-  progress_.Begin(frame.sequence);
+  progress_.Begin(frame.sequence, writer_->durability());
   const Status checked = protocol::CheckPutFrame(frame, rows, input.message.body);
   if (!checked.ok()) {
     Written(frame.sequence, rows, checked);

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from longbow.tables import BATCH_BYTES, query_array, to_batches, vector_array
+from longbow.columns import query_array, vector_array
+from longbow.sources import BATCH_BYTES, open_source
 
 
 def table_of(data: Any) -> pa.Table:
-    schema, batches = to_batches(data)
-    return pa.Table.from_batches(batches, schema)
+    source = open_source(data)
+    return pa.Table.from_batches(source.batches, source.schema)
 
 
 @pytest.mark.parametrize("dtype", "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
@@ -71,7 +72,7 @@ def test_tables_batches_and_readers_pass_as_they_are() -> None:
 
 
 def test_large_data_is_cut_into_batches() -> None:
-    _, batches = to_batches({"vector": np.ones((50_000, 128), "f4")})
+    batches = open_source({"vector": np.ones((50_000, 128), "f4")}).batches
     sizes = [(b.num_rows, b.nbytes) for b in batches]
     assert sum(rows for rows, _ in sizes) == 50_000 and all(size <= BATCH_BYTES for _, size in sizes)
     assert len(sizes) == 4
@@ -81,7 +82,7 @@ def test_large_data_is_cut_into_batches() -> None:
     "data, text",
     [
         (5, "int"),
-        ("text", "str"),
+        ("no-such-file.parquet", "no file"),
         ([1, 2], "list"),
         ({"vector": np.ones((2, 2, 2))}, "2-D array"),
         ({"vector": np.ones((2, 0))}, "dimension"),

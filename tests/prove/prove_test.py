@@ -1,0 +1,54 @@
+"""The crash layers of prove.py for a few seconds each. `make prove` is the long run."""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+import longbow
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from layers import LAYERS, DiskCut, Layer, Simulated  # noqa: E402
+from media import Missing  # noqa: E402
+from workload import Violation  # noqa: E402
+
+# Beside the server that is tested: build/<preset>/apps/longbowd/longbowd or bin/longbowd.
+VOLATILE_DISK = Path(os.environ.get("LONGBOW_VOLATILE_DISK", Path(__file__).parents[2] / "build/release/tests/prove/volatile_disk"))
+# The simulated layer is what ctest runs anyway.
+REAL = [layer for layer in LAYERS if layer is not Simulated]
+SECONDS = float(os.environ.get("LONGBOW_PROVE_SECONDS", "6"))
+
+
+def cycles(layer: Layer, seconds: float, most: int = 1000) -> int:
+    """As many as fit, at least one."""
+    done = 0
+    until = time.monotonic() + seconds
+    try:
+        while done == 0 or (time.monotonic() < until and done < most):
+            layer.step()
+            done += 1
+    except Missing as missing:
+        print(f"SKIPPED LAYER {layer.name}: {missing}", file=sys.__stderr__)
+        pytest.skip(f"{layer.name}: {missing}")
+    finally:
+        layer.end()
+    return done
+
+
+@pytest.mark.parametrize("make", REAL, ids=lambda layer: layer.name)
+def test_nothing_acknowledged_is_lost(make: type[Layer], tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(2**31)
+    print(f"{make.name}: {make.what}; again: tests/prove/prove.py --layer {make.name} --seed {seed}")
+    cycles(make(tmp_path, seed, {"volatile_disk": VOLATILE_DISK}), SECONDS)
+
+
+def test_a_disk_that_ignores_flushes_is_noticed(tmp_path: Path) -> None:
+    """Whether the layer is awake: here the server is sound and the disk is not."""
+    layer = DiskCut(tmp_path, 7, {"volatile_disk": VOLATILE_DISK, "lies": True})
+    with pytest.raises((Violation, longbow.LongbowError, RuntimeError)):
+        cycles(layer, seconds=60, most=20)
