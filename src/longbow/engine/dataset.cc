@@ -292,12 +292,12 @@ void Dataset::ApplyLayout(Sequence at, std::shared_ptr<const StoredLayout> layou
 void Dataset::Publish() {
   if (shard_ == nullptr) return;
   std::shared_ptr<const View> old_view;  // let go of outside the lock
-  const auto blocks = std::make_shared<const RowBlocks>(shard_->block_list().blocks());
+  std::shared_ptr<const RowBlocks> blocks;
   {
     std::lock_guard lock(state_mutex_);
     if (published_.sequence == applied_sequence_) return;
     published_.layout = applied_;
-    published_.blocks = blocks;
+    blocks = published_.blocks = std::make_shared<const RowBlocks>(shard_->block_list().blocks());
     published_.end = shard_->end();
     published_.sequence = applied_sequence_;
     published_.live_rows = shard_->live_rows();
