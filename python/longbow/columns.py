@@ -173,7 +173,8 @@ def _stored_type(field: pa.Field, column: pa.Array, vector_names: Sequence[str])
         present = column.drop_null()
         if len(present) == 0:
             return kind
-        return pa.list_(kind.value_type, pc.call_function("list_value_length", [present[:1]])[0].as_py())
+        number = pa.float32() if kind.value_type == pa.float64() else kind.value_type  # as of Python's numbers
+        return pa.list_(number, pc.call_function("list_value_length", [present[:1]])[0].as_py())
     if field.name in vector_names and _is_text(kind):
         present = column.drop_null()
         if len(present) and present[0].as_py().startswith("["):
@@ -216,7 +217,7 @@ def _converted(name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
             lengths = pc.call_function("list_value_length", [column]).unique()
             if len(lengths) > 1 or (len(lengths) == 1 and lengths[0].as_py() != kind.list_size):
                 raise InvalidArgumentError(f"column {name!r}: vectors need one width, got widths {sorted(lengths.to_pylist())[:5]}")
-            return pa.FixedSizeListArray.from_arrays(column.flatten(), type=kind)
+            return pa.FixedSizeListArray.from_arrays(column.flatten().cast(kind.value_type), type=kind)
         if pa.types.is_fixed_size_list(kind) and not pa.types.is_list(column.type):
             plain = pa.list_(kind.value_type)
             # Arrow's cast of list views gets the offsets wrong.
@@ -253,10 +254,3 @@ def query_array(vectors: Any) -> tuple[pa.Array, bool]:
     single = matrix.ndim == 1
     return vector_array(matrix.reshape(1, -1) if single else matrix), single
 
-
-def with_signed_ids(hits: pa.RecordBatch) -> pa.RecordBatch:
-    """Hits whose `id` is int64 where the server says that its uint64 has the bits of signed ids."""
-    field = hits.schema.field(0)
-    if not field.metadata or b"longbow.key_type" not in field.metadata:
-        return hits
-    return hits.set_column(0, pa.field("id", pa.int64()), hits.column(0).view(pa.int64()))

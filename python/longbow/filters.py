@@ -1,10 +1,11 @@
 """Filters: built from columns, written as text, or given as the wire protocol's objects; one tree for all.
 
->>> from longbow import col
->>> (col("year") >= 2024) & col("lang").is_in(["en", "de"])
-year >= 2024 and lang in ('en', 'de')
->>> parse("year >= 2024 and not (lang = 'en' or lang is null)")
-year >= 2024 and not (lang = 'en' or lang is null)
+Examples:
+    >>> from longbow import col
+    >>> (col("year") >= 2024) & col("lang").is_in(["en", "de"])
+    year >= 2024 and lang in ('en', 'de')
+    >>> parse("year >= 2024 and not (lang = 'en' or lang is null)")
+    year >= 2024 and not (lang = 'en' or lang is null)
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Comparison(Filter):
         if isinstance(self.value, tuple):
             return f"{name} {self.op} ({', '.join(map(_literal, self.value))})"
         assert self.value is not None
-        return f"{name} {self.op} {_literal(self.value)}"
+        return f"{name} {'starts with' if self.op == 'prefix' else self.op} {_literal(self.value)}"
 
 
 @dataclass(frozen=True, eq=True, repr=False)
@@ -99,10 +100,11 @@ class Group(Filter):
 class Column:
     """A column in a filter; `col` makes it.
 
-    >>> col("title").contains("bow") | (col("price") < 20)
-    title contains 'bow' or price < 20
-    >>> col("year").between(1990, 1999)
-    year >= 1990 and year <= 1999
+    Examples:
+        >>> col("title").contains("bow") | (col("price") < 20)
+        title contains 'bow' or price < 20
+        >>> col("year").between(1990, 1999)
+        year >= 1990 and year <= 1999
     """
 
     __hash__ = None  # type: ignore[assignment]

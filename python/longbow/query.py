@@ -37,11 +37,12 @@ class Query:
     Ask near `vectors`, of shape (dimensions,) or (queries, dimensions); near stored rows, `ids`; for `text`; or for
     text and a vector together.
 
-    >>> q = Query("books", vectors=[0.1, 0.2]).where("year >= 1990").limit(3).select("title")
-    >>> q.to_dict()
-    {'dataset': 'books', 'vector': [0.1, 0.2], 'k': 3, 'filter': 'year >= 1990', 'columns': ['title']}
-    >>> Query.from_dict(q.to_dict()) == q
-    True
+    Examples:
+        >>> q = Query("books", vectors=[0.1, 0.2]).where("year >= 1990").limit(3).select("title")
+        >>> q.to_dict()
+        {'dataset': 'books', 'vector': [0.1, 0.2], 'k': 3, 'filter': 'year >= 1990', 'columns': ['title']}
+        >>> Query.from_dict(q.to_dict()) == q
+        True
     """
 
     dataset: str
@@ -156,7 +157,7 @@ class Query:
         return hash(to_json(self.to_dict()))
 
     def wire(self, timeout: float | None) -> dict[str, Any]:
-        """The search of the wire protocol, without what is asked about."""
+        """The search of the wire protocol, without what is asked about. `timeout` where the query has none."""
         if self.k < 0 or self.offset < 0:
             raise InvalidArgumentError(f"k and offset: expected 0 or more, got {self.k} and {self.offset}")
         out: dict[str, Any] = {"dataset": self.dataset, "k": self.k + self.offset}
@@ -175,19 +176,34 @@ class Query:
             out["deadline_ms"] = max(1, round(timeout * 1000))
         return out
 
-    def questions(self) -> tuple[tuple[str, ...], list[pa.Array], bool] | None:
+    def command(self) -> bytes:
+        """What opens a stream of such searches. Encoded once for equal queries."""
+        key = tuple([getattr(self, name) for name in _COMMAND_FIELDS])
+        found = _commands.get(key)
+        if found is None:
+            found = to_json({"command": "VectorSearch", **self.wire(None)})
+            if len(_commands) >= _MAX_COMMANDS:
+                _commands.clear()
+            _commands[key] = found
+        return found
+
+    def questions(self) -> tuple[str, pa.Array, bool] | None:
         """What is asked about as a column of a search stream, and whether it is one question; None for text alone."""
         if self.vectors is not None:
             if self.ids is not None:
                 raise InvalidArgumentError("query: vectors and ids are both given: ask by one of them")
             queries, single = query_array(self.vectors)
-            return ("query_vector",), [queries], single
+            return "query_vector", queries, single
         if self.ids is not None:
             single = isinstance(self.ids, (int, str, np.integer))
-            return ("id",), [pa.array([self.ids] if single else list(self.ids))], single
+            return "id", pa.array([self.ids] if single else list(self.ids)), single
         if self.text is None:
             raise InvalidArgumentError("query: expected vectors, ids or text to search for")
         return None
 
 
 _NAMES = {f.name for f in fields(Query)}
+_COMMAND_FIELDS = tuple(f.name for f in fields(Query) if f.name not in ("vectors", "ids"))
+_MAX_COMMANDS = 1024
+# Each step on it is one operation on a dict.
+_commands: dict[tuple[Any, ...], bytes] = {}

@@ -1,5 +1,5 @@
-// Cuts the power at every I/O of the engine's standard workload, also while it recovers, and holds what is
-// left against a ledger.
+// Cuts the power at every I/O of the engine's workloads, also while it recovers, and holds what is left
+// against a ledger.
 #include <gtest/gtest.h>
 
 #include <iostream>
@@ -12,10 +12,11 @@ namespace longbow::crash {
 namespace {
 
 using simulation::CutPoint;
+using simulation::Fault;
 using simulation::SimulatedWorld;
 
-constexpr uint64_t kSeeds[] = {7, 80};
-constexpr int kSteps = 40;
+constexpr Workload kWrites{.steps = 40};
+constexpr Workload kSnapshots{.steps = 30, .snapshots = true};
 constexpr CutPoint kCutPoints[] = {CutPoint::kBefore, CutPoint::kInside, CutPoint::kAfter};
 
 std::string Describe(uint64_t seed, int64_t operation, CutPoint point) {
@@ -23,60 +24,61 @@ std::string Describe(uint64_t seed, int64_t operation, CutPoint point) {
          (point == CutPoint::kBefore ? "before" : (point == CutPoint::kInside ? "inside" : "after")) + ")";
 }
 
-int64_t CountOperations(uint64_t seed) {
+int64_t CountOperations(uint64_t seed, const Workload& workload) {
   SimulatedWorld world(seed);
-  EngineLedger ledger(seed);
-  ledger.RunWorkload(kSteps, &world);
-  EXPECT_GT(ledger.acknowledged(), kSteps / 2) << "seed " << seed;
+  EngineLedger ledger(seed, workload);
+  ledger.RunWorkload(&world);
+  EXPECT_GT(ledger.acknowledged(), workload.steps / 2) << "seed " << seed;
+  EXPECT_EQ(ledger.snapshots() > 1, workload.snapshots) << "seed " << seed;
   return world.files().operations();
 }
 
-TEST(EngineCrash, TheWorkloadItselfIsSound) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
+void ExpectSound(const Workload& workload) {
+  for (uint64_t number = 1; number <= 20; ++number) {
+    const uint64_t seed = SeedOf(number);
     SCOPED_TRACE("seed " + std::to_string(seed));
     SimulatedWorld world(seed);
-    EngineLedger ledger(seed);
-    ledger.RunWorkload(100, &world);
+    EngineLedger ledger(seed, {.steps = 100, .snapshots = workload.snapshots});
+    ledger.RunWorkload(&world);
     ASSERT_GT(ledger.acknowledged(), 50);
     world.RunUntilIdle();
     ASSERT_EQ(ledger.CheckAndFinish(&world), "");
   }
 }
 
-TEST(EngineCrash, LosesNothingAcknowledgedWhereverThePowerGoes) {
-  for (const uint64_t number : kSeeds) {
-    const uint64_t seed = SeedOf(number);
-    const int64_t operations = CountOperations(seed);
-    int64_t acknowledged = 0;
-    for (int64_t n = 1; n <= operations; ++n) {
-      for (const CutPoint point : kCutPoints) {
-        SCOPED_TRACE(Describe(seed, n, point));
-        SimulatedWorld world(seed);
-        EngineLedger ledger(seed);
-        world.files().CutPowerAt(n, point);
-        ledger.RunWorkload(kSteps, &world);
-        acknowledged += ledger.acknowledged();
-        world.PowerCycle();
-        ASSERT_EQ(ledger.CheckAndFinish(&world), "");
-      }
+// Cuts at every `stride`th operation.
+void CutEverywhere(const Workload& workload, uint64_t seed, int64_t stride = 1) {
+  const int64_t operations = CountOperations(seed, workload);
+  int64_t cuts = 0, acknowledged = 0;
+  for (int64_t n = 1; n <= operations; n += stride) {
+    for (const CutPoint point : kCutPoints) {
+      SCOPED_TRACE(Describe(seed, n, point));
+      SimulatedWorld world(seed);
+      EngineLedger ledger(seed, workload);
+      world.files().CutPowerAt(n, point);
+      ledger.RunWorkload(&world);
+      acknowledged += ledger.acknowledged();
+      world.PowerCycle();
+      ASSERT_EQ(ledger.CheckAndFinish(&world), "");
+      ++cuts;
     }
-    std::cout << "seed " << seed << ": " << 3 * operations << " crash points, " << acknowledged
-              << " acknowledged changes\n";
   }
+  std::cout << "seed " << seed << ": " << cuts << " crash points, " << acknowledged
+            << " acknowledged changes\n";
 }
 
-TEST(EngineCrash, RecoversWhereverThePowerGoesDuringRecovery) {
-  const uint64_t seed = SeedOf(900);
-  const int64_t operations = CountOperations(seed);
+// Cuts at every `stride`th operation, and then at every `inner_stride`th of the recovery, too.
+void CutInRecovery(const Workload& workload, uint64_t seed, int64_t stride, int64_t inner_stride) {
+  const int64_t operations = CountOperations(seed, workload);
   int64_t cuts = 0;
-  for (int64_t n = 3; n <= operations; n += 13) {
+  for (int64_t n = 3; n <= operations; n += stride) {
     const CutPoint first = kCutPoints[n % 3];
-    for (int64_t k = 1;; ++k) {
+    for (int64_t k = 1 + n % inner_stride;; k += inner_stride) {
       SCOPED_TRACE(Describe(seed, n, first) + ", again in recovery at operation " + std::to_string(k));
       SimulatedWorld world(seed);
-      EngineLedger ledger(seed);
+      EngineLedger ledger(seed, workload);
       world.files().CutPowerAt(n, first);
-      ledger.RunWorkload(kSteps, &world);
+      ledger.RunWorkload(&world);
       world.PowerCycle();
       world.files().CutPowerAt(k, kCutPoints[(n + k) % 3]);
       { const auto engine = EngineInWorld::Open(world.environment()); }
@@ -90,19 +92,17 @@ TEST(EngineCrash, RecoversWhereverThePowerGoesDuringRecovery) {
   std::cout << "seed " << seed << ": " << cuts << " crash points during recovery\n";
 }
 
-TEST(EngineCrash, LosesNothingAcknowledgedWhicheverCallFails) {
-  using simulation::Fault;
-  const uint64_t seed = SeedOf(4);
-  const int64_t operations = CountOperations(seed);
+void FailEverywhere(const Workload& workload, uint64_t seed, int64_t stride = 1) {
+  const int64_t operations = CountOperations(seed, workload);
   int64_t faults = 0;
-  for (int64_t n = 1; n <= operations; ++n) {
+  for (int64_t n = 1; n <= operations; n += stride) {
     for (const Fault fault : {Fault::kIoError, Fault::kShortWrite, Fault::kNoSpace}) {
       SCOPED_TRACE("seed " + std::to_string(seed) + ", fault " + std::to_string(static_cast<int>(fault)) +
                    " at operation " + std::to_string(n));
       SimulatedWorld world(seed);
-      EngineLedger ledger(seed);
+      EngineLedger ledger(seed, workload);
       world.files().FailAt(n, fault);
-      ledger.RunWorkload(kSteps, &world);
+      ledger.RunWorkload(&world);
       world.PowerCycle();
       ASSERT_EQ(ledger.CheckAndFinish(&world), "");
       ++faults;
@@ -111,16 +111,34 @@ TEST(EngineCrash, LosesNothingAcknowledgedWhicheverCallFails) {
   std::cout << "seed " << seed << ": " << faults << " faults\n";
 }
 
+TEST(EngineCrash, TheWorkloadItselfIsSound) { ExpectSound(kWrites); }
+
+TEST(EngineCrash, LosesNothingAcknowledgedWhereverThePowerGoes) {
+  for (const uint64_t seed : {7, 80}) CutEverywhere(kWrites, SeedOf(seed));
+}
+
+TEST(EngineCrash, RecoversWhereverThePowerGoesDuringRecovery) { CutInRecovery(kWrites, SeedOf(900), 13, 1); }
+
+TEST(EngineCrash, LosesNothingAcknowledgedWhicheverCallFails) { FailEverywhere(kWrites, SeedOf(4)); }
+
+TEST(SnapshotCrash, TheWorkloadItselfIsSound) { ExpectSound(kSnapshots); }
+
+TEST(SnapshotCrash, LosesNothingAcknowledgedWhereverThePowerGoes) { CutEverywhere(kSnapshots, SeedOf(7)); }
+
+TEST(SnapshotCrash, RecoversWhereverThePowerGoesDuringRecovery) { CutInRecovery(kSnapshots, SeedOf(900), 29, 3); }
+
+TEST(SnapshotCrash, LosesNothingAcknowledgedWhicheverCallFails) { FailEverywhere(kSnapshots, SeedOf(4), 2); }
+
 TEST(EngineCrash, AfterAFailedFlushWritesAreRefusedAndReadsGoOn) {
   SimulatedWorld world(5);
-  EngineLedger ledger(5);
+  EngineLedger ledger(5, kWrites);
   auto opened = EngineInWorld::Open(world.environment());
   ASSERT_TRUE(opened.ok()) << opened.status().ToString();
   engine::Engine& engine = ***opened;
   ASSERT_TRUE(ledger.IssuePut(engine, "ints", {"1"}, 0));
   ASSERT_TRUE(ledger.Settled(&world));
   ASSERT_EQ(ledger.acknowledged(), 1);
-  world.files().FailAt(world.files().operations() + 1, simulation::Fault::kIoError);
+  world.files().FailAt(world.files().operations() + 1, Fault::kIoError);
   (void)ledger.IssuePut(engine, "ints", {"2"}, 0);
   (void)ledger.Settled(&world);
   EXPECT_EQ(ledger.acknowledged(), 1);

@@ -245,6 +245,8 @@ Result<std::unique_ptr<EngineInWorld>> EngineInWorld::Open(const Environment& en
   auto out = std::make_unique<EngineInWorld>();
   engine::EngineOptions options;
   options.log.segment_bytes = 16 << 10;
+  options.blocks.file_rows = 16;  // so that there are many to keep, merge and compact
+  options.blocks.compaction_bytes = 4096;
   LB_ASSIGN_OR_RETURN(out->engine_, engine::Engine::Open(environment, &out->ledger_, &out->arena_, options));
   return out;
 }
@@ -314,7 +316,20 @@ std::vector<std::string> EngineLedger::PickKeys(const std::string& dataset) {
   return keys;
 }
 
+// Beside whatever is under way; refused or failed, it must do no harm.
+void EngineLedger::TakeSnapshot(EngineInWorld& engine) {
+  ++*outstanding_;
+  engine->TakeSnapshot([left = outstanding_, taken = snapshots_](const Result<engine::SnapshotInfo>& info) {
+    --*left;
+    if (info.ok()) ++*taken;
+  });
+}
+
 bool EngineLedger::Step(EngineInWorld& engine, SimulatedWorld* world) {
+  if (workload_.snapshots && random_->Next() % 6 == 0) {
+    TakeSnapshot(engine);
+    if (random_->Next() % 4 == 0 && !Settled(world)) return false;
+  }
   const std::string dataset = kDatasets[random_->Next() % std::size(kDatasets)].name;
   const uint64_t dice = random_->Next() % 20;
   if (dice < 12 || !issued_.Has(dataset)) {
@@ -338,10 +353,10 @@ bool EngineLedger::Step(EngineInWorld& engine, SimulatedWorld* world) {
   return IssueAlone(engine, world, {Change::Kind::kCreateNamespace, "ns", {}, 0});
 }
 
-void EngineLedger::RunWorkload(int steps, SimulatedWorld* world) {
+void EngineLedger::RunWorkload(SimulatedWorld* world) {
   auto engine = EngineInWorld::Open(world->environment());
   if (!engine.ok()) return;
-  for (int step = 0; step < steps; ++step) {
+  for (int step = 0; step < workload_.steps; ++step) {
     if (!Step(**engine, world)) return;
   }
   (void)Settled(world);
@@ -460,6 +475,14 @@ std::string EngineLedger::CheckAndFinish(SimulatedWorld* world) {
   for (size_t n = 0; n < present; ++n) recovered.Apply(n, history_[n]);
   recovered.ForgetMemoryDatasets();
 
+  // A client may not have heard of what was acknowledged: sent again, it has no effect.
+  for (size_t n = 0; workload_.snapshots && n < unknown; n += 3) {
+    const Change& change = history_[n];
+    if (change.kind != Change::Kind::kPut || !change.acknowledged || IsMemory(change.target)) continue;
+    if (DroppedLater(n, present)) continue;
+    const Status status = Reissue(*engine, world, n);
+    if (!status.ok()) return "put " + std::to_string(n) + " sent again: " + status.ToString();
+  }
   for (size_t n = unknown; n < history_.size(); ++n) {
     const bool again = n < present;
     if (again && (history_[n].kind != Change::Kind::kPut || DroppedLater(n, present))) continue;
@@ -482,6 +505,11 @@ std::string EngineLedger::CheckAndFinish(SimulatedWorld* world) {
     if (!wrong.empty())
       return (restart == 0 ? "after sending again: " : "after an orderly restart: ") + wrong;
     if (restart == 1) break;
+    if (workload_.snapshots) {
+      const int64_t before = snapshots();
+      TakeSnapshot(**opened);
+      if (!Settled(world) || snapshots() == before) return "a snapshot after recovery failed";
+    }
     opened->reset();
     world->RunUntilIdle();
     opened = EngineInWorld::Open(world->environment());

@@ -63,13 +63,20 @@ class EngineInWorld {
   std::unique_ptr<engine::Engine> engine_;
 };
 
+// What a ledger does to an engine.
+struct Workload {
+  int steps = 40;
+  bool snapshots = false;  // taken now and then while changes are under way
+};
+
 // Issues changes and remembers what became of them. Confined.
 class EngineLedger {
  public:
-  explicit EngineLedger(uint64_t seed) : seed_(seed), issued_(seed), random_(MakeSeededRandom(seed)) {}
+  EngineLedger(uint64_t seed, Workload workload)
+      : seed_(seed), workload_(workload), issued_(seed), random_(MakeSeededRandom(seed)) {}
 
-  // Opens the engine and runs `steps` steps, some at the same time, until the power goes.
-  void RunWorkload(int steps, simulation::SimulatedWorld* world);
+  // Opens the engine and runs the steps, some at the same time, until the power goes.
+  void RunWorkload(simulation::SimulatedWorld* world);
 
   // After a restart: what is there must be what some prefix of the changes left that holds everything
   // acknowledged as durable. Then sends again what is unknown, with the same retry keys, issues what was
@@ -82,7 +89,8 @@ class EngineLedger {
                 int columns);
   // Waits until every put is answered; false when the power is gone.
   bool Settled(simulation::SimulatedWorld* world);
-  int64_t acknowledged() const;  // puts, and what was issued alone
+  int64_t acknowledged() const;                      // puts, and what was issued alone
+  int64_t snapshots() const { return *snapshots_; }  // that succeeded
 
  private:
   // These return false when the engine refused: there is no log to write to any more.
@@ -96,10 +104,14 @@ class EngineLedger {
   std::string LastChanges() const;
   bool DroppedLater(size_t position, size_t end) const;
 
+  void TakeSnapshot(EngineInWorld& engine);
+
   const uint64_t seed_;
+  const Workload workload_;
   std::vector<Change> history_;
   Model issued_;  // after all of history_
   std::shared_ptr<int> outstanding_ = std::make_shared<int>(0);
+  std::shared_ptr<int64_t> snapshots_ = std::make_shared<int64_t>(0);
   std::unique_ptr<Random> random_;
 };
 

@@ -175,9 +175,9 @@ def test_cancelling_a_task_ends_the_servers_work(tmp_path: Path) -> None:
     async def work(server: longbow.Server) -> None:
         async with longbow.connect_async(server.uri, server.token) as client:
             await client.insert("x", {"id": np.arange(len(rows)), "vector": rows}, index="flat", durability="memory")
-            whole = asyncio.create_task(client.search("x", rows[:1024], k=10, exact=True))
-            await asyncio.sleep(0.3)
-            assert not whole.done(), "the search is long enough to be cancelled"
+            whole = asyncio.gather(*(client.search("x", rows[i : i + 1024], k=10, exact=True) for i in range(8)))
+            await asyncio.sleep(0.1)
+            assert not whole.done(), "the searches are long enough to be cancelled"
             whole.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await whole

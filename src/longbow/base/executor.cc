@@ -75,6 +75,7 @@ class ThreadPool : public Executor {
   }
 
   void WaitUntil(const std::function<bool()>& done) override {
+    if (serving_ == this) return ServeUntil(done);
     // Counted before done() is asked: a task that ends afterwards sees the waiter and wakes it.
     waiters_.fetch_add(1);
     {
@@ -105,6 +106,7 @@ class ThreadPool : public Executor {
     pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());
     // Of this thread alone. Refused, the threads run as others do.
     if (options_.nice > 0) (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options_.nice);
+    serving_ = this;
     Task task;
     while (Take(&task)) {
       RunTask(task);
@@ -114,6 +116,33 @@ class ThreadPool : public Executor {
         task_ended_.notify_all();
       }
     }
+  }
+
+  // For a task that waits for others of its own pool: nobody else may be there to run them. It comes to this
+  // when a task lets go of the last reference to something that waits when it ends.
+  void ServeUntil(const std::function<bool()>& done) {
+    waiters_.fetch_add(1);
+    std::unique_lock waiting(waiters_mutex_);
+    while (!done()) {
+      waiting.unlock();
+      const bool ran = ServeOne();
+      waiting.lock();
+      if (!ran && !done()) task_ended_.wait_for(waiting, std::chrono::milliseconds(1));
+    }
+    waiters_.fetch_sub(1);
+  }
+
+  bool ServeOne() {
+    Task task;
+    {
+      std::lock_guard lock(mutex_);
+      QueueDueTimers();
+      if (queue_.empty()) return false;
+      task = std::move(queue_.front());
+      queue_.pop_front();
+    }
+    RunTask(task);
+    return true;
   }
 
   // Waits for a task; false once stopping and nothing is left.
@@ -160,6 +189,8 @@ class ThreadPool : public Executor {
     if (moved > 1 && idle_ > 0) work_.notify_all();  // more than this thread can take at once
   }
 
+  static thread_local const ThreadPool* serving_;  // whose thread this is
+
   const ThreadPoolOptions options_;
   mutable std::mutex mutex_;
   std::condition_variable work_;
@@ -176,6 +207,8 @@ class ThreadPool : public Executor {
 
   std::vector<std::thread> threads_;
 };
+
+thread_local const ThreadPool* ThreadPool::serving_ = nullptr;
 
 }  // namespace
 

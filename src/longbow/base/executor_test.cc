@@ -146,6 +146,18 @@ TEST(ThreadPool, AnExceptionEndsItsTaskAndIsCounted) {
   EXPECT_EQ(TaskFailures().value(), before + 2);
 }
 
+TEST(ThreadPool, ATaskMayWaitForTasksOfItsOwnPool) {
+  const auto pool = MakeThreadPool({.name = "alone", .threads = 1});
+  std::atomic<bool> inner{false}, outer{false};
+  pool->Post([&] {
+    pool->Post([&] { inner = true; });
+    pool->WaitUntil([&] { return inner.load(); });
+    outer = true;
+  });
+  pool->WaitUntil([&] { return outer.load(); });
+  EXPECT_TRUE(inner);
+}
+
 TEST(Strand, RunsTasksOfEachPosterInOrderAndNeverTwoAtOnce) {
   auto pool = MakeThreadPool({.threads = 4});
   auto strand = std::make_shared<Strand>(pool.get());

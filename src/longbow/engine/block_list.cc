@@ -46,6 +46,7 @@ int64_t BlockList::MergeTail() {
   const int columns = blocks_[from]->rows->num_columns();
   while (from > 0) {
     const auto& before = *blocks_[from - 1]->rows;
+    if (blocks_[from - 1]->end != blocks_[from]->first) break;  // a snapshot left out what was dead between
     // Blocks of an older schema version have fewer columns and stay as they are.
     if (before.num_columns() != columns || before.num_rows() >= 2 * rows) break;
     if (rows + before.num_rows() > kMaxRows || bytes + block_bytes_[from - 1] > kMaxMergedBytes) break;

@@ -22,6 +22,19 @@ std::vector<std::shared_ptr<Dataset>> Catalog::WritableIn(const std::string& nam
   return out;
 }
 
+std::vector<std::shared_ptr<Dataset>> Catalog::WritableAll() const {
+  std::vector<std::shared_ptr<Dataset>> out;
+  for (const auto& [name, dataset] : writable_) out.push_back(dataset);
+  return out;
+}
+
+CatalogState Catalog::AppendedState() const {
+  CatalogState state;
+  state.next_id = next_id_;
+  state.namespaces.assign(appended_namespaces_.begin(), appended_namespaces_.end());
+  return state;
+}
+
 void Catalog::AddWritable(const std::shared_ptr<Dataset>& dataset) {
   writable_[dataset->name()] = dataset;
   appended_namespaces_.insert(NamespaceOf(*dataset));

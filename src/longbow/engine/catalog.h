@@ -23,6 +23,8 @@ class Catalog {
   // ---- as appended; under append_lock ----
   std::shared_ptr<Dataset> Writable(const std::string& name) const;
   std::vector<std::shared_ptr<Dataset>> WritableIn(const std::string& name_space) const;
+  std::vector<std::shared_ptr<Dataset>> WritableAll() const;  // by name
+  CatalogState AppendedState() const;                         // without datasets and retries
   bool HasNamespaceAppended(const std::string& name) const { return appended_namespaces_.contains(name); }
   DatasetId NextId() { return next_id_++; }
   void AddWritable(const std::shared_ptr<Dataset>& dataset);  // and its namespace

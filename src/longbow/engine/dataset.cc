@@ -307,6 +307,7 @@ void Dataset::Publish() {
   }
   old_view = nullptr;
   shard_->Published(applied_sequence_, blocks, shard_->end());
+  parts_->published();
 }
 
 void Dataset::Drop() {

@@ -1,6 +1,7 @@
 // A dataset at work: the order of its writes, its shard, and what readers get of it.
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "longbow/engine/apply_queue.h"
+#include "longbow/engine/catalog_state.h"
 #include "longbow/engine/edge_store.h"
 #include "longbow/engine/engine.h"
 #include "longbow/engine/record.h"
@@ -34,6 +36,7 @@ struct EngineParts {
   std::shared_ptr<Counter> documents_indexed = std::make_shared<Counter>();
   mutable EngineCounters counters;
   std::unique_ptr<storage::CommitLog> log;
+  std::function<void()> published = [] {};  // called after each publish, from any thread
 
   ShardInput shard_input() const;
 };
@@ -71,7 +74,21 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   void ResumeWrites();
   std::shared_ptr<const StoredLayout> appended_layout() const;
 
+  // ---- snapshots ----
+  // `done` once everything appended before this call is applied and acknowledged; with the error when it
+  // cannot be.
+  void WhenAcknowledged(Done done);
+  // What is visible at `at`, which is not newer than what was applied, with the schema of then; null when the
+  // dataset was dropped since.
+  std::shared_ptr<const View> PinAt(Sequence at, const StoredLayout& layout) const;
+  // Newest record applied to it and visible, its shard for saving what is derived; null when dropped.
+  std::shared_ptr<const Shard> Derivable(Sequence* applied) const;
+
   // ---- replay, in the calling thread; Publish makes it visible ----
+  // The state of a snapshot: what the shard's restoring left is done.
+  Shard& shard() { return *shard_; }
+  Status Restored(Sequence at, const DatasetState& state);
+  Sequence replayed() const { return applied_sequence_; }
   void ReplayCreated(Sequence at) { applied_sequence_ = at; }
   Status ReplayEvolve(const storage::LogRecord& record);
   Status ReplayPut(const storage::LogRecord& record);

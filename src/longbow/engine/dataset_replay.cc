@@ -3,6 +3,13 @@
 
 namespace longbow::engine {
 
+Status Dataset::Restored(Sequence at, const DatasetState& state) {
+  applied_sequence_ = at;
+  next_hidden_key_ = state.next_hidden_key;
+  rows_appended_ = state.rows;
+  return edges_->Restore(state.edges);
+}
+
 Status Dataset::ReplayEvolve(const storage::LogRecord& record) {
   EvolveSchemaRecord evolve;
   LB_RETURN_NOT_OK(Decode(record.payload, &evolve));

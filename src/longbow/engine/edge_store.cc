@@ -84,6 +84,31 @@ void EdgeStore::Add(std::span<const Edge> edges) {
   ledger_->Charge(MemoryUse::kRows, bytes_ - before);
 }
 
+Status EdgeStore::Restore(Content content) {
+  std::unique_lock lock(mutex_);
+  LB_CHECK(nodes_.empty());
+  const auto leads_somewhere = [&](const Link& link) {
+    return link.node < content.nodes.size() && link.predicate < content.predicates.size();
+  };
+  for (const auto& predicate : content.predicates) InternPredicate(predicate);
+  for (const Node& node : content.nodes) Intern(node.key);
+  for (uint32_t subject = 0; subject < content.nodes.size(); ++subject) {
+    Node& node = content.nodes[subject];
+    if (!std::all_of(node.out.begin(), node.out.end(), leads_somewhere) ||
+        !std::all_of(node.in.begin(), node.in.end(), leads_somewhere) ||
+        nodes_.size() != content.nodes.size() || predicates_.size() != content.predicates.size()) {
+      return Error(ErrorCode::kCorruption, "manifest: its catalog has edges that lead nowhere");
+    }
+    for (const Link& link : node.out) joined_.insert(uint64_t{subject} << 32 | link.node);
+    edges_ += static_cast<int64_t>(node.out.size());
+    nodes_[subject].out = std::move(node.out);
+    nodes_[subject].in = std::move(node.in);
+  }
+  bytes_ += edges_ * kEdgeBytes;
+  ledger_->Charge(MemoryUse::kRows, bytes_);
+  return Status::OK();
+}
+
 std::optional<uint32_t> EdgeReader::Find(const Key& key) const {
   const auto found = store_.node_numbers_.find(KeyBytes(store_.keys_, key));
   if (found == store_.node_numbers_.end()) return std::nullopt;

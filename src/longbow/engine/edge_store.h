@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "longbow/base/memory_ledger.h"
+#include "longbow/base/status.h"
 #include "longbow/engine/key.h"
 
 namespace longbow::engine {
@@ -46,14 +47,22 @@ class EdgeStore {
   // What Add would charge at most.
   static int64_t MemoryNeeded(std::span<const Edge> edges);
 
-  KeyKind keys() const { return keys_; }
-
- private:
-  friend class EdgeReader;
+  // All edges with their order: what a snapshot keeps. Links name nodes and predicates by position.
   struct Node {
     Key key;
     std::vector<Link> out, in;
   };
+  struct Content {
+    std::vector<std::string> predicates;
+    std::vector<Node> nodes;
+  };
+  // Into an empty store. Corruption when links lead nowhere.
+  Status Restore(Content content);
+
+  KeyKind keys() const { return keys_; }
+
+ private:
+  friend class EdgeReader;
   uint32_t Intern(const Key& key);
   uint32_t InternPredicate(const std::string& predicate);
 
@@ -83,6 +92,7 @@ class EdgeReader {
   uint32_t nodes() const { return static_cast<uint32_t>(store_.nodes_.size()); }
   int64_t edges() const { return store_.edges_; }
   KeyKind keys() const { return store_.keys_; }
+  EdgeStore::Content Copy() const { return {store_.predicates_, store_.nodes_}; }
 
  private:
   const EdgeStore& store_;

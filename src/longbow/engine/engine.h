@@ -64,11 +64,35 @@ class DatasetWriter {
   virtual storage::Durability durability() const = 0;  // the dataset's level
 };
 
+// How sealed row blocks are cut.
+struct BlockLimits {
+  int64_t file_bytes = int64_t{256} << 20;  // none is planned larger
+  uint32_t file_rows = uint32_t{1} << 20;
+  // A block of which more than this share died since it was sealed is written again without them.
+  int dead_percent = 20;
+  // What a snapshot may write again for that, beyond twice what it writes anyway.
+  int64_t compaction_bytes = int64_t{256} << 20;
+};
+
+// A snapshot that is on the medium.
+struct SnapshotInfo {
+  Sequence sequence = 0;                          // it shows exactly this moment
+  int64_t blocks = 0, bytes = 0;                  // sealed row blocks, all together
+  int64_t blocks_written = 0, bytes_written = 0;  // by this one
+  double seconds = 0;
+};
+using SnapshotDone = std::function<void(Result<SnapshotInfo>)>;
+
 // Held while a directory is in use: of its note a second one is told.
 inline constexpr std::string_view kDirectoryLock = "LOCK";
 
 struct EngineOptions {
   storage::CommitLogOptions log;
+  BlockLimits blocks;
+  // A snapshot is taken once the log behind the newest one is this long, and this long after the last; 0:
+  // not for that reason.
+  uint64_t snapshot_log_bytes = uint64_t{1} << 30;
+  int64_t snapshot_interval_ns = 0;
   SchemaLimits schema_limits;
   int64_t max_row_bytes = int64_t{1} << 20;  // of payload
   // What a second server on the same directory is told about this one: process, host.
@@ -103,8 +127,8 @@ struct RecoveryProgress {
 class Engine {
  public:
   // Takes the directory unless the caller has it (FailedPrecondition that names the holder when another has
-  // it), replays the log
-  // through the same apply that writes use. Environment, ledger and arena outlive the engine.
+  // it), restores the newest snapshot, replays the log behind it through the same apply that writes use.
+  // Environment, ledger and arena outlive the engine.
   static Result<std::unique_ptr<Engine>> Open(const Environment& environment, MemoryLedger* ledger,
                                               SlabArena* arena, EngineOptions options,
                                               RecoveryProgress* progress = nullptr);
@@ -141,6 +165,10 @@ class Engine {
   virtual void WhenIndexed(std::string_view dataset, Done done) = 0;
   // Rows visible and not yet indexed.
   virtual int64_t IndexBacklog(std::string_view dataset) const = 0;
+
+  // `done` once a snapshot is on the medium that holds everything acknowledged before this call; writes go on
+  // meanwhile. Cancelled when the engine is closed first.
+  virtual void TakeSnapshot(SnapshotDone done) = 0;
 
   virtual Sequence committed() const = 0;
   virtual Status health() const = 0;  // why writes are refused, or OK

@@ -54,20 +54,29 @@ EngineForTest::~EngineForTest() {
 }
 
 void EngineForTest::Open() {
+  const Status started = Start();
+  if (!started.ok()) started.Abort();
+}
+
+Status EngineForTest::Start() {
   files_ = MakePosixFileSystem(directory_, 2).ValueOrDie();
   appliers_ = MakeThreadPool({"applier", 2, 4096});
   searchers_ = MakeThreadPool({"searcher", 1, 4096});
   builders_ = MakeThreadPool({"builder", 1, 4096});
   environment_ = {files_.get(),    SystemClock(),    SystemRandom(),
                   appliers_.get(), searchers_.get(), builders_.get()};
-  engine_ = Engine::Open(environment_, ledger_.get(), arena_.get(), options_).ValueOrDie();
+  return Engine::Open(environment_, ledger_.get(), arena_.get(), options_).Value(&engine_);
 }
 
-void EngineForTest::Reopen() {
+void EngineForTest::Stop() {
   engine_.reset();
   appliers_.reset();
   searchers_.reset();
   builders_.reset();
+}
+
+void EngineForTest::Reopen() {
+  Stop();
   Open();
 }
 
@@ -106,6 +115,16 @@ Status EngineForTest::CreateNamespace(const std::string& name) {
 
 Status EngineForTest::DropNamespace(const std::string& name) {
   return Await([&](Done done) { engine_->DropNamespace(name, std::move(done)); });
+}
+
+Result<SnapshotInfo> EngineForTest::Snapshot() {
+  std::promise<Result<SnapshotInfo>> promise;
+  engine_->TakeSnapshot([&](Result<SnapshotInfo> info) { promise.set_value(std::move(info)); });
+  return promise.get_future().get();
+}
+
+Status EngineForTest::WaitIndexed() {
+  return Await([&](Done done) { engine_->WhenIndexed("", std::move(done)); });
 }
 
 Result<Delivered> Deliver(const arrow::RecordBatch& batch, int64_t piece_bytes) {

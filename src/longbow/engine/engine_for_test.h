@@ -25,6 +25,8 @@ class EngineForTest {
   Engine& operator*() { return *engine_; }
   Engine* operator->() { return engine_.get(); }
   void Reopen();  // stops and starts again on the same directory
+  void Stop();
+  Status Start();
   Result<std::unique_ptr<Engine>> OpenSecond();
   MemoryLedger& ledger() { return *ledger_; }
   SlabArena& arena() { return *arena_; }
@@ -39,6 +41,8 @@ class EngineForTest {
   Status Drop(const std::string& dataset);
   Status CreateNamespace(const std::string& name);
   Status DropNamespace(const std::string& name);
+  Result<SnapshotInfo> Snapshot();
+  Status WaitIndexed();
 
  private:
   void Open();

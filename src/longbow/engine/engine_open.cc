@@ -1,37 +1,10 @@
 // Starting: taking the directory, and replaying the log through the same apply that writes use.
-#include <xxhash.h>
-
 #include <algorithm>
-#include <cstdio>
 
 #include "longbow/engine/local_engine.h"
+#include "longbow/engine/node_identity.h"
 
 namespace longbow::engine {
-namespace {
-
-constexpr std::string_view kNodeFile = "node";
-constexpr std::string_view kNodeMagic = "longbow-node 1 ";
-constexpr size_t kNodeIdBytes = 16;
-
-std::string NodeChecksum(std::string_view text) {
-  char hex[17];
-  std::snprintf(hex, sizeof(hex), "%016llx",
-                static_cast<unsigned long long>(XXH3_64bits(text.data(), text.size())));
-  return hex;
-}
-
-// docs/formats/node.md
-Result<std::string> ParseNode(std::string_view text) {
-  const size_t body = kNodeMagic.size() + 2 * kNodeIdBytes;
-  if (text.size() != body + 1 + 16 + 1 || !text.starts_with(kNodeMagic) ||
-      text.substr(body + 1, 16) != NodeChecksum(text.substr(0, body))) {
-    return Error(ErrorCode::kCorruption,
-                 "the file 'node' of the data directory is damaged; restore it from a backup");
-  }
-  return std::string(text.substr(kNodeMagic.size(), 2 * kNodeIdBytes));
-}
-
-}  // namespace
 
 int RecoveryProgress::percent() const {
   if (finished.load()) return 100;
@@ -48,64 +21,88 @@ Result<std::unique_ptr<Engine>> Engine::Open(const Environment& environment, Mem
 }
 
 Status LocalEngine::Start(RecoveryProgress* progress) {
-  const int64_t began = parts_.environment.clock->MonotonicNanos();
   FileSystem* files = parts_.environment.files;
   lock_ = parts_.options.directory_lock;
   if (lock_ == nullptr) {
     LB_ASSIGN_OR_RETURN(lock_, files->Lock(kDirectoryLock, parts_.options.holder));
   }
-  LB_RETURN_NOT_OK(ReadIdentity());
+  LB_ASSIGN_OR_RETURN(node_id_, ReadOrMakeNodeId(files, parts_.environment.random));
   LB_ASSIGN_OR_RETURN(const auto manifest, ReadManifest());
+  CatalogState state;
+  if (!manifest.catalog.empty()) LB_RETURN_NOT_OK(DecodeCatalog(manifest.catalog).Value(&state));
+  if (progress != nullptr) Measure(manifest, progress);
+  LB_RETURN_NOT_OK(snapshotter_->Open(manifest, state));
+  LB_RETURN_NOT_OK(RestoreSnapshot(manifest, state, progress));
   auto log_options = parts_.options.log;
   log_options.generation = manifest.log_generation;
-  if (progress != nullptr) MeasureLog(progress);
+  log_options.least_sequence = manifest.snapshot_sequence;
   LB_ASSIGN_OR_RETURN(parts_.log, storage::OpenCommitLog(parts_.environment, parts_.ledger, log_options));
-  LB_ASSIGN_OR_RETURN(recovery_, parts_.log->Replay([&](const storage::LogRecord& record) {
+  LB_RETURN_NOT_OK(ReplayLog(manifest.snapshot_sequence, progress));
+  for (const auto& [id, dataset] : replaying_) {
+    dataset->shard().LoadIndexes(dataset->replayed());
+    dataset->Publish();
+    catalog_.Show(dataset);
+  }
+  replaying_.clear();
+  snapshotter_->Start(replayed_bytes_);
+  parts_.published = [this] { snapshotter_->RequestIfDue(); };
+  if (progress != nullptr) progress->finished.store(true);
+  return Status::OK();
+}
+
+// What is in the snapshot already is passed over.
+Status LocalEngine::ReplayLog(Sequence behind, RecoveryProgress* progress) {
+  const int64_t began = parts_.environment.clock->MonotonicNanos();
+  LB_ASSIGN_OR_RETURN(recovery_, parts_.log->Replay([&](const storage::LogRecord& record) -> Status {
     if (progress != nullptr) {
       progress->records.fetch_add(1);
       progress->bytes.fetch_add(record.payload.size());
     }
+    if (record.position.sequence <= behind) return Status::OK();
+    replayed_bytes_ += static_cast<uint64_t>(record.payload.size());
     const Status status = ReplayRecord(record);
     return status.ok() ? status
                        : WithContext(status, "log record " + std::to_string(record.position.sequence) +
                                                  " of shard " + std::to_string(record.position.shard));
   }));
-  for (const auto& [id, dataset] : replaying_) {
-    dataset->Publish();
-    catalog_.Show(dataset);
-  }
-  replaying_.clear();
   parts_.counters.replay_nanos.Record(parts_.environment.clock->MonotonicNanos() - began);
-  if (progress != nullptr) progress->finished.store(true);
   return Status::OK();
-}
-
-Status LocalEngine::ReadIdentity() {
-  FileSystem* files = parts_.environment.files;
-  LB_ASSIGN_OR_RETURN(const bool known, files->Exists(kNodeFile));
-  if (known) {
-    LB_ASSIGN_OR_RETURN(const auto text, files->ReadFile(kNodeFile));
-    return ParseNode(text).Value(&node_id_);
-  }
-  node_id_ = parts_.environment.random->HexToken(kNodeIdBytes);
-  const std::string body = std::string(kNodeMagic) + node_id_;
-  return files->ReplaceFile(kNodeFile, body + " " + NodeChecksum(body) + "\n");
 }
 
 Result<storage::Manifest> LocalEngine::ReadManifest() {
   auto manifest = storage::LoadManifest(parts_.environment.files);
   if (manifest.ok() || CodeOf(manifest.status()) != ErrorCode::kNotFound) return manifest;
+  LB_RETURN_NOT_OK(CheckFresh());
   storage::Manifest fresh;
   LB_RETURN_NOT_OK(storage::SaveManifest(parts_.environment.files, fresh));
   return fresh;
 }
 
-// Segments are preallocated, so this is an upper bound; it only serves the percentage.
-void LocalEngine::MeasureLog(RecoveryProgress* progress) {
+// A directory without a manifest has never been used: it is written before anything that it would name.
+Status LocalEngine::CheckFresh() {
+  FileSystem* files = parts_.environment.files;
+  LB_ASSIGN_OR_RETURN(bool used, snapshotter_->store().HasBlocks());
+  LB_ASSIGN_OR_RETURN(const bool has_log, files->Exists(parts_.options.log.directory));
+  if (has_log) {
+    LB_ASSIGN_OR_RETURN(const auto names, files->List(parts_.options.log.directory));
+    for (const auto& name : names) used = used || name.ends_with(".log");
+  }
+  if (!used) return Status::OK();
+  return Error(ErrorCode::kCorruption,
+               "the file 'manifest' of the data directory is missing and there are blocks or a log that it "
+               "named; restore it from a copy");
+}
+
+// Log segments are preallocated, so this is an upper bound; it only serves the percentage.
+void LocalEngine::Measure(const storage::Manifest& manifest, RecoveryProgress* progress) {
+  for (const auto& block : manifest.blocks) {
+    progress->bytes_total.fetch_add(static_cast<int64_t>(block.bytes));
+  }
   FileSystem* files = parts_.environment.files;
   const auto names = files->List(parts_.options.log.directory);
   if (!names.ok()) return;
   for (const auto& name : *names) {
+    if (!name.ends_with(".log")) continue;
     auto file = files->Open(parts_.options.log.directory + "/" + name, OpenMode::kRead);
     if (!file.ok()) continue;
     progress->bytes_total.fetch_add(static_cast<int64_t>((*file)->Size().ValueOr(0)));

@@ -18,13 +18,15 @@ LocalEngine::LocalEngine(const Environment& environment, MemoryLedger* ledger, S
                          EngineOptions options)
     : parts_(environment, ledger, arena, std::move(options)),
       catalog_queue_(std::make_shared<ApplyQueue>(environment.appliers, parts_.gate, [] {})),
-      catalog_owner_(std::make_shared<char>()) {
+      catalog_owner_(std::make_shared<char>()),
+      snapshotter_(std::make_shared<Snapshotter>(&parts_, &catalog_, catalog_queue_.get())) {
   catalog_queue_->set_owner(catalog_owner_);
 }
 
 // The log's end settles every append; what is then left on the strands is applied here, so that every write
 // hears of its outcome before the engine is gone.
 LocalEngine::~LocalEngine() {
+  snapshotter_->Stop();
   parts_.log.reset();
   parts_.gate->Close();
   for (const auto& dataset : catalog_.All()) dataset->queue().Drain();
@@ -304,6 +306,7 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
                      static_cast<double>(behind));
   visitor.VisitValue("ingestion_lag_count", "Writes and other changes handed to the log, not yet applied.",
                      {}, static_cast<double>(waiting));
+  snapshotter_->counters().List(visitor);
   parts_.log->counters().List(visitor);
 }
 

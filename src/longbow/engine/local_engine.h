@@ -8,6 +8,7 @@
 
 #include "longbow/engine/catalog.h"
 #include "longbow/engine/dataset.h"
+#include "longbow/engine/snapshotter.h"
 #include "longbow/storage/manifest.h"
 
 namespace longbow::engine {
@@ -18,7 +19,7 @@ class LocalEngine final : public Engine {
   LocalEngine(const Environment& environment, MemoryLedger* ledger, SlabArena* arena, EngineOptions options);
   ~LocalEngine() override;
 
-  // Once, before anything else: directory, identity, manifest, log, replay.
+  // Once, before anything else: directory, identity, snapshot, log, replay.
   Status Start(RecoveryProgress* progress);
 
   Result<std::shared_ptr<DatasetWriter>> OpenWriter(std::string_view dataset,
@@ -39,6 +40,7 @@ class LocalEngine final : public Engine {
   void WhenIndexed(std::string_view dataset, Done done) override;
   int64_t IndexBacklog(std::string_view dataset) const override;
 
+  void TakeSnapshot(SnapshotDone done) override { snapshotter_->Request(std::move(done)); }
   Sequence committed() const override { return parts_.log->committed(); }
   Status health() const override { return parts_.log->health(); }
   const storage::RecoveryReport& recovery() const override { return recovery_; }
@@ -47,9 +49,14 @@ class LocalEngine final : public Engine {
 
  private:
   // ---- starting (engine_open.cc) ----
-  Status ReadIdentity();
   Result<storage::Manifest> ReadManifest();
-  void MeasureLog(RecoveryProgress* progress);
+  Status CheckFresh();
+  void Measure(const storage::Manifest& manifest, RecoveryProgress* progress);
+  Status ReplayLog(Sequence behind, RecoveryProgress* progress);
+  // engine_restore.cc
+  Status RestoreCatalog(const storage::Manifest& manifest, const CatalogState& state);
+  Status RestoreSnapshot(const storage::Manifest& manifest, const CatalogState& state,
+                         RecoveryProgress* progress);
   Status ReplayRecord(const storage::LogRecord& record);
   Status ReplayCreate(const storage::LogRecord& record);
   Status ReplayDropNamespace(const storage::LogRecord& record);
@@ -63,12 +70,14 @@ class LocalEngine final : public Engine {
 
   EngineParts parts_;
   Catalog catalog_;
-  const std::shared_ptr<ApplyQueue> catalog_queue_;          // of records about namespaces
-  const std::shared_ptr<char> catalog_owner_;                // what the queue's tasks may rely on
+  const std::shared_ptr<ApplyQueue> catalog_queue_;  // of records about namespaces
+  const std::shared_ptr<char> catalog_owner_;        // what the queue's tasks may rely on
+  const std::shared_ptr<Snapshotter> snapshotter_;
   std::map<DatasetId, std::shared_ptr<Dataset>> replaying_;  // only in Start
   std::shared_ptr<FileLock> lock_;
   std::string node_id_;
   storage::RecoveryReport recovery_;
+  uint64_t replayed_bytes_ = 0;
 };
 
 }  // namespace longbow::engine

@@ -74,4 +74,20 @@ void RetryTable::Remember(const std::string& name, const BatchId& id, const Writ
   by_newest_.erase(by_newest_.begin());
 }
 
+std::vector<KnownBatch> RetryTable::KnownThrough(Sequence sequence) const {
+  std::vector<KnownBatch> out;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [name, client] : clients_) {
+      for (const auto& [id, ack] : client.known) {
+        if (ack.sequence > sequence || ack.durability == storage::Durability::kMemory) continue;
+        out.push_back({std::get<0>(id), {name, std::get<1>(id), std::get<2>(id)}, ack});
+      }
+    }
+  }
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return a.ack.sequence < b.ack.sequence; });
+  return out;
+}
+
 }  // namespace longbow::engine

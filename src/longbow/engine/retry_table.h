@@ -13,6 +13,13 @@
 
 namespace longbow::engine {
 
+// A batch that would be recognised.
+struct KnownBatch {
+  DatasetId dataset = 0;
+  RetryKey key;
+  WriteAck ack;
+};
+
 // Remembers, for each client, the acknowledgements of its newest kPerClient batches in log order, and for
 // kMaxClients clients. A function of the log: replay builds the same table. Batches that are under way are
 // known too. Thread-safe.
@@ -34,6 +41,9 @@ class RetryTable {
   std::map<DatasetId, uint64_t> AppliedThrough(const std::string& client, const std::string& stream) const;
   // It was not.
   std::vector<WriteDone> Abandon(DatasetId dataset, const RetryKey& key);
+  // What is known of records up to `sequence` that a restart finds again, ascending by sequence. Given to
+  // Finish in this order they make the same table.
+  std::vector<KnownBatch> KnownThrough(Sequence sequence) const;
 
  private:
   using BatchId = std::tuple<DatasetId, std::string, uint64_t>;  // dataset, stream, sequence

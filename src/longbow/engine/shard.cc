@@ -31,6 +31,12 @@ Sequence ViewPins::Horizon() const {
 ShardVectors::ShardVectors(const VectorColumn& column, const ShardInput& input)
     : store(column.type, column.dim, input.arena, input.ledger) {}
 
+void ShardVectors::RowsAppended(RowOrdinal end) {
+  std::lock_guard lock(mutex);
+  if (!loading) index->RowsAppended(appended, end);
+  appended = end;
+}
+
 Shard::Shard(const ShardInput& input, std::string dataset, const StoredLayout& layout, uint64_t seed)
     : input_(input),
       dataset_(std::move(dataset)),
@@ -104,6 +110,7 @@ void Shard::Published(Sequence at, const std::shared_ptr<const RowBlocks>& block
 }
 
 void Shard::ScheduleErase() const {
+  if (loading()) return;
   {
     std::lock_guard lock(dead_mutex_);
     if (dead_.empty() || dead_.front().died > pins_.Horizon()) return;

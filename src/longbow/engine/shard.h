@@ -4,11 +4,13 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "longbow/base/chunked_array.h"
@@ -41,7 +43,23 @@ struct ShardVectors {
   ShardVectors(const VectorColumn& column, const ShardInput& input);
   index::VectorStore store;
   std::unique_ptr<index::VectorIndex> index;
+
+  // Tells the index of rows below `end`, or, while it is being loaded, notes them for later.
+  void RowsAppended(RowOrdinal end);
+  // Has the index load what was saved, then tells it of what it lacks. Searches go on meanwhile.
+  Status LoadIndex(FileSystem* files, const std::string& directory);
+
+  std::mutex mutex;
+  bool loading = false;     // guarded by mutex: set before the first row
+  RowOrdinal appended = 0;  // guarded by mutex
 };
+
+// What restoring a sealed block leaves to be done in row order.
+struct RestoredRows {
+  std::vector<std::pair<RowOrdinal, std::shared_ptr<arrow::RecordBatch>>> payload;  // without gaps, ascending
+  std::vector<std::vector<RowOrdinal>> missing;                                     // by vector column
+};
+struct SealedRows;
 
 // Which sequences are still looked at. Guarded by its mutex.
 class ViewPins {
@@ -81,6 +99,19 @@ class Shard : public std::enable_shared_from_this<Shard> {
   int64_t blocks_merged() const { return blocks_merged_; }
   int64_t vector_bytes() const;
 
+  // ---- recovery, before the first Put; publishes nothing (shard_restore.cc) ----
+  // Rows below `end` exist and died before anything: gaps, until they are restored.
+  void BeginRestore(RowOrdinal end);
+  // Row groups of blocks, in any order and at the same time. Rows that `is_dead` died at `at`.
+  Status RestoreRows(const SealedRows& rows, Sequence at, const std::function<bool(RowOrdinal)>& is_dead,
+                     RestoredRows* out);
+  // With what RestoreRows left, in row order.
+  void FinishRestore(Sequence at, std::vector<RestoredRows> restored);
+  // The index of a vector column was saved in `directory` when at most `sequence` was applied. It is loaded,
+  // on a builder, when LoadIndexes says that as much has been applied again; else built anew.
+  void LoadLater(int column, std::string directory, Sequence sequence);
+  void LoadIndexes(Sequence applied);
+
   // ---- reading ----
   const std::string& dataset() const { return dataset_; }  // full name
   KeyKind key_kind() const { return key_kind_; }
@@ -89,6 +120,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   // Position of the key column in row blocks; -1: hidden keys.
   int key_payload() const { return key_payload_; }
   const ShardVectors& vectors(int column) const { return *vectors_[static_cast<size_t>(column)]; }
+  // Whether an index is still being loaded: then it is not to be saved.
+  bool loading() const { return loads_.load() > 0; }
   // The row with this key that `visibility` shows; kNoRow when there is none. `known`: whether a row below
   // visibility.end ever had the key.
   RowOrdinal FindKey(const Key& key, const RowBlocks& blocks, const Visibility& visibility,
@@ -107,6 +140,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   int64_t tombstones() const { return tombstones_.value(); }
 
  private:
+  void LoadIndex(int column, const std::string& directory) const;
+  void RestoreVectors(const SealedRows& rows, RestoredRows* out);
   // Has the indexes forget rows that no view can see any more, on a builder.
   void ScheduleErase() const;
   void EraseDead() const;
@@ -132,6 +167,14 @@ class Shard : public std::enable_shared_from_this<Shard> {
   RowOrdinal end_ = 0;         // apply's
   int64_t live_rows_ = 0;      // apply's
   int64_t blocks_merged_ = 0;  // apply's
+
+  struct SavedIndex {
+    int column;
+    std::string directory;
+    Sequence sequence;
+  };
+  std::vector<SavedIndex> to_load_;    // in recovery only
+  mutable std::atomic<int> loads_{0};  // indexes not yet loaded; nothing is erased meanwhile
 
   mutable ShardTexts texts_;
   mutable ViewPins pins_;

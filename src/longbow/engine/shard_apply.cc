@@ -54,7 +54,7 @@ void Shard::AddVectors(std::vector<std::unique_ptr<ShardVectors>> vectors) {
   LB_CHECK(count + vectors.size() <= kMaxVectorColumns);
   for (auto& column : vectors) {
     StoreVectors(VectorInput{}, 0, end_, &column->store);
-    if (end_ > 0) column->index->RowsAppended(0, end_);
+    if (end_ > 0) column->RowsAppended(end_);
     vectors_[count++] = std::move(column);
   }
   vector_count_.store(count, std::memory_order_release);
@@ -90,7 +90,7 @@ int64_t Shard::Put(Sequence at, const PreparedPut& put) {
       replaced = ReplaceOlder(at, put, first);
     }
   }
-  for (size_t i = 0; i < columns; ++i) vectors_[i]->index->RowsAppended(first, end);
+  for (size_t i = 0; i < columns; ++i) vectors_[i]->RowsAppended(end);
   live_rows_ += put.rows - replaced;
   return replaced;
 }

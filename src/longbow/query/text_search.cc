@@ -37,6 +37,15 @@ Result<SearchParts> ChooseParts(const SearchRequest& request) {
   parts.alpha = asked.alpha < 0 ? AdaptiveAlpha(CountAskedWords(asked)) : asked.alpha;
   parts.vectors = parts.alpha > 0 && HasVectors(request.queries);
   parts.texts = parts.alpha < 1 || !HasVectors(request.queries);
+  if (!parts.texts) return parts;
+  if (request.radius || request.order_by || request.check_recall || request.explain != Explain::kNo) {
+    return InvalidArgument(
+        "radius, order_by, check_recall and explain are for searches by vector alone; leave them out, or "
+        "leave out the text");
+  }
+  if (request.offset && parts.both()) {
+    return InvalidArgument("offset passes over hits of one order, not of a fusion; ask for a larger k");
+  }
   return parts;
 }
 
@@ -72,7 +81,7 @@ Status FindTexts(const TextSearch& search, Workspace* workspace) {
   return Status::OK();
 }
 
-void TakeTexts(std::span<const uint32_t> k, Workspace* workspace) {
+void TakeTexts(std::span<const uint32_t> k, uint32_t offset, Workspace* workspace) {
   index::SearchHits& hits = workspace->hits;
   hits.neighbors.clear();
   hits.offsets.assign(1, 0);
@@ -80,7 +89,7 @@ void TakeTexts(std::span<const uint32_t> k, Workspace* workspace) {
   hits.work = {};
   workspace->scores.clear();
   for (const uint32_t wanted : k) {
-    for (size_t i = 0; i < std::min<size_t>(wanted, workspace->texts.hits.size()); ++i) {
+    for (size_t i = offset; i < std::min<size_t>(wanted, workspace->texts.hits.size()); ++i) {
       const text::Hit& hit = workspace->texts.hits[i];
       hits.neighbors.push_back({std::numeric_limits<float>::quiet_NaN(), hit.row});
       workspace->scores.push_back(hit.score);

@@ -16,7 +16,8 @@ struct SearchParts {
   double alpha = 1;  // of both
   bool both() const { return vectors && texts; }
 };
-// Text asked for by words and by weights at once is InvalidArgument, as is an alpha above 1.
+// Text asked for by words and by weights at once is InvalidArgument, as is an alpha above 1, and what only
+// searches by vector do.
 Result<SearchParts> ChooseParts(const SearchRequest& request);
 
 // The columns that the request's text is looked for in.
@@ -33,8 +34,9 @@ struct TextSearch {
 // The k best by text into workspace->texts. Errors as a search by vector has them.
 Status FindTexts(const TextSearch& search, Workspace* workspace);
 
-// Makes workspace->texts its hits, for every query as many as `k` says: distances NaN, scores as they are.
-void TakeTexts(std::span<const uint32_t> k, Workspace* workspace);
+// Makes workspace->texts its hits, for every query those from `offset` up to its `k`: distances NaN, scores
+// as they are.
+void TakeTexts(std::span<const uint32_t> k, uint32_t offset, Workspace* workspace);
 // Fuses workspace->hits, query by query, with workspace->texts; k as the request has it, one a query.
 Status FuseTexts(const engine::View& view, distance::Metric metric, const SearchRequest& request,
                  const SearchParts& parts, std::span<const uint32_t> k, Workspace* workspace);

@@ -99,11 +99,7 @@ TEST_F(TextSearches, ScoresAreBm25AndDistancesUnknownWhereTextAloneFound) {
 TEST_F(TextSearches, FiltersApplyToText) {
   Put({1, 2, 3, 4}, {"fox", "fox", "owl", "fox"}, {{0, 0}, {1, 1}, {2, 2}, {3, 3}});
   auto request = Asks("fox");
-  filter::FilterTree tree;
-  tree.op = filter::Operator::kGreater;
-  tree.column = "id";
-  tree.values = {int64_t{1}};
-  request.filter = tree;
+  request.filter = filter::ParseFilter("id > 1").ValueOrDie();
   EXPECT_EQ(Found(request), (Ids{2, 4}));
   request.text.alpha = 0.5;
   request.queries.numbers = {{0, 0}};
@@ -126,6 +122,9 @@ TEST_F(TextSearches, ColumnsSayWhereTextIsAndHowItIsRead) {
   request.text.columns = {"id"};
   EXPECT_EQ(Refused(request), ErrorCode::kInvalidArgument);
   request.text.columns = {"nowhere"};
+  EXPECT_EQ(Refused(request), ErrorCode::kInvalidArgument);
+  request = Asks("jumping");
+  request.radius = 1;
   EXPECT_EQ(Refused(request), ErrorCode::kInvalidArgument);
 }
 
@@ -165,6 +164,28 @@ TEST_F(TextSearches, SparseVectorsAreFoundByTheirProduct) {
   EXPECT_EQ(Values<arrow::FloatType>(*answer.hits, "score"), (std::vector<float>{5, 3}));
   request.text.weight_column = "id";
   EXPECT_EQ(Refused(request), ErrorCode::kInvalidArgument);
+}
+
+TEST_F(TextSearches, PagesOfTextFollowEachOther) {
+  for (int64_t id = 0; id < 30; ++id)
+    Put({id}, {std::string(static_cast<size_t>(id % 7), 'x') + " fox"}, {{0, 0}});
+  const Ids all = Found(Asks("fox", 0, 30));
+  ASSERT_EQ(all.size(), 30u);
+  Ids paged;
+  for (int64_t offset = 0; offset < 30; offset += 7) {
+    auto request = Asks("fox", 0, 7);
+    request.offset = offset;
+    for (const uint64_t id : Found(request)) paged.push_back(id);
+  }
+  EXPECT_EQ(paged, all);
+}
+
+TEST_F(TextSearches, CachedAnswersAreOfTheSameText) {
+  Put({1, 2}, {"fox", "owl"}, {{0, 0}, {0, 0}});
+  for (int time = 0; time < 3; ++time) {
+    EXPECT_EQ(Found(Asks("fox")), Ids{1});
+    EXPECT_EQ(Found(Asks("owl")), Ids{2});
+  }
 }
 
 // An index that begins while rows come and go knows all that its reader sees.

@@ -65,6 +65,8 @@ struct CommitLogOptions {
   uint64_t segment_bytes = uint64_t{64} << 20;
   uint64_t generation = 1;
   uint64_t term = 1;
+  // Sequences of appends are above this one, whatever the log holds: a snapshot may know newer ones.
+  Sequence least_sequence = 0;
   // A flush takes at most this many bytes at once, so that acknowledgements keep flowing.
   uint64_t max_flush_bytes = uint64_t{16} << 20;
   // Refuses appends (ResourceExhausted) once this much waits for the disk.

@@ -55,7 +55,7 @@ Result<RecoveryReport> LocalCommitLog::Replay(const std::function<Status(const L
   RecoveryReport report;
   shards_.clear();
   marked_first_segment_ = 0;
-  last_sequence_ = survey.last_sequence;
+  last_sequence_ = std::max(survey.last_sequence, options_.least_sequence);
   const auto take = [&](const RecordHeader& record, BufferChain payload) -> Status {
     LB_RETURN_NOT_OK(Remember(record, payload));
     if (record.type != RecordType::kData || survey.truncations.Forgotten(record)) return Status::OK();

@@ -16,9 +16,25 @@ Manifest SomeManifest() {
   return {.version = 12,
           .log_generation = 3,
           .snapshot_sequence = 99,
-          .blocks = {
-              {.file = 1, .shard = 2, .first_row = 3, .end_row = 4, .bytes = 5, .checksum = 6},
-              {.file = 7, .shard = 8, .first_row = 9, .end_row = 10, .bytes = 11, .checksum = ~uint64_t{0}}}};
+          .next_file = 9,
+          .blocks = {{.file = 1,
+                      .shard = 2,
+                      .first_row = 3,
+                      .end_row = 13,
+                      .rows = 9,
+                      .bytes = 5,
+                      .checksum = 6,
+                      .dead = std::string("\x01\x02", 2)},
+                     {.file = 7,
+                      .shard = 8,
+                      .first_row = 9,
+                      .end_row = 10,
+                      .rows = 1,
+                      .bytes = 11,
+                      .checksum = ~uint64_t{0},
+                      .dead = ""}},
+          .derived = {{.file = 8, .shard = 2, .column = 1, .sequence = 77}},
+          .catalog = "what the engine knows"};
 }
 
 // Bytes of a manifest after `change`, with a checksum that fits.
@@ -42,13 +58,25 @@ TEST(ManifestFile, ComesBackAndIsReplacedAsAWhole) {
   EXPECT_EQ(read.log_generation, 3u);
   EXPECT_EQ(read.snapshot_sequence, 99u);
   ASSERT_EQ(read.blocks.size(), 2u);
-  EXPECT_EQ(read.blocks[0].end_row, 4u);
+  EXPECT_EQ(read.next_file, 9u);
+  EXPECT_EQ(read.blocks[0].end_row, 13u);
+  EXPECT_EQ(read.blocks[0].rows, 9u);
+  EXPECT_TRUE(read.blocks[0].IsDead(3));
+  EXPECT_FALSE(read.blocks[0].IsDead(4));
+  EXPECT_TRUE(read.blocks[0].IsDead(12));
+  EXPECT_FALSE(read.blocks[1].IsDead(9));
   EXPECT_EQ(read.blocks[1].file, 7u);
   EXPECT_EQ(read.blocks[1].shard, 8u);
   EXPECT_EQ(read.blocks[1].first_row, 9u);
   EXPECT_EQ(read.blocks[1].bytes, 11u);
   EXPECT_EQ(read.blocks[1].checksum, ~uint64_t{0});
-  ASSERT_TRUE(SaveManifest(&machine.files(), {.version = 13, .blocks = {}}).ok());
+  ASSERT_EQ(read.derived.size(), 1u);
+  EXPECT_EQ(read.derived[0].file, 8u);
+  EXPECT_EQ(read.derived[0].shard, 2u);
+  EXPECT_EQ(read.derived[0].column, 1u);
+  EXPECT_EQ(read.derived[0].sequence, 77u);
+  EXPECT_EQ(read.catalog, "what the engine knows");
+  ASSERT_TRUE(SaveManifest(&machine.files(), {.version = 13}).ok());
   EXPECT_EQ(LoadManifest(&machine.files())->version, 13u);
 }
 
@@ -76,7 +104,7 @@ TEST(ManifestFile, NoBitCanFlipAndNoByteBeMissingUnseen) {
 TEST(ManifestFile, OfANewerFormatIsRefusedAndNotTouched) {
   LogTestMachine machine;
   ASSERT_TRUE(SaveManifest(&machine.files(), SomeManifest()).ok());
-  const std::string newer = Changed(*machine.files().ReadFile("manifest"), 12, 2);
+  const std::string newer = Changed(*machine.files().ReadFile("manifest"), 12, 3);
   ASSERT_TRUE(machine.files().ReplaceFile("manifest", newer).ok());
   EXPECT_EQ(CodeOf(LoadManifest(&machine.files()).status()), ErrorCode::kFailedPrecondition);
   EXPECT_EQ(*machine.files().ReadFile("manifest"), newer);
@@ -86,7 +114,7 @@ TEST(ManifestFile, OfANewerFormatThatOldReadersUnderstandIsRead) {
   LogTestMachine machine;
   ASSERT_TRUE(SaveManifest(&machine.files(), SomeManifest()).ok());
   ASSERT_TRUE(
-      machine.files().ReplaceFile("manifest", Changed(*machine.files().ReadFile("manifest"), 8, 2)).ok());
+      machine.files().ReplaceFile("manifest", Changed(*machine.files().ReadFile("manifest"), 8, 3)).ok());
   EXPECT_EQ(LoadManifest(&machine.files())->snapshot_sequence, 99u);
 }
 
@@ -94,8 +122,23 @@ TEST(ManifestFile, WhoseNumberOfBlocksLiesIsDamaged) {
   LogTestMachine machine;
   ASSERT_TRUE(SaveManifest(&machine.files(), SomeManifest()).ok());
   ASSERT_TRUE(
-      machine.files().ReplaceFile("manifest", Changed(*machine.files().ReadFile("manifest"), 40, 3)).ok());
+      machine.files().ReplaceFile("manifest", Changed(*machine.files().ReadFile("manifest"), 48, 3)).ok());
   EXPECT_EQ(CodeOf(LoadManifest(&machine.files()).status()), ErrorCode::kCorruption);
+}
+
+TEST(ManifestFile, OfTheFirstFormatIsRead) {
+  LogTestMachine machine;
+  std::string bytes;
+  AppendTo(&bytes, uint64_t{0x5346494E414D424C});
+  for (const uint32_t number : {1u, 1u}) AppendTo(&bytes, number);
+  for (const uint64_t number : {4ull, 2ull, 0ull, 0ull}) AppendTo(&bytes, uint64_t{number});
+  AppendTo(&bytes, uint64_t{XXH3_64bits(bytes.data(), bytes.size())});
+  ASSERT_TRUE(machine.files().ReplaceFile("manifest", bytes).ok());
+  const auto read = LoadManifest(&machine.files());
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(read->version, 4u);
+  EXPECT_EQ(read->log_generation, 2u);
+  EXPECT_EQ(read->next_file, 1u);
 }
 
 }  // namespace

@@ -1,0 +1,175 @@
+#include "longbow/engine/sealed_block_reader.h"
+
+#include <arrow/array.h>
+#include <arrow/io/interfaces.h>
+#include <arrow/record_batch.h>
+#include <arrow/table.h>
+#include <arrow/type.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/exception.h>
+#include <parquet/properties.h>
+
+#include "longbow/engine/column_type.h"
+#include "longbow/engine/sealed_column.h"
+
+namespace longbow::engine {
+namespace {
+
+// A checked block as a file of Arrow's. Confined.
+class BlockInput final : public arrow::io::RandomAccessFile {
+ public:
+  explicit BlockInput(storage::BlockBytes bytes) : bytes_(std::move(bytes)) {}
+  arrow::Result<int64_t> ReadAt(int64_t position, int64_t count, void* out) override {
+    const int64_t left = std::max<int64_t>(0, static_cast<int64_t>(bytes_.size()) - position);
+    count = std::min(count, left);
+    LB_RETURN_NOT_OK(bytes_.Read(static_cast<uint64_t>(position),
+                                 {static_cast<uint8_t*>(out), static_cast<size_t>(count)}));
+    return count;
+  }
+  arrow::Result<std::shared_ptr<arrow::Buffer>> ReadAt(int64_t position, int64_t count) override {
+    LB_ASSIGN_OR_RETURN(auto buffer, arrow::AllocateResizableBuffer(count));
+    LB_ASSIGN_OR_RETURN(const int64_t read, ReadAt(position, count, buffer->mutable_data()));
+    LB_RETURN_NOT_OK(buffer->Resize(read, /*shrink_to_fit=*/false));
+    return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+  }
+  arrow::Result<int64_t> Read(int64_t count, void* out) override {
+    LB_ASSIGN_OR_RETURN(const int64_t read, ReadAt(at_, count, out));
+    at_ += read;
+    return read;
+  }
+  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t count) override {
+    LB_ASSIGN_OR_RETURN(auto buffer, ReadAt(at_, count));
+    at_ += buffer->size();
+    return buffer;
+  }
+  arrow::Result<int64_t> GetSize() override { return static_cast<int64_t>(bytes_.size()); }
+  arrow::Result<int64_t> Tell() const override { return at_; }
+  arrow::Status Seek(int64_t position) override {
+    at_ = position;
+    return arrow::Status::OK();
+  }
+  arrow::Status Close() override {
+    closed_ = true;
+    return arrow::Status::OK();
+  }
+  bool closed() const override { return closed_; }
+
+ private:
+  const storage::BlockBytes bytes_;
+  int64_t at_ = 0;
+  bool closed_ = false;
+};
+
+Status Misfit(const storage::BlockEntry& entry, std::string_view what) {
+  return Error(ErrorCode::kCorruption, "row block ", storage::BlockStore::BlockPath(entry.file), ": ", what,
+               ", though its checksum fits; it was written by another program");
+}
+
+std::shared_ptr<arrow::Array> Column(const arrow::RecordBatch& batch, const std::string& name) {
+  return batch.GetColumnByName(name);
+}
+
+// A list of `list_size` scalars of the right type in every row that has one.
+bool IsVectorsOf(const arrow::Array& vectors, const arrow::FixedSizeListType& type) {
+  if (vectors.type_id() == arrow::Type::FIXED_SIZE_LIST) {
+    const auto& given = static_cast<const arrow::FixedSizeListType&>(*vectors.type());
+    return given.list_size() == type.list_size() && given.value_type()->Equals(type.value_type());
+  }
+  if (vectors.type_id() != arrow::Type::LIST) return false;
+  const auto& lists = static_cast<const arrow::ListArray&>(vectors);
+  if (!lists.value_type()->Equals(type.value_type())) return false;
+  for (int64_t i = 0; i < lists.length(); ++i) {
+    if (lists.value_length(i) != (lists.IsNull(i) ? 0 : type.list_size())) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+int64_t SealedRowCount(const SealedRows& rows) { return rows.ordinals->length(); }
+
+struct SealedBlockReader::Source {
+  std::unique_ptr<parquet::arrow::FileReader> parquet;
+};
+
+SealedBlockReader::SealedBlockReader(storage::BlockEntry entry, std::shared_ptr<const StoredLayout> layout,
+                                     std::unique_ptr<Source> source)
+    : entry_(std::move(entry)), layout_(std::move(layout)), source_(std::move(source)) {}
+
+SealedBlockReader::~SealedBlockReader() = default;
+
+Result<std::unique_ptr<SealedBlockReader>> SealedBlockReader::Open(const storage::BlockEntry& entry,
+                                                                   std::shared_ptr<const StoredLayout> layout,
+                                                                   storage::BlockStore* store) try {
+  LB_ASSIGN_OR_RETURN(auto bytes, store->OpenBlock(entry));
+  auto source = std::make_unique<Source>();
+  parquet::ReaderProperties properties;
+  properties.set_page_checksum_verification(false);  // every byte was checked just now
+  parquet::ArrowReaderProperties arrow_properties(/*use_threads=*/false);
+  arrow_properties.set_pre_buffer(false);
+  parquet::arrow::FileReaderBuilder builder;
+  LB_RETURN_NOT_OK(builder.Open(std::make_shared<BlockInput>(std::move(bytes)), properties));
+  LB_ASSIGN_OR_RETURN(source->parquet, builder.properties(arrow_properties)->Build());
+  return std::unique_ptr<SealedBlockReader>(
+      new SealedBlockReader(entry, std::move(layout), std::move(source)));
+} catch (const parquet::ParquetException& error) {
+  return Misfit(entry, error.what());
+}
+
+int SealedBlockReader::row_groups() const { return source_->parquet->num_row_groups(); }
+
+Result<SealedRows> SealedBlockReader::Read(int row_group) try {
+  LB_ASSIGN_OR_RETURN(const auto table, source_->parquet->ReadRowGroup(row_group));
+  LB_ASSIGN_OR_RETURN(const auto batch, table->CombineChunksToBatch());
+  const DatasetSchema& schema = *layout_->schema;
+  SealedRows out;
+  out.ordinals = Column(*batch, "_ordinal");
+  out.born = Column(*batch, "_seq");
+  if (schema.key == KeyKind::kHidden) out.keys = Column(*batch, "_key");
+  const auto is = [](const auto& column, arrow::Type::type type) {
+    return column != nullptr && column->type_id() == type && column->null_count() == 0;
+  };
+  if (!is(out.ordinals, arrow::Type::UINT32) || !is(out.born, arrow::Type::UINT64) ||
+      (schema.key == KeyKind::kHidden && !is(out.keys, arrow::Type::UINT64))) {
+    return Misfit(entry_, "a column of its own is missing");
+  }
+  const auto& ordinals = static_cast<const arrow::UInt32Array&>(*out.ordinals);
+  for (int64_t i = 0; i < ordinals.length(); ++i) {
+    const RowOrdinal row = ordinals.Value(i);
+    const bool ascends = i == 0 || ordinals.Value(i - 1) < row;
+    if (!ascends || row < entry_.first_row || row >= entry_.end_row) {
+      return Misfit(entry_, "its ordinals do not fit the manifest");
+    }
+  }
+  std::vector<std::shared_ptr<arrow::ArrayData>> payload;
+  for (const int field_at : layout_->payload_fields) {
+    const auto& field = *schema.arrow->field(field_at);
+    std::shared_ptr<arrow::Array> values = Column(*batch, field.name());
+    if (values == nullptr) {
+      LB_ASSIGN_OR_RETURN(values, arrow::MakeArrayOfNull(field.type(), batch->num_rows()));
+    } else {
+      LB_ASSIGN_OR_RETURN(values, UnsealPayload(values, field));
+    }
+    if (!SameColumnType(*field.type(), *values->type())) {
+      return Misfit(entry_, "column '" + field.name() + "' has another type than the dataset's");
+    }
+    // The same but for names and metadata of nested fields.
+    LB_ASSIGN_OR_RETURN(auto data, AsColumnType(values->data(), field.type()));
+    payload.push_back(std::move(data));
+  }
+  out.payload = arrow::RecordBatch::Make(layout_->payload, batch->num_rows(), std::move(payload));
+  for (const auto& column : schema.vectors) {
+    auto vectors = Column(*batch, column.name);
+    const auto& type =
+        static_cast<const arrow::FixedSizeListType&>(*schema.arrow->field(column.field)->type());
+    if (vectors != nullptr && !IsVectorsOf(*vectors, type)) {
+      return Misfit(entry_, "column '" + column.name + "' does not hold the dataset's vectors");
+    }
+    out.vectors.push_back(std::move(vectors));
+  }
+  return out;
+} catch (const parquet::ParquetException& error) {
+  return Misfit(entry_, error.what());
+}
+
+}  // namespace longbow::engine

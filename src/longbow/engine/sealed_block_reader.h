@@ -1,0 +1,54 @@
+// Sealed row blocks read back, a row group at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "longbow/base/ids.h"
+#include "longbow/base/status.h"
+#include "longbow/engine/stored_layout.h"
+#include "longbow/storage/block_store.h"
+
+namespace arrow {
+class Array;
+class RecordBatch;
+}  // namespace arrow
+
+namespace longbow::engine {
+
+// A row group. Rows ascend.
+struct SealedRows {
+  std::shared_ptr<arrow::Array> ordinals;       // uint32
+  std::shared_ptr<arrow::Array> born;           // uint64
+  std::shared_ptr<arrow::Array> keys;           // uint64; null: rows have keys of their own
+  std::shared_ptr<arrow::RecordBatch> payload;  // of the layout
+  // By position in the schema's vectors: FixedSizeList or List of the column's scalars; null: the block lacks
+  // the column.
+  std::vector<std::shared_ptr<arrow::Array>> vectors;
+};
+
+int64_t SealedRowCount(const SealedRows& rows);
+
+// Confined.
+class SealedBlockReader {
+ public:
+  // Corruption when a byte of the file differs from what was sealed.
+  static Result<std::unique_ptr<SealedBlockReader>> Open(const storage::BlockEntry& entry,
+                                                         std::shared_ptr<const StoredLayout> layout,
+                                                         storage::BlockStore* store);
+  ~SealedBlockReader();
+  int row_groups() const;
+  Result<SealedRows> Read(int row_group);
+
+ private:
+  struct Source;
+  SealedBlockReader(storage::BlockEntry entry, std::shared_ptr<const StoredLayout> layout,
+                    std::unique_ptr<Source> source);
+
+  const storage::BlockEntry entry_;
+  const std::shared_ptr<const StoredLayout> layout_;
+  const std::unique_ptr<Source> source_;
+};
+
+}  // namespace longbow::engine

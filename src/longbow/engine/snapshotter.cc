@@ -1,0 +1,368 @@
+#include "longbow/engine/snapshotter.h"
+
+#include <algorithm>
+#include <bit>
+#include <exception>
+#include <iterator>
+
+#include "longbow/engine/join.h"
+#include "longbow/engine/sealed_block_writer.h"
+
+namespace longbow::engine {
+namespace {
+
+// An index is saved again once this share of its rows came or went; until then a start links the rest.
+constexpr int64_t kSaveIndexShare = 8;
+
+Status Cancelled() { return Error(ErrorCode::kCancelled, "snapshot: the engine is being closed"); }
+
+int64_t LiveRows(const storage::BlockEntry& block) {
+  int64_t dead = 0;
+  for (const char byte : block.dead) dead += std::popcount(static_cast<unsigned char>(byte));
+  return int64_t{block.end_row} - block.first_row - dead;
+}
+
+}  // namespace
+
+void SnapshotCounters::List(CounterVisitor& visitor) const {
+  const char* const help = "Snapshots by outcome.";
+  visitor.Visit("snapshot_operations_total", help, {{"status", "ok"}}, taken);
+  visitor.Visit("snapshot_operations_total", help, {{"status", "error"}}, failed);
+  visitor.Visit("snapshot_operations_total", help, {{"status", "cancelled"}}, cancelled);
+  visitor.Visit("snapshot_duration_seconds", "Time to take a snapshot.", {}, nanos, 1e-9);
+  visitor.Visit("snapshot_running", "1 while a snapshot is taken.", {}, running);
+  visitor.Visit("snapshot_sequence", "Sequence of the newest snapshot.", {}, sequence);
+  visitor.Visit("snapshot_blocks", "Sealed row blocks of the newest snapshot.", {}, blocks);
+  visitor.Visit("snapshot_block_bytes", "Bytes in them.", {}, block_bytes);
+  visitor.Visit("snapshot_blocks_written_total", "Sealed row blocks written.", {}, blocks_written);
+  visitor.Visit("snapshot_block_bytes_written_total", "Bytes of sealed row blocks written.", {},
+                block_bytes_written);
+  visitor.Visit("compaction_blocks_total",
+                "Sealed row blocks written again, or left out, for their dead rows.", {}, blocks_compacted);
+  visitor.Visit("compaction_blocks_merged_total", "Small sealed row blocks merged into larger ones.", {},
+                blocks_merged);
+  visitor.Visit("snapshot_indexes_written_total", "Indexes saved.", {}, derived_written);
+  visitor.Visit("snapshot_files_removed_total", "Files removed that no manifest names any more.", {},
+                files_removed);
+}
+
+Snapshotter::Snapshotter(EngineParts* parts, Catalog* catalog, ApplyQueue* catalog_queue)
+    : parts_(parts), catalog_(catalog), catalog_queue_(catalog_queue), store_(parts->environment.files) {}
+
+Status Snapshotter::Open(storage::Manifest manifest, const CatalogState& state) {
+  LB_RETURN_NOT_OK(store_.Open(manifest));
+  manifest_ = std::move(manifest);
+  for (const auto& dataset : state.datasets) sealed_end_[dataset.id] = dataset.rows;
+  for (const auto& entry : manifest_.derived) {
+    int64_t live = 0;
+    for (const auto& block : manifest_.blocks) live += block.shard == entry.shard ? LiveRows(block) : 0;
+    const RowOrdinal end = sealed_end_[entry.shard];
+    saved_[{entry.shard, entry.column}] = {end, int64_t{end} - live};
+  }
+  ShowBlocks();
+  return Status::OK();
+}
+
+void Snapshotter::ShowBlocks() {
+  int64_t bytes = 0;
+  for (const auto& block : manifest_.blocks) bytes += static_cast<int64_t>(block.bytes);
+  counters_.blocks.Set(static_cast<int64_t>(manifest_.blocks.size()));
+  counters_.block_bytes.Set(bytes);
+  counters_.sequence.Set(static_cast<int64_t>(manifest_.snapshot_sequence));
+}
+
+void Snapshotter::Start(uint64_t replayed) {
+  counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
+  log_bytes_at_cut_ = LogBytes() - replayed;
+  started_ = true;
+  PostTimer();
+}
+
+uint64_t Snapshotter::LogBytes() const {
+  return static_cast<uint64_t>(parts_->log->counters().bytes_appended.value());
+}
+
+void Snapshotter::RequestIfDue() {
+  const uint64_t limit = parts_->options.snapshot_log_bytes;
+  bool due = false;
+  gate_->Run([&] { due = limit > 0 && started_ && LogBytes() - log_bytes_at_cut_ >= limit; });
+  if (!due || due_posted_.exchange(true)) return;
+  parts_->environment.builders->Post([gate = gate_, weak = weak_from_this()] {
+    gate->Run([&] {
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      self->Request([weak](const Result<SnapshotInfo>&) {
+        if (const auto waiting = weak.lock()) waiting->due_posted_ = false;
+      });
+    });
+  });
+}
+
+void Snapshotter::PostTimer() {
+  const int64_t interval = parts_->options.snapshot_interval_ns;
+  if (interval <= 0) return;
+  parts_->environment.builders->PostAfter(interval, [gate = gate_, weak = weak_from_this()] {
+    gate->Run([&] {
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      if (self->LogBytes() != self->log_bytes_at_cut_) self->Request([](const Result<SnapshotInfo>&) {});
+      self->PostTimer();
+    });
+  });
+}
+
+void Snapshotter::Request(SnapshotDone done) {
+  std::unique_lock lock(mutex_);
+  if (stopping_) {
+    lock.unlock();
+    return done(Cancelled());
+  }
+  waiting_.push_back(std::move(done));
+  const bool begin = !std::exchange(running_, true);
+  lock.unlock();
+  if (begin) Begin();
+}
+
+void Snapshotter::Begin() {
+  auto cut = std::make_shared<Cut>();
+  {
+    std::lock_guard lock(mutex_);
+    cut->waiters.swap(waiting_);
+    current_ = cut;
+  }
+  counters_.running.Set(1);
+  cut->began_ns = parts_->environment.clock->MonotonicNanos();
+  const Status status = TakeCut(cut.get());
+  if (!status.ok()) return Finish(cut, status);
+  // What was appended up to the cut has to be applied, and known to the retry table.
+  const Done acknowledged = Join(cut->datasets.size() + 1, [self = shared_from_this(), cut](Status applied) {
+    if (!applied.ok()) return self->Finish(cut, WithContext(applied, "snapshot"));
+    self->Then(cut, &Snapshotter::Write);
+  });
+  for (const auto& dataset : cut->datasets) dataset.dataset->WhenAcknowledged(acknowledged);
+  catalog_queue_->WhenApplied(acknowledged);
+}
+
+// The one moment that the snapshot shows: under the lock that creates, evolves and drops.
+Status Snapshotter::TakeCut(Cut* cut) {
+  const auto lock = catalog_->append_lock();
+  LB_RETURN_NOT_OK(parts_->log->health());
+  log_bytes_at_cut_ = LogBytes();
+  cut->state = catalog_->AppendedState();
+  for (const auto& dataset : catalog_->WritableAll()) {
+    cut->datasets.push_back({dataset, dataset->appended_layout()});
+  }
+  cut->sequence = parts_->log->last_appended();
+  return Status::OK();
+}
+
+// Runs the step on a builder unless the engine is being closed.
+void Snapshotter::Then(std::shared_ptr<Cut> cut, void (Snapshotter::*step)(const std::shared_ptr<Cut>&)) {
+  parts_->environment.builders->Post([gate = gate_, weak = weak_from_this(), cut = std::move(cut), step] {
+    gate->Run([&] {
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      try {
+        ((*self).*step)(cut);
+      } catch (const std::exception& error) {
+        self->Finish(cut, Error(ErrorCode::kInternal, "snapshot: ", error.what()));
+      }
+    });
+  });
+}
+
+Status Snapshotter::MayGoOn() const { return stopping_ ? Cancelled() : Status::OK(); }
+
+void Snapshotter::Write(const std::shared_ptr<Cut>& cut) {
+  const Status status = WriteFiles(cut.get());
+  if (!status.ok()) return Finish(cut, status);
+  // Blocks and indexes may hold rows of `async` datasets that the log has not flushed yet, and indexes and
+  // edges what was applied behind the snapshot: a manifest that names them must not be there without what the
+  // log holds.
+  parts_->log->WhenDurable([self = shared_from_this(), cut](Status durable) {
+    if (!durable.ok()) return self->Finish(cut, WithContext(durable, "snapshot"));
+    self->Then(cut, &Snapshotter::Commit);
+  });
+}
+
+Status Snapshotter::WriteFiles(Cut* cut) {
+  cut->manifest.version = manifest_.version + 1;
+  cut->manifest.log_generation = manifest_.log_generation;
+  cut->manifest.snapshot_sequence = cut->sequence;
+  for (const auto& dataset : cut->datasets) {
+    LB_RETURN_NOT_OK(MayGoOn());
+    DatasetState state;
+    state.id = dataset.dataset->id();
+    state.name = dataset.dataset->name();
+    state.schema = dataset.layout->schema;
+    if (state.schema->durability != storage::Durability::kMemory) {
+      LB_RETURN_NOT_OK(SealRows(cut, dataset, &state));
+      LB_RETURN_NOT_OK(SaveIndexes(cut, dataset));
+      state.edges = EdgeReader(*dataset.dataset->edges()).Copy();
+    }
+    cut->state.datasets.push_back(std::move(state));
+  }
+  LB_RETURN_NOT_OK(store_.SyncNames());
+  cut->state.retries = parts_->retries.KnownThrough(cut->sequence);
+  LB_ASSIGN_OR_RETURN(cut->manifest.catalog, EncodeCatalog(cut->state));
+  cut->manifest.next_file = store_.next_number();
+  return Status::OK();
+}
+
+Status Snapshotter::SealRows(Cut* cut, const DatasetCut& dataset, DatasetState* state) {
+  const auto view = dataset.dataset->PinAt(cut->sequence, *dataset.layout);
+  if (view == nullptr) return Status::OK();  // the log drops it again
+  state->rows = view->visibility().end;
+  if (state->schema->key == KeyKind::kHidden && state->rows > 0) {
+    state->next_hidden_key = view->KeyNumber(state->rows - 1) + 1;
+  }
+  std::vector<storage::BlockEntry> old;
+  std::copy_if(manifest_.blocks.begin(), manifest_.blocks.end(), std::back_inserter(old),
+               [&](const auto& block) { return block.shard == state->id; });
+  PlanInput input;
+  input.blocks = &old;
+  input.visibility = view->visibility();
+  if (const auto sealed = sealed_end_.find(state->id); sealed != sealed_end_.end()) {
+    input.sealed_end = sealed->second;
+  }
+  input.row_bytes = SealedRowBytes(*view, 0, state->rows);
+  input.limits = parts_->options.blocks;
+  BlockPlan plan = PlanBlocks(input);
+  std::vector<storage::BlockEntry> blocks = std::move(plan.kept);
+  for (const RowRange& range : plan.written) {
+    SealRequest request;
+    request.view = view.get();
+    request.shard = state->id;
+    request.generation = manifest_.log_generation;
+    request.first = range.first;
+    request.end = range.end;
+    request.may_go_on = [this] { return MayGoOn(); };
+    LB_ASSIGN_OR_RETURN(auto block, SealBlock(request, &store_));
+    const uint32_t span = block.end_row - block.first_row;
+    if (block.rows < span) {
+      block.dead.assign((span + 7) / 8, '\0');
+      for (uint32_t i = 0; i < span; ++i) {
+        if (view->visibility().Visible(block.first_row + i)) continue;
+        block.dead[i / 8] = static_cast<char>(block.dead[i / 8] | 1 << (i % 8));
+      }
+    }
+    ++cut->info.blocks_written;
+    cut->info.bytes_written += static_cast<int64_t>(block.bytes);
+    counters_.blocks_written.Add();
+    counters_.block_bytes_written.Add(static_cast<int64_t>(block.bytes));
+    blocks.push_back(std::move(block));
+  }
+  counters_.blocks_merged.Add(plan.merged);
+  counters_.blocks_compacted.Add(plan.compacted);
+  std::sort(blocks.begin(), blocks.end(),
+            [](const auto& a, const auto& b) { return a.first_row < b.first_row; });
+  for (auto& block : blocks) cut->manifest.blocks.push_back(std::move(block));
+  return Status::OK();
+}
+
+Status Snapshotter::SaveIndexes(Cut* cut, const DatasetCut& dataset) {
+  Sequence applied = 0;
+  const auto before = dataset.dataset->Derivable(&applied);
+  if (before == nullptr) return Status::OK();
+  const DatasetId id = dataset.dataset->id();
+  for (uint32_t column = 0; column < dataset.layout->schema->vectors.size(); ++column) {
+    LB_RETURN_NOT_OK(MayGoOn());
+    const auto known =
+        std::find_if(manifest_.derived.begin(), manifest_.derived.end(),
+                     [&](const auto& entry) { return entry.shard == id && entry.column == column; });
+    LB_ASSIGN_OR_RETURN(const bool saved, SaveIndex(cut, *before, id, static_cast<int>(column)));
+    if (!saved && known != manifest_.derived.end()) cut->manifest.derived.push_back(*known);
+  }
+  // What was applied while the indexes were saved may be in them.
+  (void)dataset.dataset->Derivable(&applied);
+  for (auto& entry : cut->manifest.derived) {
+    if (entry.shard == id && entry.sequence == kNever) entry.sequence = applied;
+  }
+  return Status::OK();
+}
+
+// False when what was saved before is good enough, or nothing was saved.
+Result<bool> Snapshotter::SaveIndex(Cut* cut, const Shard& shard, DatasetId id, int column) {
+  if (shard.loading()) return false;
+  const SavedIndex now{shard.vectors(column).index->indexed_end(), shard.tombstones()};
+  const auto key = std::pair(id, static_cast<uint32_t>(column));
+  if (const auto last = saved_.find(key); last != saved_.end()) {
+    const int64_t changed =
+        int64_t{now.indexed_end} - last->second.indexed_end + now.tombstones - last->second.tombstones;
+    if (changed * kSaveIndexShare <= int64_t{last->second.indexed_end} - last->second.tombstones) {
+      return false;
+    }
+  }
+  const uint64_t number = store_.NewNumber();
+  LB_ASSIGN_OR_RETURN(const std::string directory, store_.CreateDerived(number));
+  LB_RETURN_NOT_OK(shard.vectors(column).index->Save(parts_->environment.files, directory));
+  LB_ASSIGN_OR_RETURN(const auto names, parts_->environment.files->List(directory));
+  cut->saved[key] = now;
+  if (names.empty()) return false;
+  counters_.derived_written.Add();
+  cut->manifest.derived.push_back({number, id, static_cast<uint32_t>(column), kNever});
+  return true;
+}
+
+void Snapshotter::Commit(const std::shared_ptr<Cut>& cut) { Finish(cut, SaveAndCutLog(cut.get())); }
+
+// The manifest last; only then may anything go that an older one needs.
+Status Snapshotter::SaveAndCutLog(Cut* cut) {
+  LB_RETURN_NOT_OK(MayGoOn());
+  LB_RETURN_NOT_OK(storage::SaveManifest(parts_->environment.files, cut->manifest));
+  manifest_ = std::move(cut->manifest);
+  sealed_end_.clear();
+  for (const auto& dataset : cut->state.datasets) sealed_end_[dataset.id] = dataset.rows;
+  for (const auto& [key, saved] : cut->saved) saved_[key] = saved;
+  std::erase_if(saved_, [&](const auto& saved) { return !sealed_end_.contains(saved.first.first); });
+  ShowBlocks();
+  counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
+  (void)parts_->log->ReleaseThrough(manifest_.snapshot_sequence);  // what stays goes with the next one
+  return Status::OK();
+}
+
+void Snapshotter::Finish(const std::shared_ptr<Cut>& cut, const Status& status) {
+  const int64_t nanos = parts_->environment.clock->MonotonicNanos() - cut->began_ns;
+  bool again = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (current_ != cut) return;  // answered already
+    current_ = nullptr;
+    again = !waiting_.empty() && !stopping_;
+    running_ = again;
+  }
+  if (status.ok()) {
+    counters_.taken.Add();
+    counters_.nanos.Record(nanos);
+  } else {
+    (CodeOf(status) == ErrorCode::kCancelled ? counters_.cancelled : counters_.failed).Add();
+  }
+  counters_.running.Set(again ? 1 : 0);
+  cut->info.sequence = cut->sequence;
+  cut->info.blocks = counters_.blocks.value();
+  cut->info.bytes = counters_.block_bytes.value();
+  cut->info.seconds = static_cast<double>(nanos) * 1e-9;
+  cut->datasets.clear();
+  for (const auto& waiter : cut->waiters) waiter(status.ok() ? Result<SnapshotInfo>(cut->info) : status);
+  if (again) Begin();
+}
+
+void Snapshotter::Stop() {
+  stopping_ = true;
+  gate_->Close();
+  std::shared_ptr<Cut> cut;
+  std::vector<SnapshotDone> waiting;
+  {
+    std::lock_guard lock(mutex_);
+    cut = std::exchange(current_, nullptr);
+    waiting.swap(waiting_);
+    running_ = false;
+  }
+  if (cut != nullptr) {
+    counters_.cancelled.Add();
+    for (auto& waiter : cut->waiters) waiter(Cancelled());
+  }
+  for (auto& waiter : waiting) waiter(Cancelled());
+}
+
+}  // namespace longbow::engine

@@ -1,0 +1,109 @@
+// Takes snapshots while writes go on: sealed blocks, derived files, then the manifest, then the log is cut.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "longbow/engine/block_plan.h"
+#include "longbow/engine/catalog.h"
+#include "longbow/engine/dataset.h"
+#include "longbow/storage/block_store.h"
+#include "longbow/storage/manifest.h"
+
+namespace longbow::engine {
+
+struct SnapshotCounters {
+  Counter taken, failed, cancelled;
+  Counter blocks_written, block_bytes_written, blocks_merged, blocks_compacted, derived_written,
+      files_removed;
+  Gauge running, blocks, block_bytes, sequence;
+  Histogram nanos;
+  void List(CounterVisitor& visitor) const;  // snapshot_operations_total ... of wire protocol section 11
+};
+
+// One at a time, in steps on builders; a step between two waits for the log or for apply. Guarded by mutex_
+// but for what says otherwise. Holds itself while steps are under way; the engine's parts outlive Stop.
+class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
+ public:
+  Snapshotter(EngineParts* parts, Catalog* catalog, ApplyQueue* catalog_queue);
+
+  // Once, in recovery: `manifest` is what the disk holds.
+  Status Open(storage::Manifest manifest, const CatalogState& state);
+  // Once, when recovery is over: removes what the manifest does not name; snapshots may be taken, and are
+  // when they are due. `replayed`: bytes of log behind the manifest's snapshot.
+  void Start(uint64_t replayed);
+  // Cancels what is under way and waits for its step; answers those who wait.
+  void Stop();
+
+  // `done` once a snapshot that holds everything acknowledged before this call is on the medium.
+  void Request(SnapshotDone done);
+  // Takes one when the log has grown enough. Cheap.
+  void RequestIfDue();
+
+  storage::BlockStore& store() { return store_; }
+  const SnapshotCounters& counters() const { return counters_; }
+
+ private:
+  // What an index looked like when it was saved.
+  struct SavedIndex {
+    RowOrdinal indexed_end = 0;
+    int64_t tombstones = 0;
+  };
+  using SavedIndexes = std::map<std::pair<DatasetId, uint32_t>, SavedIndex>;
+  // Of a dataset at the snapshot's sequence.
+  struct DatasetCut {
+    std::shared_ptr<Dataset> dataset;
+    std::shared_ptr<const StoredLayout> layout;
+  };
+  struct Cut {
+    Sequence sequence = 0;
+    CatalogState state;  // datasets and retries come later
+    std::vector<DatasetCut> datasets;
+    std::vector<SnapshotDone> waiters;
+    SavedIndexes saved;
+    storage::Manifest manifest;  // being made
+    SnapshotInfo info;
+    int64_t began_ns = 0;
+  };
+  void Begin();
+  Status TakeCut(Cut* cut);
+  void Then(std::shared_ptr<Cut> cut, void (Snapshotter::*step)(const std::shared_ptr<Cut>&));
+  void Write(const std::shared_ptr<Cut>& cut);
+  Status WriteFiles(Cut* cut);
+  Status SealRows(Cut* cut, const DatasetCut& dataset, DatasetState* state);
+  Status SaveIndexes(Cut* cut, const DatasetCut& dataset);
+  Result<bool> SaveIndex(Cut* cut, const Shard& shard, DatasetId id, int column);
+  void Commit(const std::shared_ptr<Cut>& cut);
+  Status SaveAndCutLog(Cut* cut);
+  void Finish(const std::shared_ptr<Cut>& cut, const Status& status);
+  Status MayGoOn() const;
+  void PostTimer();
+  uint64_t LogBytes() const;
+  void ShowBlocks();
+
+  EngineParts* const parts_;
+  Catalog* const catalog_;
+  ApplyQueue* const catalog_queue_;
+  const std::shared_ptr<TaskGate> gate_ = std::make_shared<TaskGate>();
+  storage::BlockStore store_;
+  SnapshotCounters counters_;
+  std::atomic<bool> stopping_{false};
+  std::atomic<bool> started_{false};
+  std::atomic<bool> due_posted_{false};
+  std::atomic<uint64_t> log_bytes_at_cut_{0};
+
+  std::mutex mutex_;
+  bool running_ = false;               // guarded by mutex_
+  std::shared_ptr<Cut> current_;       // guarded by mutex_; its content is the step's
+  std::vector<SnapshotDone> waiting_;  // guarded by mutex_: for the snapshot after the one under way
+
+  // The running step's: of the snapshot that the disk holds.
+  storage::Manifest manifest_;
+  std::map<DatasetId, RowOrdinal> sealed_end_;
+  SavedIndexes saved_;
+};
+
+}  // namespace longbow::engine
