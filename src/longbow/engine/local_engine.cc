@@ -273,6 +273,8 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
   visitor.Visit("duplicates_ignored_total", "Batches recognised as sent again.", {}, c.duplicates_ignored);
   visitor.Visit("datasets_created_total", "Datasets created.", {}, c.datasets_created);
   visitor.Visit("datasets_dropped_total", "Datasets dropped.", {}, c.datasets_dropped);
+  visitor.Visit("bm25_documents_indexed_total", "Rows whose text or weights were indexed.", {},
+                *parts_.documents_indexed);
   visitor.Visit("blocks_merged_total", "Row blocks merged into larger ones.", {}, c.blocks_merged);
   visitor.Visit("apply_duration_seconds", "Time to apply one batch.", {}, c.apply_nanos, 1e-9);
   visitor.Visit("write_ack_duration_seconds", "Time from append to acknowledgement.", {}, c.ack_nanos, 1e-9);

@@ -63,6 +63,29 @@ bool AddVectors(const arrow::Array& array, KeyWriter* key) {
   return true;
 }
 
+void AddText(const TextRequest& text, KeyWriter* key) {
+  key->Add(std::string_view(text.query));
+  key->Add(text.clauses.has_value());
+  if (text.clauses) {
+    key->Add(text.clauses->clauses.size());
+    for (const auto& clause : text.clauses->clauses) {
+      key->Add(clause.occur);
+      key->Add(clause.phrase);
+      key->Add(clause.boost);
+      key->Add(std::string_view(clause.text));
+    }
+  }
+  key->Add(text.columns);
+  key->Add(text.weights.size());
+  for (const auto& weight : text.weights) {
+    key->Add(weight.term);
+    key->Add(weight.weight);
+  }
+  key->Add(std::string_view(text.weight_column));
+  key->Add(text.alpha);
+  key->Add(std::string_view(text.fusion));
+}
+
 void AddRequest(const SearchRequest& request, KeyWriter* key) {
   key->Add(std::string_view(request.dataset));
   key->Add(std::string_view(request.vector_column));
@@ -72,8 +95,7 @@ void AddRequest(const SearchRequest& request, KeyWriter* key) {
   key->Add(request.offset);
   key->Add(request.radius);
   key->Add(request.order_by);
-  key->Add(std::string_view(request.text_query));
-  key->Add(request.alpha);
+  AddText(request.text, key);
   key->Add(request.effort.recall);
   key->Add(request.effort.ef);
   key->Add(request.exact);
