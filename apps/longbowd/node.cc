@@ -38,6 +38,8 @@ server::FlightOptions FlightOptionsOf(const Settings& settings, const std::strin
   options.initial_window_bytes = settings.grpc_initial_window_size;
   options.max_concurrent_streams = static_cast<int>(settings.grpc_max_concurrent_streams);
   options.max_calls = static_cast<int>(settings.grpc_max_calls);
+  options.max_calls_per_second = settings.rate_limit_rps;
+  options.call_burst = settings.rate_limit_burst;
   options.keepalive_time_ms = Milliseconds(settings.grpc_keepalive_time);
   options.keepalive_timeout_ms = Milliseconds(settings.grpc_keepalive_timeout);
   options.keepalive_min_time_ms = Milliseconds(settings.grpc_keepalive_min_time);

@@ -71,6 +71,12 @@ constexpr SettingRow kTable[] = {
      &S::grpc_max_concurrent_streams, 1, 1'000'000},
     {"grpc_max_calls", Kind::kInteger, "4096", "Calls under way at once, of all connections.",
      &S::grpc_max_calls, 1, 1'000'000},
+    {"rate_limit_rps", Kind::kInteger, "0",
+     "Calls that may begin in a second; faster ones wait for their turn. 0: any number.", &S::rate_limit_rps,
+     0, 1'000'000'000},
+    {"rate_limit_burst", Kind::kInteger, "0",
+     "Calls that may begin at once after a quiet time. 0: as many as rate_limit_rps.", &S::rate_limit_burst,
+     0, 1'000'000},
     {"grpc_keepalive_time", Kind::kDuration, "2h", "Idle time after which a client is pinged.",
      &S::grpc_keepalive_time, kSecond, 365 * kDay / 10},
     {"grpc_keepalive_timeout", Kind::kDuration, "20s", "How long a ping may stay unanswered.",
@@ -122,7 +128,6 @@ constexpr std::string_view kLogIsSafe = "durability is a property of each datase
 constexpr std::string_view kNoEviction = "nothing is evicted: the memory limit slows and then refuses writes";
 constexpr std::string_view kPerRequest = "asked for by each search";
 constexpr std::string_view kNoGpu = "no GPU is used";
-constexpr std::string_view kNoRateLimit = "calls are limited in number and memory, not in rate";
 constexpr std::string_view kGoRuntime = "of the Go runtime";
 constexpr std::string_view kPerColumn = "an index is chosen for each vector column, in its metadata";
 constexpr std::string_view kNoSharding = "datasets are not split";
@@ -168,8 +173,6 @@ constexpr IgnoredSetting kIgnored[] = {
     {"hybrid_search_alpha", kPerRequest},
     {"gpu_enabled", kNoGpu},
     {"gpu_device_id", kNoGpu},
-    {"rate_limit_rps", kNoRateLimit},
-    {"rate_limit_burst", kNoRateLimit},
     {"gc_ballast_g", kGoRuntime},
     {"gogc", kGoRuntime},
     {"hnsw_m", kPerColumn},

@@ -36,6 +36,7 @@ struct Settings {
 
   int64_t grpc_max_recv_msg_size = 0, grpc_max_send_msg_size = 0, grpc_memory_quota = 0;
   int64_t grpc_initial_window_size = 0, grpc_max_concurrent_streams = 0, grpc_max_calls = 0;
+  int64_t rate_limit_rps = 0, rate_limit_burst = 0;
   Nanoseconds grpc_keepalive_time{}, grpc_keepalive_timeout{}, grpc_keepalive_min_time{};
   bool grpc_keepalive_permit_without_stream = false;
   Nanoseconds stalled_transfer_time{};
