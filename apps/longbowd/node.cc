@@ -84,6 +84,16 @@ query::ScanOptions ScanOptionsOf(const Settings& settings) {
   return options;
 }
 
+query::QueryOptions QueryOptionsOf(const Settings& settings) {
+  query::QueryOptions options;
+  options.limits = SearchLimitsOf(settings);
+  options.scan = ScanOptionsOf(settings);
+  options.answer_cache_bytes = settings.query_cache_size;
+  options.filter_cache_bytes = settings.filter_cache_size;
+  options.recall.share = static_cast<double>(settings.recall_samples) * 1e-6;
+  return options;
+}
+
 }  // namespace
 
 Node::Node(const Settings& settings, int64_t memory_limit, observe::LineLog* log)
@@ -162,8 +172,8 @@ Result<RecoveryOutcome> Node::OpenEngine() try {
   const int64_t start = environment.clock->MonotonicNanos();
   ARROW_ASSIGN_OR_RAISE(engine_, engine::Engine::Open(environment, &ledger_, &arena_,
                                                       EngineOptionsOf(settings_, lock_), &progress_));
-  query_ = std::make_unique<query::QueryEngine>(engine_.get(), environment, &ledger_,
-                                                SearchLimitsOf(settings_), ScanOptionsOf(settings_));
+  query_ =
+      std::make_unique<query::QueryEngine>(engine_.get(), environment, &ledger_, QueryOptionsOf(settings_));
   RecoveryOutcome outcome;
   outcome.log = engine_->recovery();
   for (const engine::DatasetInfo& dataset : engine_->Datasets()) {

@@ -114,6 +114,13 @@ constexpr SettingRow kTable[] = {
      &S::scan_batch_rows, 1, int64_t{1} << 24},
     {"scan_batch_size", Kind::kBytes, "2MiB", "Largest record batch of a scan; Go clients take up to 4 MiB.",
      &S::scan_batch_size, 4096, kGiB},
+    {"query_cache_size", Kind::kBytes, "64MiB", "Whole answers kept for who asks again; 0: none.",
+     &S::query_cache_size, 0, kTiB},
+    {"filter_cache_size", Kind::kBytes, "64MiB", "Bitmaps of filters kept for the next search; 0: none.",
+     &S::filter_cache_size, 0, kTiB},
+    {"recall_samples", Kind::kInteger, "1000",
+     "Of a million approximate searches, how many are repeated exactly in idle time to tell the recall.",
+     &S::recall_samples, 0, 1'000'000},
 };
 
 constexpr std::string_view kNoCluster = "one node, no cluster";

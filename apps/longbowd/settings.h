@@ -48,6 +48,7 @@ struct Settings {
   int64_t max_k = 0, max_ef = 0, max_queries = 0, max_result_rows = 0;
   Nanoseconds max_search_time{};
   int64_t scan_batch_rows = 0, scan_batch_size = 0;
+  int64_t query_cache_size = 0, filter_cache_size = 0, recall_samples = 0;
 };
 
 enum class SettingKind : uint8_t { kString, kBool, kBytes, kInteger, kDuration, kAddress };

@@ -16,7 +16,9 @@ namespace longbow::bench {
 struct Knob {
   uint32_t effort = 0, rescore = 0;
   std::string text() const {
-    return std::to_string(effort) + (rescore != 0 ? "/" + std::to_string(rescore) : "");
+    std::string text = std::to_string(effort);
+    if (rescore != 0) text.append("/").append(std::to_string(rescore));
+    return text;
   }
 };
 

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <limits>
+#include <string_view>
 
 #include "ann/exact.h"
 
@@ -129,12 +129,14 @@ void Find(Dataset* data, const std::string& keep_at) {
   WriteNpy(keep_at, ids, Dataset::kTruth);
 }
 
-std::string NpyText(const char* type, size_t rows, size_t columns) {
-  std::string text = std::string("{'descr': '") + type + "', 'fortran_order': False, 'shape': (" +
-                     std::to_string(rows) + "," + (columns == 0 ? "" : " " + std::to_string(columns)) +
-                     "), }";
+std::string NpyText(std::string_view type, size_t rows, size_t columns) {
+  std::string text = "{'descr': '";
+  text.append(type).append("', 'fortran_order': False, 'shape': (").append(std::to_string(rows)).append(",");
+  if (columns != 0) text.append(" ").append(std::to_string(columns));
+  text.append("), }");
   text.resize((10 + text.size()) / 64 * 64 + 64 - 10 - 1, ' ');
-  return text + '\n';
+  text.push_back('\n');
+  return text;
 }
 
 void WriteFile(const std::string& path, const std::string& header, const void* data, size_t bytes) {

@@ -30,15 +30,20 @@ class Runner {
 
   // Looks at every knob once and keeps those between which the recalls lie.
   void ChoosePoints() {
+    const std::vector<Knob> knobs = contender_->Knobs();
+    const bool one_setting = std::adjacent_find(knobs.begin(), knobs.end(), [](const Knob& a, const Knob& b) {
+                               return a.effort == b.effort;
+                             }) == knobs.end();
+    const auto queries = static_cast<double>(data_.queries.rows);
     std::vector<Point> all;
-    for (const Knob& knob : contender_->Knobs()) {
+    Point warm;
+    warm.knob = knobs.front();
+    Pass(&warm);
+    for (const Knob& knob : knobs) {
       Point point;
       point.knob = knob;
-      Pass(&point);  // warms up
-      point.rounds.clear();
       contender_->TakeWork();
       Pass(&point);
-      const double queries = static_cast<double>(data_.queries.rows);
       const Work work = contender_->TakeWork();
       point.hops = static_cast<double>(work.hops) / queries;
       point.distances = static_cast<double>(work.distances) / queries;
@@ -48,7 +53,7 @@ class Runner {
       point.recall = truth_.Recall(found_);
       point.rounds.clear();
       all.push_back(point);
-      if (knob.rescore == 0 && point.recall > kRecalls.back()) break;
+      if (one_setting && point.recall > kRecalls.back()) break;
     }
     Keep(std::move(all));
   }

@@ -1,13 +1,14 @@
 """Longbow, a vector database where everything in and out is Apache Arrow.
 
->>> import longbow, numpy as np
->>> db = longbow.connect(":memory:")            # or a directory, or "grpc://host:3000"
->>> vectors = np.random.default_rng(1).random((1000, 128), "f4")
->>> db.insert("books", {"id": np.arange(1000), "vector": vectors}).rows
-1000
->>> db.search("books", vectors[7], k=3)["id"][0].as_py()
-7
->>> db.close()
+Examples:
+    >>> import longbow, numpy as np
+    >>> db = longbow.connect(":memory:")            # or a directory, or "grpc://host:3000"
+    >>> vectors = np.random.default_rng(1).random((1000, 128), "f4")
+    >>> db.insert("books", {"id": np.arange(1000), "vector": vectors}).rows
+    1000
+    >>> db.search("books", vectors[7], k=3)["id"][0].as_py()
+    7
+    >>> db.close()
 """
 
 from __future__ import annotations

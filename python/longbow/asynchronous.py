@@ -70,9 +70,9 @@ class AsyncQuery(Query):
         """The hits. Raises as `Client.search` does."""
         return await self._bridge.call(self._sync.run)
 
-    async def explain(self) -> Results:
-        """How the server would search: a row a plan that it weighed, with its costs. Raises as `run` does."""
-        return await self._bridge.call(self._sync.explain)
+    async def explain(self, *, analyze: bool=False) -> Results:
+        """How the server would search: a row a plan that it weighed, with its costs. As `Client.explain`."""
+        return await self._bridge.call(self._sync.explain, analyze=analyze)
 
     async def to_arrow(self) -> pa.Table:
         """The hits as a pyarrow Table."""
@@ -223,16 +223,18 @@ class AsyncClient:
         stored before it: whole batches only. When the connection breaks, the insert goes on over a new one, and no
         batch is stored twice.
 
-        >>> client.insert("books", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "title": ["A", "B"]})
-        PutResult(rows=2, batches=1, durability='fsync', sequence='...', vectors={'vector': 4})
+        Examples:
+            >>> client.insert("books", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "title": ["A", "B"]})
+            PutResult(rows=2, batches=1, durability='fsync', sequence='...', vectors={'vector': 4})
         """
         return await self._bridge.call(self._sync.insert, dataset, data, mode=mode, metric=metric, durability=durability, index=index, vector_column=vector_column, ids=ids, batch_bytes=batch_bytes, progress=progress, on_error=on_error, timeout=timeout)
 
     async def put(self, dataset: str, data: Any, *, metric: str | None=None, durability: str | None=None) -> PutResult:
         """`insert` with its defaults: rows replace those of the same id.
 
-        >>> client.put("books", {"id": [3], "vector": [[0, 0, 1, 0]], "title": ["C"]}).rows
-        1
+        Examples:
+            >>> client.put("books", {"id": [3], "vector": [[0, 0, 1, 0]], "title": ["C"]}).rows
+            1
         """
         return await self._bridge.call(self._sync.put, dataset, data, metric=metric, durability=durability)
 
@@ -266,8 +268,9 @@ class AsyncClient:
 
         Raises NotFoundError, DimensionMismatchError, InvalidArgumentError (k, filter, column), DeadlineExceededError.
 
-        >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
-        [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
+        Examples:
+            >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
+            [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
         """
         return await self._bridge.call(self._sync.search, dataset, vectors, k, filter, columns, vector=vector, text=text, alpha=alpha, offset=offset, radius=radius, dims=dims, vector_column=vector_column, ef=ef, recall=recall, exact=exact, timeout=timeout)
 
@@ -276,38 +279,46 @@ class AsyncClient:
 
         Returns as `search`. Raises NotFoundError for an unknown id.
 
-        >>> client.search_by_id("books", 1, k=1)["title"].to_pylist()
-        ['B']
+        Examples:
+            >>> client.search_by_id("books", 1, k=1)["title"].to_pylist()
+            ['B']
         """
         return await self._bridge.call(self._sync.search_by_id, dataset, ids, k, filter, columns)
 
     async def run(self, query: Query | Mapping[str, Any]) -> Results:
         """The hits of a query, given as one or as its dict form. As `search`.
 
-        >>> client.run({"dataset": "books", "vector": [1, 0, 0, 0], "k": 1})["id"].to_pylist()
-        [1]
+        Examples:
+            >>> client.run({"dataset": "books", "vector": [1, 0, 0, 0], "k": 1})["id"].to_pylist()
+            [1]
         """
         return await self._bridge.call(self._sync.run, query)
 
-    async def explain(self, query: Query | Mapping[str, Any]) -> Results:
-        """How the server would answer a query: a row a plan that it weighed, the chosen one marked, with costs."""
-        return await self._bridge.call(self._sync.explain, query)
+    async def explain(self, query: Query | Mapping[str, Any], *, analyze: bool=False) -> Results:
+        """How the server would answer a query: a row a plan that it weighed, with costs, the cheapest first.
+
+        With `analyze` the chosen plan is run, and what it did is told by stage. Raises UnimplementedError on a server
+        that does not explain.
+        """
+        return await self._bridge.call(self._sync.explain, query, analyze=analyze)
 
     async def get(self, dataset: str, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, ids: Any=None) -> Results:
         """Stored rows in the order they were written: all, those that pass `filter`, or those of `ids`; at most `limit`.
 
         Ids that are not there are passed over. Raises NotFoundError, InvalidArgumentError.
 
-        >>> client.get("books", ids=[3, 1], columns=["id", "title"]).to_list()
-        [{'id': 1, 'title': 'A'}, {'id': 3, 'title': 'C'}]
+        Examples:
+            >>> client.get("books", ids=[3, 1], columns=["id", "title"]).to_list()
+            [{'id': 1, 'title': 'A'}, {'id': 3, 'title': 'C'}]
         """
         return await self._bridge.call(self._sync.get, dataset, filter, limit, columns, ids=ids)
 
     async def scan(self, dataset: str, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None) -> AsyncIterator[pa.RecordBatch]:
         """Stored rows batch by batch, for datasets larger than memory. Rows written meanwhile are not seen.
 
-        >>> sum(batch.num_rows for batch in client.scan("books"))
-        3
+        Examples:
+            >>> sum(batch.num_rows for batch in client.scan("books"))
+            3
         """
         async for item in self._bridge.iterate(self._sync.scan, dataset, filter, limit, columns):
             yield item
@@ -315,8 +326,9 @@ class AsyncClient:
     async def count(self, dataset: str, filter: FilterLike | None=None) -> int:
         """The number of rows, or of those that pass `filter`. Raises NotFoundError.
 
-        >>> client.count("books", "title in ('A', 'C')")
-        2
+        Examples:
+            >>> client.count("books", "title in ('A', 'C')")
+            2
         """
         return await self._bridge.call(self._sync.count, dataset, filter)
 
@@ -325,7 +337,8 @@ class AsyncClient:
 
         Raises NotFoundError for an id that never was; then none of the 2,000 ids around it is deleted.
 
-        >>> client.delete("books", [2])
+        Examples:
+            >>> client.delete("books", [2])
         """
         await self._bridge.call(self._sync.delete, dataset, ids)
 
@@ -353,7 +366,8 @@ class AsyncClient:
         They are null in the rows that are there. Columns that are there with the same type stay as they are. Raises
         NotFoundError, InvalidArgumentError for another type than the column has.
 
-        >>> client.add_columns("books", {"pages": "int32"})
+        Examples:
+            >>> client.add_columns("books", {"pages": "int32"})
         """
         await self._bridge.call(self._sync.add_columns, dataset, columns)
 
@@ -370,6 +384,14 @@ class AsyncClient:
         Of use with durability "async". Raises DeadlineExceededError.
         """
         await self._bridge.call(self._sync.wait_durable, sequence, timeout)
+
+    async def put_allow_list(self, name: str, values: Iterable[int | str]) -> int:
+        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory."""
+        return await self._bridge.call(self._sync.put_allow_list, name, values)
+
+    async def drop_allow_list(self, name: str) -> None:
+        """Drops an uploaded list."""
+        await self._bridge.call(self._sync.drop_allow_list, name)
 
     async def snapshot(self) -> dict[str, Any]:
         """Takes a snapshot of everything, without stopping writes, and returns what the server says of it."""
@@ -414,8 +436,9 @@ class AsyncClient:
 
         Raises UnavailableError while the server is starting, NotFoundError for an unknown dataset.
 
-        >>> client.health()["status"]
-        'READY'
+        Examples:
+            >>> client.health()["status"]
+            'READY'
         """
         return await self._bridge.call(self._sync.health, dataset)
 
@@ -450,8 +473,9 @@ def connect_async(uri: str | os.PathLike[str] | None=None, token: str | None=Non
     Raises InvalidArgumentError for an address that is none, LongbowConnectionError when another process holds the
     directory.
 
-    >>> with longbow.connect(":memory:") as db:
-    ...     db.put("books", {"id": [1], "vector": [[0.5, 0.5]]}).rows
-    1
+    Examples:
+        >>> with longbow.connect(":memory:") as db:
+        ...     db.put("books", {"id": [1], "vector": [[0.5, 0.5]]}).rows
+        1
     """
     return Connecting(lambda: connecting.connect(uri, token, data_dir=data_dir, timeout=timeout, retry=retry, tls_root_certs=tls_root_certs, tls_client_cert=tls_client_cert, tls_skip_verify=tls_skip_verify, headers=headers, settings=settings))

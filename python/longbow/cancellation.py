@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-import heapq
 import itertools
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -74,70 +74,79 @@ def pause(seconds: float) -> None:
 
 
 class Watch:
-    """Ends calls whose time is over, with one thread for all of them, started when first needed. Guarded."""
+    """Ends calls whose time is over, with one thread for all of them, started when first needed.
+
+    Adding and removing cost next to nothing, as each search does both; so the thread looks now and then. Guarded by the
+    interpreter: each step on the table is one operation on a dict.
+    """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._queue: list[tuple[float, int]] = []
-        self._actions: dict[int, Callable[[], object]] = {}
+        self._table: dict[int, tuple[float, Callable[[], object]]] = {}
         self._numbers = itertools.count()
-        self._thread: threading.Thread | None = None
+        self._wanted = threading.Event()
+        self._process = 0
 
     def add(self, deadline: float, action: Callable[[], object]) -> int:
-        """`action` runs when time.monotonic() reaches `deadline`, unless removed before."""
-        with self._changed:
-            number = next(self._numbers)
-            self._actions[number] = action
-            heapq.heappush(self._queue, (deadline, number))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="longbow-deadlines", daemon=True)
-                self._thread.start()
-            elif self._queue[0][1] == number:
-                self._changed.notify()
-            return number
+        """`action` runs soon after time.monotonic() reaches `deadline`, unless removed before."""
+        number = next(self._numbers)
+        self._table[number] = (deadline, action)
+        if not self._wanted.is_set():
+            self._wanted.set()
+            if self._process != os.getpid():
+                self._process = os.getpid()
+                threading.Thread(target=self._run, name="longbow-deadlines", daemon=True).start()
+        return number
 
-    def remove(self, number: int) -> bool:
-        """False when the action has run."""
-        with self._changed:
-            return self._actions.pop(number, None) is not None
+    def remove(self, number: int) -> None:
+        self._table.pop(number, None)
 
     def _run(self) -> None:
+        idle = 0
         while True:
-            with self._changed:
-                while not self._queue or self._queue[0][0] > time.monotonic():
-                    wait = self._queue[0][0] - time.monotonic() if self._queue else None
-                    self._changed.wait(wait)
-                    while self._queue and self._queue[0][1] not in self._actions:
-                        heapq.heappop(self._queue)
-                action = self._actions.pop(heapq.heappop(self._queue)[1], None)
-            if action is not None:
-                with suppress(Exception):
-                    action()
+            time.sleep(_LOOK_SECONDS)
+            now = time.monotonic()
+            for number, (deadline, action) in list(self._table.items()):
+                if deadline <= now and number in self._table:
+                    self.remove(number)
+                    with suppress(Exception):
+                        action()
+            idle = 0 if self._table else idle + 1
+            if idle > _IDLE_LOOKS:
+                self._wanted.clear()
+                if not self._table:
+                    self._wanted.wait()
+                idle = 0
 
 
+_LOOK_SECONDS = 0.1
+_IDLE_LOOKS = 50
 _watch = Watch()
 
 
-@contextmanager
-def stoppable(stop: Callable[[], object], deadline: float | None = None) -> Iterator[Callable[[], bool]]:
-    """`stop` is called when the call inside is cancelled or `deadline` (time.monotonic()) has passed.
+class Stoppable:
+    """Within it, `stop` is called when the call is cancelled, or once `deadline` (time.monotonic()) has passed."""
 
-    Yields a function that says whether the time was over.
-    """
-    current = _current.get()
-    over = False
+    __slots__ = ("_stop", "_deadline", "_cancellation", "_mine", "_watched", "time_over")
 
-    def time_over() -> None:
-        nonlocal over
-        over = True
-        stop()
+    def __init__(self, stop: Callable[[], object], deadline: float | None = None) -> None:
+        self._stop = stop
+        self._deadline = deadline
+        self.time_over = False
 
-    mine = current.add(stop) if current is not None else None
-    watched = _watch.add(deadline, time_over) if deadline is not None else None
-    try:
-        yield lambda: over
-    finally:
-        if watched is not None:
-            _watch.remove(watched)
-        if mine is not None and current is not None:
-            current.remove(mine)
+    def __enter__(self) -> Stoppable:
+        self._cancellation = _current.get()
+        if self._cancellation is not None:
+            self._mine = self._cancellation.add(self._stop)
+        if self._deadline is not None:
+            self._watched = _watch.add(self._deadline, self._end)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._deadline is not None:
+            _watch.remove(self._watched)
+        if self._cancellation is not None:
+            self._cancellation.remove(self._mine)
+
+    def _end(self) -> None:
+        self.time_over = True
+        self._stop()

@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import inserting
-from longbow.columns import with_signed_ids
-from longbow.connection import Connection, to_json
+from longbow.connection import Connection
 from longbow.errors import InvalidArgumentError, NotFoundError, UnimplementedError
 from longbow.exchange import SearchStreams
 from longbow.filters import FilterLike, filters_json, to_filter
@@ -96,10 +95,10 @@ class BoundQuery(Query):
         assert self._client is not None
         return self._client.run(self)
 
-    def explain(self) -> Results:
-        """How the server would search: a row a plan that it weighed, with its costs. Raises as `run` does."""
+    def explain(self, *, analyze: bool = False) -> Results:
+        """How the server would search: a row a plan that it weighed, with its costs. As `Client.explain`."""
         assert self._client is not None
-        return self._client.explain(self)
+        return self._client.explain(self, analyze=analyze)
 
     def to_arrow(self) -> pa.Table:
         """The hits as a pyarrow Table."""
@@ -321,8 +320,9 @@ class Client:
         stored before it: whole batches only. When the connection breaks, the insert goes on over a new one, and no
         batch is stored twice.
 
-        >>> client.insert("books", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "title": ["A", "B"]})
-        PutResult(rows=2, batches=1, durability='fsync', sequence='...', vectors={'vector': 4})
+        Examples:
+            >>> client.insert("books", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "title": ["A", "B"]})
+            PutResult(rows=2, batches=1, durability='fsync', sequence='...', vectors={'vector': 4})
         """
         settings = {"longbow.metric": metric, "longbow.durability": durability, "longbow.index": index}
         chosen = {**self._defaults, **{name: value for name, value in settings.items() if value is not None}}
@@ -341,8 +341,9 @@ class Client:
     def put(self, dataset: str, data: Any, *, metric: str | None = None, durability: str | None = None) -> PutResult:
         """`insert` with its defaults: rows replace those of the same id.
 
-        >>> client.put("books", {"id": [3], "vector": [[0, 0, 1, 0]], "title": ["C"]}).rows
-        1
+        Examples:
+            >>> client.put("books", {"id": [3], "vector": [[0, 0, 1, 0]], "title": ["C"]}).rows
+            1
         """
         return self.insert(dataset, data, metric=metric, durability=durability)
 
@@ -395,8 +396,9 @@ class Client:
 
         Raises NotFoundError, DimensionMismatchError, InvalidArgumentError (k, filter, column), DeadlineExceededError.
 
-        >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
-        [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
+        Examples:
+            >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
+            [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
         """
         return self.run(
             Query(
@@ -423,40 +425,44 @@ class Client:
 
         Returns as `search`. Raises NotFoundError for an unknown id.
 
-        >>> client.search_by_id("books", 1, k=1)["title"].to_pylist()
-        ['B']
+        Examples:
+            >>> client.search_by_id("books", 1, k=1)["title"].to_pylist()
+            ['B']
         """
         return self.run(Query(dataset, ids=ids, k=k, filter=to_filter(filter), columns=None if columns is None else tuple(columns)))
 
     def run(self, query: Query | Mapping[str, Any]) -> Results:
         """The hits of a query, given as one or as its dict form. As `search`.
 
-        >>> client.run({"dataset": "books", "vector": [1, 0, 0, 0], "k": 1})["id"].to_pylist()
-        [1]
+        Examples:
+            >>> client.run({"dataset": "books", "vector": [1, 0, 0, 0], "k": 1})["id"].to_pylist()
+            [1]
         """
         if not isinstance(query, Query):
             query = Query.from_dict(query)
         timeout = self._connection.timeout if query.timeout is None else query.timeout
         asked = query.questions()
-        wire = query.wire(None)
         if asked is None:
-            return _page(self._ask_by_ticket(wire, timeout), query, True)
-        names, columns, single = asked
-        command = to_json({"command": "VectorSearch", **wire})
-        answer = self._connection.run(lambda: self._streams.search(command, names, columns, timeout), timeout=timeout)
-        hits = with_signed_ids(answer.hits)
-        return _page(Results(_without_metadata(hits), answer.details, answer.seconds), query, single)
+            return _page(self._ask_by_ticket(query.wire(None), timeout), query)
+        name, column, single = asked
+        command = query.command()
+        answer = self._connection.run(lambda: self._streams.search(command, name, column, single, timeout), timeout=timeout)
+        found = Results(answer.hits, answer.details, answer.seconds)
+        return found if query.radius is None and not query.offset else _page(found, query)
 
-    def explain(self, query: Query | Mapping[str, Any]) -> Results:
-        """How the server would answer a query: a row a plan that it weighed, the chosen one marked, with costs."""
+    def explain(self, query: Query | Mapping[str, Any], *, analyze: bool = False) -> Results:
+        """How the server would answer a query: a row a plan that it weighed, with costs, the cheapest first.
+
+        With `analyze` the chosen plan is run, and what it did is told by stage. Raises UnimplementedError on a server
+        that does not explain.
+        """
         if not isinstance(query, Query):
             query = Query.from_dict(query)
         asked = query.questions()
-        wire: dict[str, Any] = {**query.wire(None), "explain": True}
+        wire: dict[str, Any] = {**query.wire(None), "explain": "analyze" if analyze else True}
         if asked is not None:
-            names, columns, single = asked
-            value = columns[0][0].as_py()
-            wire["vector" if names[0] == "query_vector" else "id"] = value
+            name, column, _ = asked
+            wire["vector" if name == "query_vector" else "id"] = column[0].as_py()
         answer = self._ask_by_ticket(wire, self._connection.timeout)
         if "score" in answer.column_names:
             raise UnimplementedError("this server does not explain searches")
@@ -466,7 +472,9 @@ class Client:
         start = time.perf_counter()
         with self._connection.scan({"search": wire}, timeout) as (schema, batches):
             table = pa.Table.from_batches(batches, schema)
-        return Results(table.replace_schema_metadata(None), {}, time.perf_counter() - start)
+        told = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+        details = {"coverage": told.get("longbow.coverage", ""), "stats": json.loads(told.get("longbow.stats", "{}"))}
+        return Results(table.replace_schema_metadata(None), json.dumps(details).encode(), time.perf_counter() - start)
 
     def get(
         self,
@@ -481,8 +489,9 @@ class Client:
 
         Ids that are not there are passed over. Raises NotFoundError, InvalidArgumentError.
 
-        >>> client.get("books", ids=[3, 1], columns=["id", "title"]).to_list()
-        [{'id': 1, 'title': 'A'}, {'id': 3, 'title': 'C'}]
+        Examples:
+            >>> client.get("books", ids=[3, 1], columns=["id", "title"]).to_list()
+            [{'id': 1, 'title': 'A'}, {'id': 3, 'title': 'C'}]
         """
         if ids is None:
             with self._scan(dataset, filter, limit, columns) as (schema, batches):
@@ -501,8 +510,9 @@ class Client:
     ) -> Iterator[pa.RecordBatch]:
         """Stored rows batch by batch, for datasets larger than memory. Rows written meanwhile are not seen.
 
-        >>> sum(batch.num_rows for batch in client.scan("books"))
-        3
+        Examples:
+            >>> sum(batch.num_rows for batch in client.scan("books"))
+            3
         """
         with self._scan(dataset, filter, limit, columns) as (_, batches):
             yield from batches
@@ -521,8 +531,9 @@ class Client:
     def count(self, dataset: str, filter: FilterLike | None = None) -> int:
         """The number of rows, or of those that pass `filter`. Raises NotFoundError.
 
-        >>> client.count("books", "title in ('A', 'C')")
-        2
+        Examples:
+            >>> client.count("books", "title in ('A', 'C')")
+            2
         """
         if filter is None:
             return self.info(dataset).rows
@@ -534,7 +545,8 @@ class Client:
 
         Raises NotFoundError for an id that never was; then none of the 2,000 ids around it is deleted.
 
-        >>> client.delete("books", [2])
+        Examples:
+            >>> client.delete("books", [2])
         """
         keys = [str(key) for key in ([ids] if isinstance(ids, (int, str)) else ids)]
         for first in range(0, len(keys), _DELETE_KEYS):
@@ -589,7 +601,8 @@ class Client:
         They are null in the rows that are there. Columns that are there with the same type stay as they are. Raises
         NotFoundError, InvalidArgumentError for another type than the column has.
 
-        >>> client.add_columns("books", {"pages": "int32"})
+        Examples:
+            >>> client.add_columns("books", {"pages": "int32"})
         """
         fields: list[pa.Field] = [pa.field(name, _type_of(kind)) for name, kind in columns.items()] if isinstance(columns, Mapping) else list(columns)
         schema = self.info(dataset).schema
@@ -613,6 +626,20 @@ class Client:
         Of use with durability "async". Raises DeadlineExceededError.
         """
         self._connection.action("wait_durable", {"sequence": sequence} if sequence else {}, timeout=timeout)
+
+    def put_allow_list(self, name: str, values: Iterable[int | str]) -> int:
+        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory."""
+        array = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values if hasattr(values, "__len__") else list(values))
+        table = pa.table({name: array})
+        with pa.BufferOutputStream() as out:
+            with pa.ipc.new_stream(out, table.schema) as writer:
+                writer.write_table(table)
+            body = out.getvalue().to_pybytes()
+        return int(_first_json(self._connection.action("put-allow-list", body))["count"])
+
+    def drop_allow_list(self, name: str) -> None:
+        """Drops an uploaded list."""
+        self._connection.action("drop-allow-list", {"name": name}, idempotent=False)
 
     def snapshot(self) -> dict[str, Any]:
         """Takes a snapshot of everything, without stopping writes, and returns what the server says of it."""
@@ -668,8 +695,9 @@ class Client:
 
         Raises UnavailableError while the server is starting, NotFoundError for an unknown dataset.
 
-        >>> client.health()["status"]
-        'READY'
+        Examples:
+            >>> client.health()["status"]
+            'READY'
         """
         status = _first_json(self._connection.action("check_readiness", {"dataset": dataset} if dataset else {}))
         if status.get("status") == "NOT_FOUND":
@@ -692,26 +720,15 @@ class Client:
         return False
 
 
-def _without_metadata(batch: pa.RecordBatch) -> pa.RecordBatch:
-    return batch.replace_schema_metadata(None) if batch.schema.metadata else batch
-
-
-def _page(found: Results, query: Query, single: bool) -> Results:
-    """The hits without column `query` for a single question, and without those before the offset or beyond the radius."""
+def _page(found: Results, query: Query) -> Results:
+    """The hits without those before the offset or beyond the radius."""
     details, seconds = found._details, found._seconds
     if query.radius is not None and len(found):
         found = Results(found.to_arrow().filter(found["distance"].to_numpy() <= query.radius), details, seconds)
     if query.offset:
         parts = [part.to_arrow().slice(query.offset) for part in found.by_query()]
         found = Results(pa.concat_tables(parts) if parts else found.to_arrow(), details, seconds)
-    if not single:
-        return found
-    batch = found._batch
-    if batch is not None:
-        place = batch.schema.get_field_index("query")
-        return found if place < 0 else Results(batch.remove_column(place), details, seconds)
-    table = found.to_arrow()
-    return Results(table.drop_columns("query"), details, seconds) if "query" in table.column_names else found
+    return found
 
 
 def _type_of(kind: pa.DataType | str) -> pa.DataType:

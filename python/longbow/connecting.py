@@ -50,9 +50,10 @@ def connect(
     Raises InvalidArgumentError for an address that is none, LongbowConnectionError when another process holds the
     directory.
 
-    >>> with longbow.connect(":memory:") as db:
-    ...     db.put("books", {"id": [1], "vector": [[0.5, 0.5]]}).rows
-    1
+    Examples:
+        >>> with longbow.connect(":memory:") as db:
+        ...     db.put("books", {"id": [1], "vector": [[0.5, 0.5]]}).rows
+        1
     """
     from longbow.server import connect_private  # only programs that start servers pay for what starting needs
 

@@ -26,7 +26,7 @@ from longbow.errors import (
     UnavailableError,
     translate,
 )
-from longbow.retry import RetryPolicy, retrying
+from longbow.retry import RetryPolicy, retry_after
 
 T = TypeVar("T")
 
@@ -157,14 +157,21 @@ class Connection:
 
         def attempt() -> T:
             cancellation.check()
-            with translated():
+            try:
                 result = call()
+            except LongbowError:
+                raise
+            except (pa.ArrowException, OSError) as error:
+                raise translate(error) from error
             self._reached = True
             return result
 
-        if not idempotent or self.retry.deadline == 0:
+        try:
             return attempt()
-        return retrying(self.policy(timeout), attempt, self.before_retry)
+        except LongbowError as error:
+            if not idempotent or not error.retriable or self.retry.deadline == 0:
+                raise
+            return retry_after(error, self.policy(timeout), attempt, self.before_retry)
 
     def before_retry(self, error: LongbowError) -> None:
         if isinstance(error, UnavailableError):
@@ -214,7 +221,7 @@ class Connection:
                     raise
                 yield chunk.data
 
-        with translated(request_id), cancellation.stoppable(reader.cancel):
+        with translated(request_id), cancellation.Stoppable(reader.cancel):
             try:
                 yield schema, batches()
             finally:

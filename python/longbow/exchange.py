@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections import OrderedDict
@@ -17,16 +16,25 @@ from longbow.connection import Connection, check_process
 from longbow.errors import CancelledError, DataLossError, DeadlineExceededError, LongbowError, UnavailableError, translate
 
 MAX_IDLE_STREAMS = 16
+_Key = tuple[bytes, str, int, int, int, bool]
+
+
+def _key(command: bytes, name: str, kind: pa.DataType, single: bool) -> _Key:
+    """What streams are told apart by; a DataType's own hash is slow."""
+    if isinstance(kind, pa.FixedSizeListType):
+        return command, name, kind.id, kind.list_size, kind.value_type.id, single
+    return command, name, kind.id, 0, 0, single
+
 # The server keeps to the time it was given; a client waits a little longer before it stops waiting.
 _GRACE_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """Hits of one batch of queries, what the server says about them, and the seconds from asking to here."""
+    """Hits of one batch of queries, what the server says about them as JSON, and the seconds from asking to here."""
 
     hits: pa.RecordBatch
-    details: dict[str, Any]
+    details: bytes
     seconds: float
 
 
@@ -35,25 +43,27 @@ class SearchStream:
 
     def __init__(self, client: flight.FlightClient, command: bytes, schema: pa.Schema, options: flight.FlightCallOptions) -> None:
         self._schema = schema
-        self._requests = 0
+        self._shape: _Shape | None = None
         self._writer, self._reader = client.do_exchange(flight.FlightDescriptor.for_command(command), options)
         self._writer.begin(schema)
 
-    def search(self, columns: list[pa.Array], deadline: float | None) -> Answer:
-        self._requests += 1
+    def search(self, column: pa.Array, single: bool, deadline: float | None) -> Answer:
+        """Answers come in the order of questions, and the stream has one caller: the next one is ours."""
         start = time.perf_counter()
-        numbers = pa.repeat(self._requests, len(columns[0]))
-        with cancellation.stoppable(self._reader.cancel, deadline) as time_over:
+        with cancellation.Stoppable(self._reader.cancel, deadline) as stoppable:
             try:
-                chunk = self._exchange(pa.RecordBatch.from_arrays([*columns, numbers], schema=self._schema))
+                chunk = self._exchange(pa.RecordBatch.from_arrays([column], schema=self._schema))
             except (pa.ArrowException, OSError) as error:
-                if time_over():
+                if stoppable.time_over:
                     raise DeadlineExceededError("the server did not answer in time") from error
                 raise
-        details = json.loads(chunk.app_metadata.to_pybytes()) if chunk.app_metadata else {}
-        if chunk.data is None or details.get("request_id") != self._requests:
-            raise DataLossError(f"the answer to request {self._requests} is missing, got {details}")
-        return Answer(chunk.data, details, time.perf_counter() - start)
+        hits = chunk.data
+        if hits is None:
+            raise DataLossError("the server answered without hits")
+        if self._shape is None:
+            self._shape = _Shape(hits.schema, single)
+        metadata = chunk.app_metadata
+        return Answer(self._shape(hits), metadata.to_pybytes() if metadata else b"", time.perf_counter() - start)
 
     def _exchange(self, queries: pa.RecordBatch) -> Any:
         try:
@@ -71,6 +81,25 @@ class SearchStream:
             pass  # nothing is under way that could be lost
 
 
+class _Shape:
+    """How the hits of a stream become what callers see: signed ids, and `query` for several questions only. Immutable."""
+
+    def __init__(self, schema: pa.Schema, single: bool) -> None:
+        self._signed = bool(schema.field(0).metadata) and b"longbow.key_type" in schema.field(0).metadata
+        self._places = [i for i, name in enumerate(schema.names) if not (single and name == "query")]
+        fields = [schema.field(i) for i in self._places]
+        if self._signed:
+            fields[0] = pa.field("id", pa.int64())
+        self._schema = pa.schema(fields)
+        self._signed_id = pa.int64()
+
+    def __call__(self, hits: pa.RecordBatch) -> pa.RecordBatch:
+        columns = [hits.column(i) for i in self._places]
+        if self._signed:
+            columns[0] = columns[0].view(self._signed_id)
+        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+
+
 def _failure(error: BaseException) -> LongbowError | None:
     """What a failed search means to the caller; None for what is none of the server's affair."""
     if isinstance(error, StopIteration):
@@ -86,13 +115,13 @@ class SearchStreams:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._lock = threading.Lock()
-        self._idle: OrderedDict[tuple[bytes, tuple[str, ...], str], list[SearchStream]] = OrderedDict()
+        self._idle: OrderedDict[_Key, list[SearchStream]] = OrderedDict()
         self._idle_count = 0
 
-    def search(self, command: bytes, names: tuple[str, ...], columns: list[pa.Array], timeout: float | None) -> Answer:
-        """One batch of queries, in columns of these names. A stream that broke while it was idle is replaced once."""
+    def search(self, command: bytes, name: str, column: pa.Array, single: bool, timeout: float | None) -> Answer:
+        """One batch of queries, in a column of this name. A stream that broke while it was idle is replaced once."""
         check_process()
-        key = (command, names, str(columns[0].type))
+        key = _key(command, name, column.type, single)
         deadline = None if timeout is None else time.monotonic() + timeout + _GRACE_SECONDS
         stream = self._take(key)
         while True:
@@ -101,11 +130,10 @@ class SearchStreams:
             try:
                 if stream is None:
                     request_id = self._connection.next_request_id()
-                    fields = [*zip(names, (c.type for c in columns)), ("request_id", pa.int64())]
                     # No call option carries the timeout: the stream outlives this search.
                     options = self._connection.options(None, request_id)
-                    stream = SearchStream(self._connection.channel(), command, pa.schema(fields), options)
-                answer = stream.search(columns, deadline)
+                    stream = SearchStream(self._connection.channel(), command, pa.schema([(name, column.type)]), options)
+                answer = stream.search(column, single, deadline)
             except BaseException as error:
                 if stream is not None:
                     stream.close()
@@ -131,7 +159,7 @@ class SearchStreams:
         for stream in streams:
             stream.close()
 
-    def _take(self, key: tuple[bytes, tuple[str, ...], str]) -> SearchStream | None:
+    def _take(self, key: _Key) -> SearchStream | None:
         with self._lock:
             idle = self._idle.get(key)
             if not idle:
@@ -142,7 +170,7 @@ class SearchStreams:
                 del self._idle[key]
             return stream
 
-    def _give_back(self, key: tuple[bytes, tuple[str, ...], str], stream: SearchStream) -> None:
+    def _give_back(self, key: _Key, stream: SearchStream) -> None:
         evicted = None
         with self._lock:
             self._idle.setdefault(key, []).append(stream)

@@ -1,10 +1,11 @@
 """Filters: built from columns, written as text, or given as the wire protocol's objects; one tree for all.
 
->>> from longbow import col
->>> (col("year") >= 2024) & col("lang").is_in(["en", "de"])
-year >= 2024 and lang in ('en', 'de')
->>> parse("year >= 2024 and not (lang = 'en' or lang is null)")
-year >= 2024 and not (lang = 'en' or lang is null)
+Examples:
+    >>> from longbow import col
+    >>> (col("year") >= 2024) & col("lang").is_in(["en", "de"])
+    year >= 2024 and lang in ('en', 'de')
+    >>> parse("year >= 2024 and not (lang = 'en' or lang is null)")
+    year >= 2024 and not (lang = 'en' or lang is null)
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from longbow.errors import InvalidArgumentError
 Scalar = str | int | float | bool
 
 _COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
-_WORDS = {"in": "in", "not in": "not in", "contains": "contains", "prefix": "prefix", "is null": "is null", "is not null": "is not null"}
+_WORDS = ("in", "not in", "contains", "prefix", "like", "in list", "is null", "is not null")
 _SYNONYMS = {
     "==": "=", "eq": "=", "<>": "!=", "ne": "!=", "neq": "!=", "lt": "<", "le": "<=", "lte": "<=", "gt": ">", "ge": ">=",
     "gte": ">=", "starts with": "prefix", "starts_with": "prefix", "is_null": "is null", "is_not_null": "is not null",
-    "not_in": "not in", "nin": "not in",
+    "not_in": "not in", "nin": "not in", "in_list": "in list", "allow_list": "in list",
 }  # fmt: skip
 
 
@@ -74,7 +75,7 @@ class Comparison(Filter):
         if isinstance(self.value, tuple):
             return f"{name} {self.op} ({', '.join(map(_literal, self.value))})"
         assert self.value is not None
-        return f"{name} {self.op} {_literal(self.value)}"
+        return f"{name} {'starts with' if self.op == 'prefix' else self.op} {_literal(self.value)}"
 
 
 @dataclass(frozen=True, eq=True, repr=False)
@@ -99,10 +100,11 @@ class Group(Filter):
 class Column:
     """A column in a filter; `col` makes it.
 
-    >>> col("title").contains("bow") | (col("price") < 20)
-    title contains 'bow' or price < 20
-    >>> col("year").between(1990, 1999)
-    year >= 1990 and year <= 1999
+    Examples:
+        >>> col("title").contains("bow") | (col("price") < 20)
+        title contains 'bow' or price < 20
+        >>> col("year").between(1990, 1999)
+        year >= 1990 and year <= 1999
     """
 
     __hash__ = None  # type: ignore[assignment]
@@ -149,6 +151,14 @@ class Column:
     def starts_with(self, text: str) -> Filter:
         """A string that begins with `text`."""
         return self._compare("prefix", text)
+
+    def like(self, pattern: str) -> Filter:
+        """A string like `pattern`, in which % stands for any text and _ for any character."""
+        return self._compare("like", pattern)
+
+    def in_list(self, name: str) -> Filter:
+        """One of the values of a list that `Client.put_allow_list` has uploaded."""
+        return self._compare("in list", name)
 
     def is_null(self) -> Filter:
         """Null, or never given."""
@@ -271,7 +281,7 @@ def _scalar(column: str, value: Any) -> Scalar:
 
 # Text. The grammar, loosest first: or; and; not; parentheses or one comparison.
 
-_RESERVED = {"and", "or", "not", "in", "is", "null", "like", "between", "true", "false", "contains", "prefix", "starts", "with"}
+_RESERVED = {"and", "or", "not", "in", "is", "null", "like", "list", "between", "true", "false", "contains", "prefix", "starts", "with"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _TOKEN = re.compile(
     r"""\s*(?:(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![A-Za-z_])
@@ -292,8 +302,8 @@ def _literal(value: Scalar) -> str:
 def parse(text: str) -> Filter:
     """The filter that `text` says, in the words of SQL's WHERE.
 
-    Comparisons (`= != < <= > >=`), `in (...)`, `not in (...)`, `between a and b`, `like 'bow%'` (a `%` at the end, or
-    at both ends), `contains 'bow'`, `starts with 'bow'`, `is null`, `is not null`, joined by `and`, `or`, `not` and
+    Comparisons (`= != < <= > >=`), `in (...)`, `not in (...)`, `in list 'name'`, `between a and b`, `like 'b_w%'`,
+    `contains 'bow'`, `starts with 'bow'`, `is null`, `is not null`, joined by `and`, `or`, `not` and
     parentheses. Strings are in single quotes, names that are no plain words in double quotes.
 
     Raises InvalidArgumentError, which shows the place.
@@ -379,6 +389,8 @@ class _Parser:
 
     def worded(self, column: str) -> Filter | None:
         if self.word("in"):
+            if self.word("list"):
+                return comparison(column, "in list", self.value())
             self.need("(")
             values = [] if self.token == ")" else [self.value()]
             while self.word(","):
@@ -401,18 +413,16 @@ class _Parser:
         return None
 
     def like(self, column: str) -> Filter:
-        start = self.start
         pattern = str(self.value())
         inner = pattern.strip("%")
-        if "%" not in inner and "_" not in inner:
+        if not any(c in inner for c in "%_\\"):
             if pattern == f"%{inner}%":
                 return comparison(column, "contains", inner)
             if pattern == f"{inner}%":
                 return comparison(column, "prefix", inner)
             if pattern == inner:
                 return comparison(column, "=", inner)
-        self.start = start
-        self.fail("a pattern like 'bow%' or '%bow%'")
+        return comparison(column, "like", pattern)
 
     def name(self) -> str:
         if self.kind == "quoted":

@@ -20,8 +20,9 @@ from longbow.columns import VECTOR_NAMES
 class Record(BaseModel):
     """A row with an id; every further column is a further attribute. `insert` takes a list of them.
 
-    >>> Record(id=1, vector=[0.5, 0.25], title="Bows").title
-    'Bows'
+    Examples:
+        >>> Record(id=1, vector=[0.5, 0.25], title="Bows").title
+        'Bows'
     """
 
     model_config = ConfigDict(extra="allow")

@@ -70,10 +70,11 @@ class LongbowClient:
     Calls go to `uri`; `meta_uri` takes part where it names another server. Every call connects first when that has not
     been done. Thread-safe once connected.
 
-    >>> with LongbowClient(uri=server.uri, api_key=server.token) as client:
-    ...     client.insert("old", [{"id": 1, "vector": [0.5, 0.5]}])
-    ...     int(client.search("old", [0.5, 0.5], k=1)["id"][0])
-    1
+    Examples:
+        >>> with LongbowClient(uri=server.uri, api_key=server.token) as client:
+        ...     client.insert("old", [{"id": 1, "vector": [0.5, 0.5]}])
+        ...     int(client.search("old", [0.5, 0.5], k=1)["id"][0])
+        1
     """
 
     def __init__(

@@ -246,7 +246,7 @@ class Writing:
             return error, again, False
         answers = _Answers(reader, self.outcome, self._stop_at_rejection, self._told)
         failure: BaseException | None = None
-        with cancellation.stoppable(answers.stop):
+        with cancellation.Stoppable(answers.stop):
             try:
                 self._send(writer, answers, pending, rest)
             except (pa.ArrowException, OSError) as error:

@@ -23,7 +23,9 @@ _SHARED = {
     "radius": "radius",
     "text": "text_query",
     "alpha": "alpha",
-    "fusion": "fusion",
+    "order_by": "order_by",
+    "allow_partial": "allow_partial",
+    "check_recall": "check_recall",
     "graph_alpha": "graph_alpha",
     "vector_format": "vector_format",
     "max_distances": "max_distances",
@@ -37,11 +39,12 @@ class Query:
     Ask near `vectors`, of shape (dimensions,) or (queries, dimensions); near stored rows, `ids`; for `text`; or for
     text and a vector together.
 
-    >>> q = Query("books", vectors=[0.1, 0.2]).where("year >= 1990").limit(3).select("title")
-    >>> q.to_dict()
-    {'dataset': 'books', 'vector': [0.1, 0.2], 'k': 3, 'filter': 'year >= 1990', 'columns': ['title']}
-    >>> Query.from_dict(q.to_dict()) == q
-    True
+    Examples:
+        >>> q = Query("books", vectors=[0.1, 0.2]).where("year >= 1990").limit(3).select("title")
+        >>> q.to_dict()
+        {'dataset': 'books', 'vector': [0.1, 0.2], 'k': 3, 'filter': 'year >= 1990', 'columns': ['title']}
+        >>> Query.from_dict(q.to_dict()) == q
+        True
     """
 
     dataset: str
@@ -59,7 +62,9 @@ class Query:
     radius: float | None = None
     dims: int | None = None
     alpha: float | None = None
-    fusion: str | None = None
+    order_by: str | None = None
+    allow_partial: bool | None = None
+    check_recall: bool | None = None
     graph_alpha: float | None = None
     vector_format: str | None = None
     max_distances: int | None = None
@@ -75,7 +80,7 @@ class Query:
         return replace(self, k=k)
 
     def skip(self, offset: int) -> Self:
-        """Leaves out the nearest `offset` rows, for the next page."""
+        """Leaves out the nearest `offset` rows, for the next page. Pages are cut from the exact order."""
         return replace(self, offset=offset)
 
     def select(self, *columns: str) -> Self:
@@ -102,13 +107,21 @@ class Query:
         """Searches by the first `dims` dimensions and ranks by all: for vectors trained to be cut (Matryoshka)."""
         return replace(self, dims=dims)
 
-    def matching(self, text: str, alpha: float | None = None, *, fusion: str | None = None) -> Self:
+    def matching(self, text: str, alpha: float | None = None) -> Self:
         """Ranks by words, too. `alpha` is the weight of the vectors: 1 vectors only, 0 words only, negative adaptive."""
-        return replace(self, text=text, alpha=alpha, fusion=fusion)
+        return replace(self, text=text, alpha=alpha)
 
-    def within_time(self, seconds: float) -> Self:
-        """Stops searching after `seconds`."""
-        return replace(self, timeout=seconds)
+    def ordered_by(self, column: str) -> Self:
+        """The hits found, in the order of a column: "year", or "year desc"."""
+        return replace(self, order_by=column)
+
+    def within_time(self, seconds: float, *, allow_partial: bool = False) -> Self:
+        """Stops searching after `seconds`: an error, or what was found so far with `allow_partial`."""
+        return replace(self, timeout=seconds, allow_partial=allow_partial or None)
+
+    def checking_recall(self) -> Self:
+        """Searches exactly as well, at the same state; the share found is `results.stats.more["recall"]`."""
+        return replace(self, check_recall=True)
 
     def to_dict(self) -> dict[str, Any]:
         """The query as plain values, which JSON can hold; `from_dict` reads them again. Defaults are left out."""
@@ -156,7 +169,7 @@ class Query:
         return hash(to_json(self.to_dict()))
 
     def wire(self, timeout: float | None) -> dict[str, Any]:
-        """The search of the wire protocol, without what is asked about."""
+        """The search of the wire protocol, without what is asked about. `timeout` where the query has none."""
         if self.k < 0 or self.offset < 0:
             raise InvalidArgumentError(f"k and offset: expected 0 or more, got {self.k} and {self.offset}")
         out: dict[str, Any] = {"dataset": self.dataset, "k": self.k + self.offset}
@@ -164,7 +177,7 @@ class Query:
             out["filters"] = filters_json(self.filter)
         if self.columns is not None:
             out["columns"] = list(self.columns)
-        if self.exact:
+        if self.exact or self.offset:  # pages are cut from the exact order, so that none repeats or skips a row
             out["exact"] = True
         for name, key in _SHARED.items():
             value = getattr(self, name)
@@ -175,19 +188,34 @@ class Query:
             out["deadline_ms"] = max(1, round(timeout * 1000))
         return out
 
-    def questions(self) -> tuple[tuple[str, ...], list[pa.Array], bool] | None:
+    def command(self) -> bytes:
+        """What opens a stream of such searches. Encoded once for equal queries."""
+        key = tuple([getattr(self, name) for name in _COMMAND_FIELDS])
+        found = _commands.get(key)
+        if found is None:
+            found = to_json({"command": "VectorSearch", **self.wire(None)})
+            if len(_commands) >= _MAX_COMMANDS:
+                _commands.clear()
+            _commands[key] = found
+        return found
+
+    def questions(self) -> tuple[str, pa.Array, bool] | None:
         """What is asked about as a column of a search stream, and whether it is one question; None for text alone."""
         if self.vectors is not None:
             if self.ids is not None:
                 raise InvalidArgumentError("query: vectors and ids are both given: ask by one of them")
             queries, single = query_array(self.vectors)
-            return ("query_vector",), [queries], single
+            return "query_vector", queries, single
         if self.ids is not None:
             single = isinstance(self.ids, (int, str, np.integer))
-            return ("id",), [pa.array([self.ids] if single else list(self.ids))], single
+            return "id", pa.array([self.ids] if single else list(self.ids)), single
         if self.text is None:
             raise InvalidArgumentError("query: expected vectors, ids or text to search for")
         return None
 
 
 _NAMES = {f.name for f in fields(Query)}
+_COMMAND_FIELDS = tuple(f.name for f in fields(Query) if f.name not in ("vectors", "ids"))
+_MAX_COMMANDS = 1024
+# Each step on it is one operation on a dict.
+_commands: dict[tuple[Any, ...], bytes] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -73,23 +74,24 @@ class Results:
     for string ids, then the row's columns. Libraries that read Arrow (pandas, polars, DuckDB, pyarrow ...) take it as
     it is, through `__arrow_c_stream__`.
 
-    >>> hits = Results(pa.table({"id": [7], "score": [1.0]}))
-    >>> hits["id"].to_pylist(), len(hits), hits.to_list()
-    ([7], 1, [{'id': 7, 'score': 1.0}])
+    Examples:
+        >>> hits = Results(pa.table({"id": [7], "score": [1.0]}))
+        >>> hits["id"].to_pylist(), len(hits), hits.to_list()
+        ([7], 1, [{'id': 7, 'score': 1.0}])
     """
 
     __slots__ = ("_table", "_batch", "_details", "_seconds")
 
-    def __init__(self, rows: pa.Table | pa.RecordBatch, details: dict[str, Any] | None = None, seconds: float = 0.0) -> None:
+    def __init__(self, rows: pa.Table | pa.RecordBatch, details: bytes = b"", seconds: float = 0.0) -> None:
         self._table: pa.Table | None = rows if isinstance(rows, pa.Table) else None
         self._batch: pa.RecordBatch | None = rows if isinstance(rows, pa.RecordBatch) else None
-        self._details = details or {}
+        self._details = details
         self._seconds = seconds
 
     @property
     def stats(self) -> SearchStats:
         """What the search did, and how long it took."""
-        return SearchStats.of(self._details, self._seconds)
+        return SearchStats.of(json.loads(self._details or b"{}"), self._seconds)
 
     def to_arrow(self) -> pa.Table:
         """The rows as a pyarrow Table, without a copy."""

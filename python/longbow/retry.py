@@ -41,15 +41,15 @@ class RetryPolicy:
 NO_RETRY = RetryPolicy(deadline=0)
 
 
-def retrying(policy: RetryPolicy, call: Callable[[], T], before_retry: Callable[[LongbowError], None]) -> T:
-    """What `call` returns, once it does. Only for calls that may be made twice."""
-    delays = policy.delays()
-    while True:
+def retry_after(error: LongbowError, policy: RetryPolicy, call: Callable[[], T], before_retry: Callable[[LongbowError], None]) -> T:
+    """What `call`, which has failed with `error`, returns once it does. Only for calls that may be made twice."""
+    for delay in policy.delays():
+        before_retry(error)
+        cancellation.pause(delay)
         try:
             return call()
-        except LongbowError as error:
-            delay = next(delays, None) if error.retriable else None
-            if delay is None:
+        except LongbowError as again:
+            if not again.retriable:
                 raise
-            before_retry(error)
-            cancellation.pause(delay)
+            error = again
+    raise error

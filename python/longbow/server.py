@@ -103,9 +103,10 @@ class Server:
     environment, without the LONGBOW_ prefix: `auth="none"`, `max_memory="1GiB"`. Ends with the process that started
     it. Confined to one thread.
 
-    >>> with longbow.Server() as server, server.connect() as client:
-    ...     client.put("books", {"id": [1], "vector": np.ones((1, 4), "f4")}).rows
-    1
+    Examples:
+        >>> with longbow.Server() as server, server.connect() as client:
+        ...     client.put("books", {"id": [1], "vector": np.ones((1, 4), "f4")}).rows
+        1
     """
 
     def __init__(

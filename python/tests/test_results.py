@@ -18,7 +18,7 @@ HITS = pa.table({
     "id": pa.array([7, 8, 9], pa.uint64()), "score": pa.array([1.0, 0.5, 0.25], pa.float32()), "distance": pa.array([0.0, 1.0, 3.0], pa.float32()),
     "vector": vector_array(np.arange(6, dtype="f4").reshape(3, 2)), "title": ["<b>", None, "x" * 100],
 })  # fmt: skip
-DETAILS = {"coverage": "exact", "sequence": "s1", "stats": {"method": "exact_scan", "distances": 3, "nanos": 2_000_000, "bytes": 24}}
+DETAILS = b'{"coverage": "exact", "sequence": "s1", "stats": {"method": "exact_scan", "distances": 3, "nanos": 2000000, "bytes": 24}}'
 
 
 @pytest.fixture

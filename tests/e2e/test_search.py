@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import longbow
 import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -382,3 +384,117 @@ def test_ingest_needs_a_dataset(calls: Calls) -> None:
         writer.begin(random_batch(1, 4, seed=0).schema)
         writer.done_writing()
         reader.read_chunk()
+
+
+# Forms of a search
+
+
+@pytest.fixture(scope="module")
+def line(_shared_calls: Calls) -> str:
+    """Rows 0 .. 99 on a line: row i at i."""
+    n = np.arange(100)
+    rows = batch(n, vectors(np.stack([n, np.zeros(100)], axis=1)), size=pa.array((n * 37) % 100))
+    _shared_calls.put("search-line", rows)
+    return "search-line"
+
+
+def test_pages_neither_repeat_nor_skip(calls: Calls, line: str) -> None:
+    pages = [calls.get(search_ticket(line, [0, 0], k=50, offset=at, limit=7)) for at in range(0, 50, 7)]
+    assert [i for page in pages for i in page["id"].to_pylist()] == list(range(50))
+
+
+def test_a_radius_holds_all_within(calls: Calls, line: str) -> None:
+    ticket = {"search": {"dataset": line, "vector": [50, 0], "radius": 3.5}}
+    assert sorted(calls.get(ticket)["id"].to_pylist()) == list(range(47, 54))
+
+
+def test_hits_are_ordered_by_a_column(calls: Calls, line: str) -> None:
+    found = calls.get(search_ticket(line, [0, 0], k=10, order_by="size desc"))
+    assert sorted(found["id"].to_pylist()) == list(range(10))
+    assert found["size"].to_pylist() == sorted(found["size"].to_pylist(), reverse=True)
+
+
+def test_scans_are_counted_paged_and_ordered(calls: Calls, line: str) -> None:
+    assert calls.get({"name": line, "count": True}).to_pydict() == {"count": [100]}
+    assert calls.get({"name": line, "offset": 90, "limit": 3})["id"].to_pylist() == [90, 91, 92]
+    assert calls.get({"name": line, "order_by": "size", "limit": 5})["size"].to_pylist() == [0, 1, 2, 3, 4]
+
+
+def test_stored_rows_and_vectors_are_asked_together(calls: Calls, line: str) -> None:
+    first, second = calls.search_action(dataset=line, vector=[10, 0], id=20, k=2)
+    assert first["id"].to_pylist() == [10, 9] and second["id"].to_pylist() == [19, 21]
+    requests = pa.RecordBatch.from_pydict({
+        "query_vector": pa.array([[10, 0], None], pa.list_(pa.float32(), 2)),
+        "id": pa.array([None, 20], pa.int64()),
+    })
+    ((answer, _),) = calls.exchange({"command": "VectorSearch", "dataset": line, "k": 2}, requests)
+    assert answer["id"].to_pylist() == [10, 9, 19, 21]
+
+
+def test_the_first_dimensions_are_searched_and_all_decide(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, batch([1, 2, 3], [[1, 0, 9], [1, 1, 0], [0, 5, 0]]))
+    by_prefix = calls.get(search_ticket(dataset, [1, 0], k=1, dims=2))
+    assert by_prefix["id"].to_pylist() == [1] and by_prefix["distance"].to_pylist() == [0]
+    assert calls.get(search_ticket(dataset, [1, 0, 0], k=3, dims=2))["id"].to_pylist() == [2, 3, 1]
+
+
+@pytest.mark.parametrize("explain", [True, "analyze"])
+def test_a_plan_is_explained_wherever_one_asks(calls: Calls, line: str, explain: Any) -> None:
+    query = {"filter": "size < 10", "explain": explain}
+    by_ticket = calls.get(search_ticket(line, [0, 0], k=3, **query))
+    (by_action,) = calls.search_action(dataset=line, vector=[0, 0], k=3, **query)
+    command = {"command": "VectorSearch", "dataset": line, "k": 3, **query}
+    ((by_exchange, _),) = calls.exchange(command, query_batch([[0, 0]]))
+    for table in by_ticket, by_action, by_exchange:
+        (chosen,) = [row for row in table.to_pylist() if row["chosen"]]
+        assert chosen["selected"] == 10 and chosen["rows"] == 100 and chosen["filter"] == "size < 10"
+        assert (chosen["hits"] == 3) if explain == "analyze" else (chosen["hits"] is None)
+        assert all(row["reason"] for row in table.to_pylist() if not row["chosen"])
+
+
+def test_an_answer_says_how_it_came_about(calls: Calls, line: str) -> None:
+    found = calls.get(search_ticket(line, [0, 0], k=3, exact=True, check_recall=True))
+    assert found.schema.metadata[b"longbow.coverage"] == b"exact"
+    assert json.loads(found.schema.metadata[b"longbow.stats"])["recall"] == 1
+    (table,) = calls.search_action(dataset=line, vector=[0, 0], k=3, exact=True)
+    assert json.loads(table.schema.metadata[b"longbow.stats"])["distances"] == 100
+
+
+def test_an_answer_cut_short_is_an_error_unless_partial_ones_are_allowed(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(30000, 4, seed=3))
+    cut = {"exact": True, "max_distances": 5000}
+    with fails("ResourceExhausted", "allow_partial"):
+        calls.get(search_ticket(dataset, [0, 0, 0, 0], k=5, **cut))
+    found = calls.get(search_ticket(dataset, [0, 0, 0, 0], k=5, allow_partial=True, **cut))
+    assert found.num_rows == 5 and found.schema.metadata[b"longbow.coverage"] == b"partial"
+    assert 0 < json.loads(found.schema.metadata[b"longbow.stats"])["covered"] < 1
+
+
+def test_a_kept_answer_is_never_older_than_a_finished_write(calls: Calls, dataset: str) -> None:
+    for round in range(20):
+        calls.put(dataset, batch([7], [[0, 0]], round=[round]))
+        for _ in range(3):
+            assert calls.get(search_ticket(dataset, [0, 0], k=1))["round"].to_pylist() == [round]
+
+
+def test_many_single_searches_at_once_get_what_each_would_get_alone(server: longbow.Server, calls: Calls, dataset: str) -> None:
+    rows = random_batch(60000, 32, seed=9)
+    calls.put(dataset, rows)
+    base = matrix_of(rows["vector"])
+    queries = np.random.default_rng(2).standard_normal((8, 12, 32)).astype("f4")
+    command = {"command": "VectorSearch", "dataset": dataset, "k": 5, "exact": True}
+
+    def ask(mine: np.ndarray[Any, Any]) -> list[list[int]]:
+        own = Calls(server.port, server.token)
+        try:
+            answers = own.exchange(command, *(query_batch(query[None]) for query in mine))
+        finally:
+            own.close()
+        assert all(set(answer["query"].to_pylist()) == {0} for answer, _ in answers)
+        return [answer["id"].to_pylist() for answer, _ in answers]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(ask, queries))
+    for mine, answers in zip(queries, found):
+        for query, answer in zip(mine, answers):
+            assert answer == nearest(((base - query) ** 2).sum(1), 5)

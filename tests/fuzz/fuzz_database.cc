@@ -66,8 +66,7 @@ FuzzDatabase::FuzzDatabase() {
   options.log.segment_bytes = 1 << 20;
   options.log.spare_segments = 0;
   engine_ = engine::Engine::Open(environment, &ledger_, &arena_, options).ValueOrDie();
-  query_ = std::make_unique<query::QueryEngine>(engine_.get(), environment, &ledger_, query::SearchLimits{},
-                                                query::ScanOptions{});
+  query_ = std::make_unique<query::QueryEngine>(engine_.get(), environment, &ledger_, query::QueryOptions{});
 }
 
 FuzzDatabase::~FuzzDatabase() {

@@ -50,7 +50,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!request.ok() || !std::holds_alternative<query::ScanRequest>(*request)) return 0;
   const auto& filter = std::get<query::ScanRequest>(*request).filter;
   if (!filter) return 0;
-  (void)filter->ToString();
+  const auto reread = filter::ParseFilter(filter->ToString());
+  fuzz::Require(reread.ok() && *reread == *filter, "a filter's text is read as the same filter");
   const auto matching = Matching(database->query(), *filter);
   if (matching.contains(-1)) return 0;
   filter::FilterTree negation;

@@ -53,6 +53,16 @@ void RowSelection::AddBits(RowOrdinal first, const uint8_t* bits, int64_t bit_of
   if (const int64_t tail = count % 64; tail > 0) to[whole] |= LoadBits(bits, bit_offset + whole * 64, tail);
 }
 
+void RowSelection::AddRange(RowOrdinal first, RowOrdinal end) {
+  LB_CHECK_FATAL(first <= end && end <= end_);
+  for (RowOrdinal row = first; row < end;) {
+    const RowOrdinal stop = std::min<RowOrdinal>(end, (row | 63) + 1);
+    const uint64_t ones = stop - row == 64 ? ~uint64_t{0} : (uint64_t{1} << (stop - row)) - 1;
+    words_[row >> 6] |= ones << (row & 63);
+    row = stop;
+  }
+}
+
 void RowSelection::Intersect(const RowSelection& other) {
   LB_CHECK_FATAL(end_ == other.end_);
   for (size_t i = 0; i < words_.size(); ++i) words_[i] &= other.words_[i];

@@ -20,7 +20,8 @@ class RowSelection {
   bool Contains(RowOrdinal row) const { return row < end_ && (words_[row >> 6] >> (row & 63) & 1) != 0; }
   // Ors `bits` (bit i of byte i/8, Arrow's order) of `count` rows into the selection from `first` on.
   void AddBits(RowOrdinal first, const uint8_t* bits, int64_t bit_offset, int64_t count);
-  void Intersect(const RowSelection& other);  // of the same end
+  void AddRange(RowOrdinal first, RowOrdinal end);  // [first, end), end <= end()
+  void Intersect(const RowSelection& other);        // of the same end
   int64_t Count() const;
 
   // visit(RowOrdinal) for each row of [from, to) that is in the set, ascending; stops when visit returns

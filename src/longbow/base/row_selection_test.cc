@@ -105,5 +105,16 @@ TEST(RowVersions, ARowIsSeenFromItsBirthUntilItsDeath) {
   EXPECT_EQ(ledger.used(), 0);
 }
 
+TEST(RowSelectionTest, RangesAreAddedFromAnyBitToAnyOther) {
+  for (const RowOrdinal first : {0u, 1u, 63u, 64u, 65u, 127u}) {
+    for (const RowOrdinal end : {first, first + 1, first + 63, first + 64, first + 65, 300u}) {
+      RowSelection selection(300), expected(300);
+      selection.AddRange(first, end);
+      for (RowOrdinal row = first; row < end; ++row) expected.Add(row);
+      EXPECT_EQ(selection.words(), expected.words()) << first << " to " << end;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace longbow

@@ -17,6 +17,7 @@
 #include "longbow/filter/column_input.h"
 #include "longbow/filter/filter.h"
 #include "longbow/filter/literal.h"
+#include "longbow/filter/operators/operator_type.h"
 
 namespace longbow::filter {
 namespace {
@@ -94,87 +95,35 @@ Expression Fold(const char* function, std::span<const Expression> terms, bool em
       function, {Fold(function, terms.first(half), empty), Fold(function, terms.subspan(half), empty)});
 }
 
-// `answer` for every value, null for null: three-valued logic lets no null match, also under NOT.
-Expression ForValues(const Expression& column, bool answer) {
-  return compute::call("if_else", {compute::call("is_valid", {column}), compute::literal(answer),
-                                   compute::literal(std::make_shared<arrow::BooleanScalar>())});
-}
-
-// One comparison with a literal, by where the literal lies.
-Expression Compare(Operator op, const Expression& column, const Literal& literal) {
-  const bool less = op == Operator::kLess || op == Operator::kLessEqual;
-  if (op == Operator::kEqual && literal.place != Place::kExact) return ForValues(column, false);
-  if (op == Operator::kNotEqual && literal.place != Place::kExact) return ForValues(column, true);
-  if (literal.place == Place::kAboveAll) return ForValues(column, less);
-  if (literal.place == Place::kBelowAll) return ForValues(column, !less);
-  const Expression value = compute::literal(literal.value);
-  if (literal.place == Place::kBetween)
-    return compute::call(less ? "less_equal" : "greater", {column, value});
-  switch (op) {
-    case Operator::kEqual:
-      return compute::call("equal", {column, value});
-    case Operator::kNotEqual:
-      return compute::call("not_equal", {column, value});
-    case Operator::kLess:
-      return compute::call("less", {column, value});
-    case Operator::kLessEqual:
-      return compute::call("less_equal", {column, value});
-    case Operator::kGreater:
-      return compute::call("greater", {column, value});
+Status CheckOperands(const FilterTree& tree) {
+  const size_t given = tree.values.size();
+  switch (OperandsOf(tree.op)) {
+    case Operands::kOne:
+    case Operands::kListName:
+      if (given == 1) return Status::OK();
+      return InvalidArgument("filter: ", OperatorName(tree.op), " on column \"", tree.column,
+                             "\" takes one value, got ", given, given == 0 ? "" : "; use in for a list");
+    case Operands::kTwo:
+      if (given == 2) return Status::OK();
+      return InvalidArgument("filter: ", OperatorName(tree.op), " on column \"", tree.column,
+                             "\" takes two values, low and high, got ", given);
+    case Operands::kNone:
+      if (given == 0) return Status::OK();
+      return InvalidArgument("filter: ", OperatorName(tree.op), " on column \"", tree.column,
+                             "\" takes no value, got ", ValueText(tree.values[0]));
     default:
-      return compute::call("greater_equal", {column, value});
+      return Status::OK();
   }
-}
-
-bool IsZero(const arrow::Scalar& value) {
-  if (value.type->id() == arrow::Type::FLOAT) return static_cast<const arrow::FloatScalar&>(value).value == 0;
-  if (value.type->id() == arrow::Type::DOUBLE)
-    return static_cast<const arrow::DoubleScalar&>(value).value == 0;
-  return false;
-}
-
-// Membership in a list. Arrow's lookup tells the two zeros apart and finds NaN in NaN; comparisons do
-// neither.
-Result<Expression> Membership(const Expression& column, const std::shared_ptr<arrow::DataType>& type,
-                              const std::shared_ptr<arrow::DataType>& compared, const FilterTree& tree) {
-  std::unique_ptr<arrow::ArrayBuilder> set;
-  LB_RETURN_NOT_OK(arrow::MakeBuilder(arrow::default_memory_pool(), compared, &set));
-  for (const Value& value : tree.values) {
-    LB_ASSIGN_OR_RETURN(const Literal literal, MakeLiteral(value, type, tree.column));
-    if (literal.place != Place::kExact || literal.nan) continue;
-    LB_RETURN_NOT_OK(set->AppendScalar(*literal.value));
-    if (!IsZero(*literal.value)) continue;
-    LB_ASSIGN_OR_RETURN(auto negative_zero, arrow::MakeScalar(-0.0)->CastTo(compared));
-    LB_RETURN_NOT_OK(set->AppendScalar(*negative_zero));
-    LB_ASSIGN_OR_RETURN(auto zero, arrow::MakeScalar(0.0)->CastTo(compared));
-    LB_RETURN_NOT_OK(set->AppendScalar(*zero));
-  }
-  LB_ASSIGN_OR_RETURN(auto values, set->Finish());
-  if (values->length() == 0) return ForValues(column, false);
-  return compute::call("is_in", {column},
-                       compute::SetLookupOptions(values, compute::SetLookupOptions::EMIT_NULL));
-}
-
-Status WrongValueCount(const FilterTree& tree) {
-  return InvalidArgument("filter: ", OperatorName(tree.op), " on column \"", tree.column,
-                         "\" takes one value, got ", tree.values.size(),
-                         tree.values.empty() ? "" : "; use in for a list");
 }
 
 // Turns a tree into one expression over numbered inputs. Confined to Bind.
 class Binder {
  public:
-  explicit Binder(const arrow::Schema& schema) : schema_(schema) {}
+  Binder(const arrow::Schema& schema, const AllowLists* lists) : schema_(schema), lists_(lists) {}
 
   Result<Expression> Bind(const FilterTree& tree) {
-    switch (tree.op) {
-      case Operator::kAnd:
-      case Operator::kOr:
-      case Operator::kNot:
-        return BindBranch(tree);
-      default:
-        return BindCondition(tree);
-    }
+    if (OperandsOf(tree.op) == Operands::kChildren) return BindBranch(tree);
+    return BindCondition(tree);
   }
   std::vector<ColumnInput> TakeInputs() { return std::move(inputs_); }
 
@@ -202,65 +151,32 @@ class Binder {
       return InvalidArgument("filter: column \"", tree.column, "\" has type ", type->ToString(),
                              ", a vector; vectors are searched, not filtered");
     }
-    if (tree.op == Operator::kIsNull || tree.op == Operator::kIsNotNull) return BindNullTest(tree, type);
-    if (tree.op == Operator::kContains && ListValueType(*type) != nullptr)
-      return BindListContains(tree, type);
+    LB_RETURN_NOT_OK(CheckOperands(tree));
+    const OperatorType& about = TypeOf(tree.op);
+    if (about.bind == nullptr) {
+      return compute::call(tree.op == Operator::kIsNull ? "is_null" : "is_valid", {Input(tree.column, type)});
+    }
+    const bool list = ListValueType(*type) != nullptr;
+    if (list && about.bind_element != nullptr) return BindElements(tree, type, about.bind_element);
     const auto compared = ComparisonType(type);
     if (compared == nullptr) {
-      return InvalidArgument("filter: column \"", tree.column, "\" has type ", type->ToString(),
-                             ", which cannot be compared; ",
-                             ListValueType(*type) != nullptr ? "use contains, is_null or is_not_null"
-                                                             : "use is_null or is_not_null");
+      return InvalidArgument(
+          "filter: column \"", tree.column, "\" has type ", type->ToString(), ", which cannot be compared; ",
+          list ? "use contains, in, is null or is not null" : "use is null or is not null");
     }
-    return Condition(tree, Input(tree.column, compared), type, compared);
+    return about.bind(Term{tree, type, compared, Input(tree.column, compared), lists_});
   }
 
-  static Result<Expression> Condition(const FilterTree& tree, const Expression& column,
-                                      const std::shared_ptr<arrow::DataType>& type,
-                                      const std::shared_ptr<arrow::DataType>& compared) {
-    if (tree.op == Operator::kIn) return Membership(column, type, compared, tree);
-    if (tree.op == Operator::kNotIn) {
-      LB_ASSIGN_OR_RETURN(auto in, Membership(column, type, compared, tree));
-      return compute::call("invert", {in});
-    }
-    if (tree.values.size() != 1) return WrongValueCount(tree);
-    LB_ASSIGN_OR_RETURN(const Literal literal, MakeLiteral(tree.values[0], type, tree.column));
-    if (tree.op != Operator::kContains && tree.op != Operator::kPrefix)
-      return Compare(tree.op, column, literal);
-    if (!arrow::is_base_binary_like(compared->id())) {
-      return InvalidArgument("filter: ", OperatorName(tree.op),
-                             " needs text or, for contains, a list; column \"", tree.column, "\" has type ",
-                             type->ToString());
-    }
-    const auto& text = static_cast<const arrow::BaseBinaryScalar&>(*literal.value).value->ToString();
-    return compute::call(tree.op == Operator::kPrefix ? "starts_with" : "match_substring", {column},
-                         compute::MatchSubstringOptions(text));
-  }
-
-  Result<Expression> BindNullTest(const FilterTree& tree, const std::shared_ptr<arrow::DataType>& type) {
-    bool wanted = tree.op == Operator::kIsNull;
-    if (tree.values.size() > 1) return WrongValueCount(tree);
-    if (!tree.values.empty() && !std::holds_alternative<std::monostate>(tree.values[0])) {
-      const auto* yes = std::get_if<bool>(&tree.values[0]);
-      if (yes == nullptr) {
-        return InvalidArgument("filter: ", OperatorName(tree.op), " on column \"", tree.column,
-                               "\" takes no value, or true or false; got ", ValueText(tree.values[0]));
-      }
-      if (!*yes) wanted = !wanted;
-    }
-    return compute::call(wanted ? "is_null" : "is_valid", {Input(tree.column, type)});
-  }
-
-  // Whether the list holds the value, by equality of elements.
-  Result<Expression> BindListContains(const FilterTree& tree, const std::shared_ptr<arrow::DataType>& type) {
+  // Whether some element of the list is what the operator asks for.
+  Result<Expression> BindElements(const FilterTree& tree, const std::shared_ptr<arrow::DataType>& type,
+                                  BindTerm bind) {
     const auto element = ListValueType(*type);
     const auto compared = ComparisonType(element);
     if (compared == nullptr) {
       return InvalidArgument("filter: column \"", tree.column, "\" has type ", type->ToString(),
-                             ", whose elements cannot be compared; use is_null or is_not_null");
+                             ", whose elements cannot be compared; use is null or is not null");
     }
-    FilterTree equal{Operator::kEqual, tree.column, tree.values, {}};
-    LB_ASSIGN_OR_RETURN(auto expression, Condition(equal, compute::field_ref(0), element, compared));
+    LB_ASSIGN_OR_RETURN(auto expression, bind(Term{tree, element, compared, compute::field_ref(0), lists_}));
     LB_ASSIGN_OR_RETURN(expression, expression.Bind(*arrow::schema({arrow::field("element", compared)})));
     inputs_.emplace_back(tree.column, type, compared, std::move(expression));
     return compute::field_ref(static_cast<int>(inputs_.size()) - 1);
@@ -275,6 +191,7 @@ class Binder {
   }
 
   const arrow::Schema& schema_;
+  const AllowLists* const lists_;
   std::vector<ColumnInput> inputs_;
 };
 
@@ -334,12 +251,13 @@ class ExpressionFilter final : public BoundFilter {
 }  // namespace
 
 Result<std::shared_ptr<const BoundFilter>> BoundFilter::Bind(const FilterTree& tree,
-                                                             const arrow::Schema& schema) {
+                                                             const arrow::Schema& schema,
+                                                             const AllowLists* lists) {
   static const Status initialized = compute::Initialize();
   LB_RETURN_NOT_OK(initialized);
   int terms = 0;
   LB_RETURN_NOT_OK(CheckLimits(tree, 1, &terms));
-  Binder binder(schema);
+  Binder binder(schema, lists);
   LB_ASSIGN_OR_RETURN(auto expression, binder.Bind(tree));
   auto inputs = binder.TakeInputs();
   arrow::FieldVector fields;

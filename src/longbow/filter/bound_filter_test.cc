@@ -83,7 +83,6 @@ TEST(BoundFilterTest, NullsNeverMatchNotEvenUnderNot) {
   EXPECT_EQ(Matching({Operator::kIn, "c", {}, {}}, block), Rows{});
   EXPECT_EQ(Matching({Operator::kIsNull, "c", {}, {}}, block), Rows{1});
   EXPECT_EQ(Matching({Operator::kIsNotNull, "c", {}, {}}, block), (Rows{0, 2}));
-  EXPECT_EQ(Matching(Is("c", Operator::kIsNull, false), block), (Rows{0, 2}));
   // Unknown or true is true; unknown or false stays unknown, and so does its opposite.
   const FilterTree either{
       Operator::kOr, "", {}, {Is("c", Operator::kEqual, int64_t{1}), {Operator::kIsNull, "c", {}, {}}}};
@@ -138,6 +137,12 @@ TEST(BoundFilterTest, TextContainsAndBeginsWith) {
     EXPECT_EQ(Matching(Is("c", Operator::kContains, std::string()), block), (Rows{0, 1, 2}));
     EXPECT_EQ(Matching(Is("c", Operator::kPrefix, std::string("an")), block), Rows{1});
     EXPECT_EQ(Matching(Not(Is("c", Operator::kContains, std::string("an"))), block), Rows{2});
+    EXPECT_EQ(Matching(Is("c", Operator::kLike, std::string("%an%")), block), (Rows{0, 1}));
+    EXPECT_EQ(Matching(Is("c", Operator::kLike, std::string("_an%a")), block), Rows{0});
+    EXPECT_EQ(Matching(Is("c", Operator::kLike, std::string("an.")), block), Rows{1});
+    EXPECT_EQ(Matching(Is("c", Operator::kLike, std::string("an\\_")), block), Rows{});
+    EXPECT_EQ(Matching(Is("c", Operator::kLike, std::string()), block), Rows{2});
+    EXPECT_EQ(Matching(Not(Is("c", Operator::kLike, std::string("%"))), block), Rows{});
     EXPECT_EQ(Matching(Is("c", Operator::kGreater, std::string("an.")), block), Rows{0});
   }
 }
@@ -181,6 +186,9 @@ TEST(BoundFilterTest, ListsContainTheirElements) {
     EXPECT_EQ(Matching({Operator::kIsNull, "tags", {}, {}}, block), Rows{2});
     const auto slice = block->Slice(2);
     EXPECT_EQ(Matching(blue, slice), Rows{1});
+    const FilterTree some{Operator::kIn, "tags", {std::string("bluer"), std::string("red")}, {}};
+    EXPECT_EQ(Matching(some, block), (Rows{0, 4}));
+    EXPECT_EQ(Matching(Not(some), block), (Rows{1, 3}));
     EXPECT_NE(ErrorOf(Is("tags", Operator::kEqual, std::string("x")), *block->schema()).find("use contains"),
               std::string::npos);
   };
@@ -196,6 +204,30 @@ TEST(BoundFilterTest, ListElementsAreCoercedToo) {
   const auto block = Block("c", builder.Finish().ValueOrDie());
   EXPECT_EQ(Matching(Is("c", Operator::kContains, std::string("6")), block), Rows{1});
   EXPECT_EQ(Matching(Is("c", Operator::kContains, int64_t{600}), block), Rows{});
+}
+
+TEST(BoundFilterTest, RangesHoldTheirEndsAndMayBeOpen) {
+  const auto block = Block("c", Column<arrow::Int8Builder, int8_t>({-128, 0, std::nullopt, 5, 127}));
+  const auto between = [&](Value low, Value high) {
+    return Matching({Operator::kBetween, "c", {std::move(low), std::move(high)}, {}}, block);
+  };
+  EXPECT_EQ(between(int64_t{0}, int64_t{5}), (Rows{1, 3}));
+  EXPECT_EQ(between(0.5, std::string("400")), (Rows{3, 4}));
+  EXPECT_EQ(between(int64_t{5}, int64_t{0}), Rows{});
+  EXPECT_EQ(between({}, int64_t{0}), (Rows{0, 1}));
+  EXPECT_EQ(between(int64_t{1}, {}), (Rows{3, 4}));
+  EXPECT_EQ(between({}, {}), (Rows{0, 1, 3, 4}));
+}
+
+TEST(BoundFilterTest, PatternsThatCannotBeReadAreRefused) {
+  const auto schema = arrow::schema({arrow::field("c", arrow::utf8()), arrow::field("n", arrow::int64())});
+  EXPECT_NE(ErrorOf(Is("c", Operator::kLike, std::string("a\\")), *schema).find("backslash"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(Is("c", Operator::kLike, std::string("a\xff")), *schema).find("UTF-8"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(Is("n", Operator::kLike, std::string("1%")), *schema).find("needs text"),
+            std::string::npos);
+  EXPECT_TRUE(BoundFilter::Bind(Is("c", Operator::kLike, std::string("a\\\\")), *schema).ok());
 }
 
 TEST(BoundFilterTest, ColumnsMissingFromABlockCountAsNull) {
@@ -266,6 +298,8 @@ TEST(BoundFilterTest, WhatCannotBeComparedIsRefused) {
   ErrorOf({Operator::kEqual, "n", {}, {}}, *schema);
   ErrorOf({Operator::kEqual, "n", {int64_t{1}, int64_t{2}}, {}}, *schema);
   ErrorOf(Is("n", Operator::kIsNull, int64_t{3}), *schema);
+  ErrorOf({Operator::kBetween, "n", {int64_t{3}}, {}}, *schema);
+  ErrorOf(Is("n", Operator::kInList, std::string("x")), *schema);
   ErrorOf({Operator::kNot, "", {}, {}}, *schema);
 }
 

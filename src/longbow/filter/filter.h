@@ -11,6 +11,7 @@
 #include "longbow/base/ids.h"
 #include "longbow/base/row_selection.h"
 #include "longbow/base/status.h"
+#include "longbow/filter/operator_list.h"
 
 namespace arrow {
 class Schema;
@@ -19,27 +20,7 @@ class RecordBatch;
 
 namespace longbow::filter {
 
-enum class Operator : uint8_t {
-  kAnd,
-  kOr,
-  kNot,  // over children
-  kEqual,
-  kNotEqual,
-  kLess,
-  kLessEqual,
-  kGreater,
-  kGreaterEqual,
-  kIn,
-  kNotIn,
-  kContains,
-  kPrefix,
-  kIsNull,
-  kIsNotNull,
-};
-std::string_view OperatorName(Operator op);
-// Every spelling that clients use, case-insensitive ("=", "==", "eq", "gte", "ne", "<>", ...).
-// InvalidArgument names the known ones.
-Result<Operator> OperatorFromName(std::string_view name);
+class AllowLists;
 
 // What a client wrote; coerced to the column's type when bound ("100" against int64, 12 against float, text
 // against timestamp as ISO 8601).
@@ -48,17 +29,26 @@ using Value = std::variant<std::monostate, bool, int64_t, uint64_t, double, std:
 // Immutable once built.
 struct FilterTree {
   Operator op = Operator::kAnd;
-  std::string column;                // of comparisons
-  std::vector<Value> values;         // one for comparisons, any number for kIn and kNotIn
-  std::vector<FilterTree> children;  // of kAnd, kOr, kNot
+  std::string column;                // of conditions
+  std::vector<Value> values;         // as many as OperandsOf(op) says
+  std::vector<FilterTree> children;  // of kAnd (none: every row), kOr (none: no row), kNot (one)
 
+  // SQL-like text that ParseFilter reads as this tree (a kAnd or kOr of one child as that child).
   std::string ToString() const;
+  bool operator==(const FilterTree&) const = default;
 };
+
+// A condition of SQL: `year >= 2024 and (lang in ('en', 'de') or not title like 'A%')`. Names in double
+// quotes or backticks where they are not words; texts in single quotes; also between, is null, contains,
+// starts with, in list 'name', true and false, typed texts (`timestamp '2024-01-01'`), and values before the
+// column. InvalidArgument says where and what was expected.
+Result<FilterTree> ParseFilter(std::string_view text);
 
 // Limits of one tree, checked by Bind.
 inline constexpr int kMaxDepth = 16;
 inline constexpr int kMaxTerms = 1024;
 inline constexpr int kMaxListValues = 10000;
+inline constexpr size_t kMaxFilterTextBytes = size_t{1} << 20;
 
 // A tree whose columns and literals were checked against a schema. Immutable; thread-safe. Nulls never match,
 // also under NOT (SQL's three values).
@@ -66,7 +56,9 @@ class BoundFilter {
  public:
   // InvalidArgument for an unknown column (naming near ones), a literal that does not fit the column's type,
   // a column that cannot be compared (vectors, structs), too deep or too large a tree.
-  static Result<std::shared_ptr<const BoundFilter>> Bind(const FilterTree& tree, const arrow::Schema& schema);
+  // `lists` is asked for allow-lists here and not later; null: there are none.
+  static Result<std::shared_ptr<const BoundFilter>> Bind(const FilterTree& tree, const arrow::Schema& schema,
+                                                         const AllowLists* lists = nullptr);
   virtual ~BoundFilter() = default;
 
   // Adds to `selection` the rows of `block` (row i has ordinal first + i) that match. Columns missing from

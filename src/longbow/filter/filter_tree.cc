@@ -1,150 +1,104 @@
-#include <algorithm>
-#include <array>
+#include <charconv>
+#include <cmath>
 #include <string>
 
 #include "longbow/filter/filter.h"
-#include "longbow/filter/literal.h"
+#include "longbow/filter/filter_words.h"
 
 namespace longbow::filter {
 namespace {
 
-struct Spelling {
-  std::string_view name;
-  Operator op;
-};
-
-// The first spelling of an operator is its name. Lower case, single spaces for spaces, underscores and
-// hyphens.
-constexpr Spelling kSpellings[] = {
-    {"and", Operator::kAnd},
-    {"&&", Operator::kAnd},
-    {"or", Operator::kOr},
-    {"||", Operator::kOr},
-    {"not", Operator::kNot},
-    {"!", Operator::kNot},
-    {"=", Operator::kEqual},
-    {"==", Operator::kEqual},
-    {"eq", Operator::kEqual},
-    {"equal", Operator::kEqual},
-    {"equals", Operator::kEqual},
-    {"!=", Operator::kNotEqual},
-    {"<>", Operator::kNotEqual},
-    {"ne", Operator::kNotEqual},
-    {"neq", Operator::kNotEqual},
-    {"not equal", Operator::kNotEqual},
-    {"not equals", Operator::kNotEqual},
-    {"<", Operator::kLess},
-    {"lt", Operator::kLess},
-    {"less", Operator::kLess},
-    {"less than", Operator::kLess},
-    {"<=", Operator::kLessEqual},
-    {"le", Operator::kLessEqual},
-    {"lte", Operator::kLessEqual},
-    {"less equal", Operator::kLessEqual},
-    {">", Operator::kGreater},
-    {"gt", Operator::kGreater},
-    {"greater", Operator::kGreater},
-    {"greater than", Operator::kGreater},
-    {">=", Operator::kGreaterEqual},
-    {"ge", Operator::kGreaterEqual},
-    {"gte", Operator::kGreaterEqual},
-    {"greater equal", Operator::kGreaterEqual},
-    {"in", Operator::kIn},
-    {"any of", Operator::kIn},
-    {"not in", Operator::kNotIn},
-    {"notin", Operator::kNotIn},
-    {"nin", Operator::kNotIn},
-    {"contains", Operator::kContains},
-    {"like", Operator::kContains},
-    {"prefix", Operator::kPrefix},
-    {"starts with", Operator::kPrefix},
-    {"startswith", Operator::kPrefix},
-    {"is null", Operator::kIsNull},
-    {"isnull", Operator::kIsNull},
-    {"null", Operator::kIsNull},
-    {"is not null", Operator::kIsNotNull},
-    {"isnotnull", Operator::kIsNotNull},
-    {"notnull", Operator::kIsNotNull},
-    {"not null", Operator::kIsNotNull},
-};
-
-std::string Normalise(std::string_view name) {
-  std::string text;
-  for (char c : name) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (c == '_' || c == '-' || c == '\t') c = ' ';
-    if (c == ' ' && (text.empty() || text.back() == ' ')) continue;
-    text += c;
+void AppendQuoted(std::string_view text, char quote, std::string* out) {
+  *out += quote;
+  for (const char c : text) {
+    if (c == quote) *out += quote;
+    *out += c;
   }
-  if (!text.empty() && text.back() == ' ') text.pop_back();
+  *out += quote;
+}
+
+void AppendColumn(std::string_view name, std::string* out) {
+  if (IsPlainName(name)) {
+    out->append(name);
+  } else {
+    AppendQuoted(name, '"', out);
+  }
+}
+
+// With a point or an exponent, so that it is read as a double again.
+std::string DoubleText(double number) {
+  if (!std::isfinite(number)) return std::isnan(number) ? "'nan'" : number > 0 ? "'inf'" : "'-inf'";
+  constexpr double kLongestFixed = 1e16;  // beyond, all digits would be more than count
+  char digits[32];
+  const auto end = std::abs(number) < kLongestFixed
+                       ? std::to_chars(digits, digits + sizeof digits, number)
+                       : std::to_chars(digits, digits + sizeof digits, number, std::chars_format::scientific);
+  std::string text(digits, end.ptr);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";
   return text;
 }
 
-std::string KnownOperators() {
-  std::string known;
-  for (const Spelling& spelling : kSpellings) {
-    if (spelling.name != OperatorName(spelling.op)) continue;
-    if (!known.empty()) known += ", ";
-    known += spelling.name;
+void AppendValue(const Value& value, std::string* out) {
+  if (const auto* text = std::get_if<std::string>(&value)) return AppendQuoted(*text, '\'', out);
+  if (const auto* truth = std::get_if<bool>(&value)) {
+    out->append(*truth ? "true" : "false");
+  } else if (const auto* integer = std::get_if<int64_t>(&value)) {
+    out->append(std::to_string(*integer));
+  } else if (const auto* large = std::get_if<uint64_t>(&value)) {
+    out->append(std::to_string(*large));
+  } else if (const auto* real = std::get_if<double>(&value)) {
+    out->append(DoubleText(*real));
+  } else {
+    out->append("null");
   }
-  return known;
 }
 
-void AppendChildren(const FilterTree& tree, std::string* text) {
-  *text += '(';
-  for (size_t i = 0; i < tree.children.size(); ++i) {
-    if (i > 0) *text += tree.op == Operator::kOr ? " or " : " and ";
-    *text += tree.children[i].ToString();
+void Append(const FilterTree& tree, std::string* out);
+
+void AppendChildren(const FilterTree& tree, std::string* out) {
+  if (tree.children.empty()) {
+    out->append(tree.op == Operator::kAnd ? "true" : "false");
+  } else if (tree.children.size() == 1) {
+    Append(tree.children[0], out);
+  } else {
+    *out += '(';
+    for (size_t i = 0; i < tree.children.size(); ++i) {
+      if (i > 0) out->append(tree.op == Operator::kOr ? " or " : " and ");
+      Append(tree.children[i], out);
+    }
+    *out += ')';
   }
-  *text += ')';
 }
 
-void AppendValues(const FilterTree& tree, std::string* text) {
-  const bool list = tree.op == Operator::kIn || tree.op == Operator::kNotIn;
-  if (list) *text += '[';
+void AppendOperands(const FilterTree& tree, std::string* out) {
+  const Operands operands = OperandsOf(tree.op);
+  if (operands == Operands::kNone) return;
+  out->append(operands == Operands::kAny ? " (" : " ");
   for (size_t i = 0; i < tree.values.size(); ++i) {
-    if (i > 0) *text += ", ";
-    *text += ValueText(tree.values[i]);
+    if (i > 0) out->append(operands == Operands::kTwo ? " and " : ", ");
+    AppendValue(tree.values[i], out);
   }
-  if (list) *text += ']';
+  if (operands == Operands::kAny) *out += ')';
+}
+
+void Append(const FilterTree& tree, std::string* out) {
+  if (tree.op == Operator::kAnd || tree.op == Operator::kOr) return AppendChildren(tree, out);
+  if (tree.op == Operator::kNot) {
+    out->append("not (");
+    for (const FilterTree& child : tree.children) Append(child, out);
+    *out += ')';
+    return;
+  }
+  AppendColumn(tree.column, out);
+  out->append(" ").append(OperatorName(tree.op));
+  AppendOperands(tree, out);
 }
 
 }  // namespace
 
-std::string_view OperatorName(Operator op) {
-  return std::find_if(std::begin(kSpellings), std::end(kSpellings),
-                      [op](const Spelling& s) { return s.op == op; })
-      ->name;
-}
-
-Result<Operator> OperatorFromName(std::string_view name) {
-  const std::string wanted = Normalise(name);
-  for (const Spelling& spelling : kSpellings) {
-    if (spelling.name == wanted) return spelling.op;
-  }
-  return InvalidArgument("filter: unknown operator \"", name.substr(0, 64), "\"; known are ",
-                         KnownOperators());
-}
-
 std::string FilterTree::ToString() const {
   std::string text;
-  switch (op) {
-    case Operator::kNot:
-      text = "not ";
-      [[fallthrough]];
-    case Operator::kAnd:
-    case Operator::kOr:
-      AppendChildren(*this, &text);
-      return text;
-    default:
-      break;
-  }
-  text = column + ' ';
-  text += OperatorName(op);
-  if (!values.empty()) {
-    text += ' ';
-    AppendValues(*this, &text);
-  }
+  Append(*this, &text);
   return text;
 }
 

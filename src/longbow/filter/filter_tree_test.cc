@@ -29,8 +29,14 @@ TEST(OperatorNamesTest, EverySpellingThatClientsSendIsKnown) {
       {"NOT IN", Operator::kNotIn},
       {"not_in", Operator::kNotIn},
       {"Contains", Operator::kContains},
-      {"LIKE", Operator::kContains},
+      {"LIKE", Operator::kLike},
       {"prefix", Operator::kPrefix},
+      {"starts_with", Operator::kPrefix},
+      {"StartsWith", Operator::kPrefix},
+      {"between", Operator::kBetween},
+      {"range", Operator::kBetween},
+      {"exists", Operator::kIsNotNull},
+      {"in_list", Operator::kInList},
       {"is_null", Operator::kIsNull},
       {"IS NOT NULL", Operator::kIsNotNull},
       {"AND", Operator::kAnd},
@@ -40,15 +46,26 @@ TEST(OperatorNamesTest, EverySpellingThatClientsSendIsKnown) {
   for (const auto& [name, op] : spellings) {
     const auto found = OperatorFromName(name);
     ASSERT_TRUE(found.ok()) << name << ": " << found.status();
-    EXPECT_EQ(*found, op) << name;
+    EXPECT_EQ(found->op, op) << name;
+    EXPECT_FALSE(found->negated) << name;
   }
 }
 
 TEST(OperatorNamesTest, NamesAreReadBackAsTheirOperator) {
-  for (int i = 0; i <= static_cast<int>(Operator::kIsNotNull); ++i) {
+  for (int i = 0; i < kOperators; ++i) {
     const auto op = static_cast<Operator>(i);
-    EXPECT_EQ(OperatorFromName(OperatorName(op)).ValueOrDie(), op);
+    EXPECT_EQ(OperatorFromName(OperatorName(op)).ValueOrDie().op, op);
   }
+}
+
+TEST(OperatorNamesTest, EveryConditionCanBeNegated) {
+  for (const char* name : {"NOT LIKE", "not_contains", "not between", "not starts with", "not in list"}) {
+    const auto found = OperatorFromName(name);
+    ASSERT_TRUE(found.ok()) << name;
+    EXPECT_TRUE(found->negated) << name;
+  }
+  EXPECT_EQ(OperatorFromName("not in")->op, Operator::kNotIn);
+  EXPECT_FALSE(OperatorFromName("not and").ok());
 }
 
 TEST(OperatorNamesTest, AnUnknownOneIsRefusedWithTheKnownOnes) {
@@ -72,7 +89,7 @@ TEST(FilterTreeTest, ReadsAsItWouldBeSaid) {
       {},
       {age, FilterTree{Operator::kNot, "", {}, {name}}, FilterTree{Operator::kOr, "", {}, {in, null}}}};
   EXPECT_EQ(tree.ToString(),
-            R"((age >= 12 and not (name = "x\"y") and (tag in ["a", 1.5, true] or note is null)))");
+            R"((age >= 12 and not (name = 'x"y') and (tag in ('a', 1.5, true) or note is null)))");
 }
 
 }  // namespace

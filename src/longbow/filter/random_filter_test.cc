@@ -6,10 +6,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <optional>
 #include <random>
 
+#include "longbow/filter/allow_list.h"
 #include "longbow/filter/decimal_text.h"
 #include "longbow/filter/filter.h"
 
@@ -383,6 +385,29 @@ Truth Holds(Operator op, int order) {
   }
 }
 
+size_t CharacterBytes(std::string_view text) {
+  size_t bytes = 1;
+  while (bytes < text.size() && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) ++bytes;
+  return bytes;
+}
+
+// SQL's like, a step at a time. `bytes`: _ is a byte and no character.
+bool Like(std::string_view text, std::string_view pattern, bool bytes) {
+  if (pattern.empty()) return text.empty();
+  if (pattern[0] == '%') {
+    for (size_t from = 0; from <= text.size(); ++from) {
+      if (Like(text.substr(from), pattern.substr(1), bytes)) return true;
+    }
+    return false;
+  }
+  if (text.empty()) return false;
+  if (pattern[0] == '_') {
+    return Like(text.substr(bytes ? 1 : CharacterBytes(text)), pattern.substr(1), bytes);
+  }
+  if (pattern[0] == '\\') pattern.remove_prefix(1);
+  return text[0] == pattern[0] && Like(text.substr(1), pattern.substr(1), bytes);
+}
+
 Truth LeafTruth(const Condition& condition, const TestColumn& column, size_t i) {
   const Row& row = column.rows[i];
   const Operator op = condition.tree.op;
@@ -392,17 +417,30 @@ Truth LeafTruth(const Condition& condition, const TestColumn& column, size_t i) 
   const bool thousandths = InThousandths(*column.element());
   if (column.list()) {
     for (const auto& cell : row.cells) {
-      if (cell && Order(*cell, condition.meanings[0], thousandths) == 0) return true;
+      for (const Cell& meaning : condition.meanings) {
+        if (cell && Order(*cell, meaning, thousandths) == 0) return true;
+      }
     }
     return false;
   }
   const Cell& cell = *row.cells[0];
   if (op == Operator::kContains) return cell.text.find(condition.meanings[0].text) != std::string::npos;
   if (op == Operator::kPrefix) return cell.text.rfind(condition.meanings[0].text, 0) == 0;
-  if (op == Operator::kIn || op == Operator::kNotIn) {
+  if (op == Operator::kLike) {
+    return Like(cell.text, condition.meanings[0].text, !arrow::is_string(column.element()->id()));
+  }
+  if (op == Operator::kBetween) {
+    for (size_t end = 0; end < 2; ++end) {
+      if (std::holds_alternative<std::monostate>(condition.tree.values[end])) continue;
+      const int order = Order(cell, condition.meanings[end], thousandths);
+      if (order != 0 && order != (end == 0 ? 1 : -1)) return false;
+    }
+    return true;
+  }
+  if (op == Operator::kIn || op == Operator::kNotIn || op == Operator::kInList) {
     bool found = false;
     for (const Cell& meaning : condition.meanings) found = found || Order(cell, meaning, thousandths) == 0;
-    return found == (op == Operator::kIn);
+    return found == (op != Operator::kNotIn);
   }
   return Holds(op, Order(cell, condition.meanings[0], thousandths));
 }
@@ -423,43 +461,106 @@ Truth Evaluate(const Condition& condition, const std::vector<TestColumn>& column
   return unknown ? Truth() : Truth(!decides);
 }
 
-Condition RandomLeaf(Random& random, const std::vector<TestColumn>& columns) {
+// Patterns and the words they are made of, so that some match.
+std::string RandomPattern(Random& random) {
+  std::string pattern;
+  for (int64_t parts = Pick(random, 0, 3); parts > 0; --parts) {
+    const char* const pieces[] = {"%", "_", "a", "b", "ab", "\xc3\xa9", "\\%", "\\\\"};
+    pattern += pieces[Pick(random, 0, std::size(pieces) - 1)];
+  }
+  return pattern;
+}
+
+// Uploaded lists: what each holds, as the literals of the tree would.
+struct TestLists {
+  TestLists() {
+    arrow::Int64Builder numbers;
+    arrow::StringBuilder words;
+    for (const int64_t number : {int64_t{-1}, int64_t{0}, int64_t{3}, int64_t{127}, int64_t{1} << 40}) {
+      EXPECT_TRUE(numbers.Append(number).ok());
+      Cell cell;
+      cell.integer = static_cast<WideInt>(number) * 1000;
+      this->numbers.push_back(cell);
+    }
+    for (const char* word : {"ab", "ba", "12", "zz"}) {
+      EXPECT_TRUE(words.Append(word).ok());
+      this->words.push_back({Cell::kText, 0, 0, word});
+    }
+    EXPECT_TRUE(lists.Put("numbers", numbers.Finish().ValueOrDie()).ok());
+    EXPECT_TRUE(lists.Put("words", words.Finish().ValueOrDie()).ok());
+  }
+  MemoryLedger ledger{0, 0};
+  AllowLists lists{&ledger};
+  std::vector<Cell> numbers, words;
+};
+
+bool IsText(const arrow::DataType& type) {
+  return arrow::is_base_binary_like(type.id()) || type.id() == arrow::Type::FIXED_SIZE_BINARY;
+}
+
+Operator RandomOperator(Random& random, const TestColumn& column) {
+  const auto& element = *column.element();
+  const auto pick = [&](std::initializer_list<Operator> from) {
+    return *(from.begin() + Pick(random, 0, static_cast<int64_t>(from.size()) - 1));
+  };
+  if (Pick(random, 0, 11) == 0) return pick({Operator::kIsNull, Operator::kIsNotNull});
+  const bool listed = (arrow::is_integer(element.id()) || IsText(element)) && Pick(random, 0, 7) == 0;
+  if (listed) return Operator::kInList;
+  if (column.list()) return pick({Operator::kContains, Operator::kIn});
+  if (IsText(element) && Pick(random, 0, 2) == 0) {
+    return pick({Operator::kContains, Operator::kPrefix, Operator::kLike});
+  }
+  return pick({Operator::kEqual, Operator::kNotEqual, Operator::kLess, Operator::kLessEqual,
+               Operator::kGreater, Operator::kGreaterEqual, Operator::kIn, Operator::kNotIn,
+               Operator::kBetween});
+}
+
+int64_t RandomValueCount(Random& random, Operator op) {
+  switch (OperandsOf(op)) {
+    case Operands::kAny:
+      return Pick(random, 0, 5);
+    case Operands::kTwo:
+      return 2;
+    case Operands::kOne:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+Condition RandomLeaf(Random& random, const std::vector<TestColumn>& columns, const TestLists& lists) {
   Condition leaf;
   leaf.column = static_cast<int>(Pick(random, 0, static_cast<int64_t>(columns.size()) - 1));
   const TestColumn& column = columns[static_cast<size_t>(leaf.column)];
   leaf.tree.column = column.name;
-  const bool text = arrow::is_base_binary_like(column.element()->id()) ||
-                    column.element()->id() == arrow::Type::FIXED_SIZE_BINARY;
-  int64_t values = 1;
-  const int64_t choice = Pick(random, 0, 11);
-  if (choice == 0) {
-    leaf.tree.op = Pick(random, 0, 1) == 0 ? Operator::kIsNull : Operator::kIsNotNull;
-    values = 0;
-  } else if (column.list()) {
-    leaf.tree.op = Operator::kContains;
-  } else if (choice <= 2) {
-    leaf.tree.op = Pick(random, 0, 1) == 0 ? Operator::kIn : Operator::kNotIn;
-    values = Pick(random, 0, 5);
-  } else if (choice <= 4 && text) {
-    leaf.tree.op = Pick(random, 0, 1) == 0 ? Operator::kContains : Operator::kPrefix;
-  } else {
-    leaf.tree.op = static_cast<Operator>(
-        Pick(random, static_cast<int64_t>(Operator::kEqual), static_cast<int64_t>(Operator::kGreaterEqual)));
+  leaf.tree.op = RandomOperator(random, column);
+  if (leaf.tree.op == Operator::kInList) {
+    const bool text = IsText(*column.element());
+    leaf.tree.values = {std::string(text ? "words" : "numbers")};
+    leaf.meanings = text ? lists.words : lists.numbers;
+    return leaf;
   }
-  for (; values > 0; --values) {
+  if (leaf.tree.op == Operator::kLike) {
+    leaf.meanings = {{Cell::kText, 0, 0, RandomPattern(random)}};
+    leaf.tree.values = {leaf.meanings[0].text};
+    return leaf;
+  }
+  for (int64_t values = RandomValueCount(random, leaf.tree.op); values > 0; --values) {
     TestLiteral literal = MakeLiteralFor(random, *column.element());
+    if (leaf.tree.op == Operator::kBetween && Pick(random, 0, 4) == 0) literal.value = {};
     leaf.tree.values.push_back(std::move(literal.value));
     leaf.meanings.push_back(std::move(literal.meaning));
   }
   return leaf;
 }
 
-Condition RandomCondition(Random& random, const std::vector<TestColumn>& columns, int depth) {
-  if (depth == 0 || Pick(random, 0, 2) == 0) return RandomLeaf(random, columns);
+Condition RandomCondition(Random& random, const std::vector<TestColumn>& columns, const TestLists& lists,
+                          int depth) {
+  if (depth == 0 || Pick(random, 0, 2) == 0) return RandomLeaf(random, columns, lists);
   Condition branch;
   branch.tree.op = static_cast<Operator>(Pick(random, 0, 2));
   for (int64_t n = branch.tree.op == Operator::kNot ? 1 : Pick(random, 0, 4); n > 0; --n) {
-    branch.children.push_back(RandomCondition(random, columns, depth - 1));
+    branch.children.push_back(RandomCondition(random, columns, lists, depth - 1));
     branch.tree.children.push_back(branch.children.back().tree);
   }
   return branch;
@@ -507,12 +608,19 @@ std::vector<std::shared_ptr<arrow::DataType>> EveryType() {
           list(float16())};
 }
 
+// 60 rounds of 100 trees, or as many as LONGBOW_FILTER_ROUNDS says.
+int Rounds() {
+  const char* rounds = std::getenv("LONGBOW_FILTER_ROUNDS");
+  return rounds == nullptr ? 60 : std::atoi(rounds);
+}
+
 TEST(RandomFilterTest, EveryTreeSelectsWhatARowByRowEvaluatorSelects) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE(testing::Message() << "seed " << seed);
   Random random(seed);
   const auto types = EveryType();
-  for (int round = 0; round < 60; ++round) {
+  const TestLists lists;
+  for (int round = 0; round < Rounds(); ++round) {
     const int64_t rows = Pick(random, 1, 150);
     std::vector<TestColumn> columns;
     arrow::FieldVector fields;
@@ -525,8 +633,12 @@ TEST(RandomFilterTest, EveryTreeSelectsWhatARowByRowEvaluatorSelects) {
     const auto schema = arrow::schema(fields);
     const auto batch = arrow::RecordBatch::Make(schema, rows, arrays);
     for (int tree = 0; tree < 100; ++tree) {
-      const Condition condition = RandomCondition(random, columns, 4);
-      const auto bound = BoundFilter::Bind(condition.tree, *schema);
+      const Condition condition = RandomCondition(random, columns, lists, 4);
+      // Through its text, which must be the same filter.
+      const auto reread = ParseFilter(condition.tree.ToString());
+      ASSERT_TRUE(reread.ok()) << condition.tree.ToString() << "\n" << reread.status();
+      ASSERT_EQ(reread->ToString(), condition.tree.ToString());
+      const auto bound = BoundFilter::Bind(*reread, *schema, &lists.lists);
       ASSERT_TRUE(bound.ok()) << condition.tree.ToString() << "\n" << bound.status();
       // A slice, so that no buffer begins at its first bit.
       const int64_t from = Pick(random, 0, rows - 1), first = Pick(random, 0, 100);

@@ -41,6 +41,7 @@ Result<VectorSearchBody> ReadVectorSearch(std::string_view body) {
   VectorSearchBody out;
   out.call.request.k = {0};
   out.call.request.columns.emplace();
+  out.call.request.describe = true;
   LB_RETURN_NOT_OK(ReadSearch(object, &out.call));
   std::string format = "arrow";
   LB_RETURN_NOT_OK(object.Read("format", &format));
@@ -48,6 +49,9 @@ Result<VectorSearchBody> ReadVectorSearch(std::string_view body) {
     return object.Invalid("format: expected \"arrow\" or \"json\", got \"" + format + "\"");
   }
   out.json = format == "json";
+  if (out.json && out.call.request.explain != query::Explain::kNo) {
+    return object.Invalid("explain: its table comes as \"format\": \"arrow\"");
+  }
   LB_RETURN_NOT_OK(CheckDataset(object, out.call.request.dataset));
   LB_RETURN_NOT_OK(CheckHasQuery(out.call));
   return out;
@@ -61,11 +65,10 @@ Result<SearchCall> ReadVectorSearchByKey(std::string_view body) {
   out.request.columns.emplace();
   LB_RETURN_NOT_OK(ReadSearch(object, &out));
   LB_RETURN_NOT_OK(CheckDataset(object, out.request.dataset));
-  std::optional<std::string> key;
-  LB_RETURN_NOT_OK(object.ReadKey("id", &key));
-  if (!key) return object.Invalid("expected \"id\" to be the key of a row");
-  out.request.queries = {};
-  out.request.queries.keys.push_back(*std::move(key));
+  if (out.request.queries.keys.empty()) return object.Invalid("expected \"id\" to be the key of a row");
+  out.request.queries.numbers.clear();
+  out.request.queries.keys.resize(1);
+  out.request.explain = query::Explain::kNo;
   return out;
 }
 

@@ -39,8 +39,9 @@ Result<ExchangeCommand> ReadJsonCommand(const std::string& text) {
   ExchangeSearch search;
   search.defaults.request.k = {kDefaultK};
   LB_RETURN_NOT_OK(ReadSearch(object, &search.defaults));
-  if (!search.defaults.request.queries.numbers.empty()) {
-    return object.Invalid("query vectors belong into the request batches, column query_vector");
+  if (!search.defaults.request.queries.numbers.empty() || !search.defaults.request.queries.keys.empty()) {
+    return object.Invalid(
+        "query vectors and ids belong into the request batches, columns query_vector and id");
   }
   return ExchangeCommand(std::move(search));
 }
@@ -99,6 +100,23 @@ Status ReadDataset(const arrow::RecordBatch& batch, query::SearchRequest* reques
   return Status::OK();
 }
 
+Status ReadKeysBeside(const Array& vectors, const Array& keys, std::vector<std::string>* out) {
+  if (!IsText(keys) && !arrow::is_integer(keys.type_id()))
+    return WrongColumn("id", "utf8 or an integer type", keys);
+  std::shared_ptr<Array> text;
+  if (!IsText(keys)) {
+    LB_ASSIGN_OR_RETURN(text, arrow::compute::Cast(keys, arrow::utf8()));
+  }
+  const Array& texts = text ? *text : keys;
+  for (int64_t row = 0; row < keys.length(); ++row) {
+    if (vectors.IsNull(row) && keys.IsNull(row)) {
+      return InvalidArgument("row ", row, " has neither 'query_vector' nor 'id'");
+    }
+    out->emplace_back(keys.IsNull(row) ? std::string_view() : TextAt(texts, row));
+  }
+  return Status::OK();
+}
+
 Status ReadQueries(const arrow::RecordBatch& batch, query::Queries* queries) {
   if (const auto vectors = batch.GetColumnByName("query_vector")) {
     const auto type = vectors->type_id();
@@ -110,9 +128,16 @@ Status ReadQueries(const arrow::RecordBatch& batch, query::Queries* queries) {
     if (!arrow::is_integer(element) && !arrow::is_floating(element)) {
       return WrongColumn("query_vector", "a list or fixed-size list of numbers", *vectors);
     }
-    if (vectors->null_count() > 0) return InvalidArgument("column 'query_vector': expected no nulls");
     queries->array = vectors;
-    return Status::OK();
+    if (vectors->null_count() == 0) return Status::OK();
+    // Rows without a vector are asked by their id.
+    const auto keys = batch.GetColumnByName("id");
+    if (!keys) {
+      return InvalidArgument(
+          "column 'query_vector': expected no nulls, or a column 'id' for the rows where "
+          "it is null");
+    }
+    return ReadKeysBeside(*vectors, *keys, &queries->keys);
   }
   const auto keys = batch.GetColumnByName("id");
   if (!keys)
@@ -191,36 +216,14 @@ Result<ExchangeRequest> ReadExchangeRequest(const arrow::RecordBatch& batch, con
   return out;
 }
 
-std::string_view CoverageName(index::Coverage coverage) {
-  switch (coverage) {
-    case index::Coverage::kExact:
-      return "exact";
-    case index::Coverage::kApproximate:
-      return "approximate";
-    case index::Coverage::kPartial:
-      return "partial";
-  }
-  return "unknown";
-}
-
 // Built by hand: it accompanies every answer, and nothing in it needs escaping but request_id, which is JSON
 // already.
 std::string WriteExchangeMetadata(const std::string& request_id, const query::SearchAnswer& answer) {
   std::string out = "{";
   if (!request_id.empty()) out.append("\"request_id\":").append(request_id).append(",");
   out.append("\"sequence\":\"").append(SequenceToken(answer.sequence));
-  out.append("\",\"coverage\":\"").append(CoverageName(answer.coverage));
-  out.append("\",\"stats\":{\"method\":\"").append(index::MethodName(answer.method));
-  const std::pair<std::string_view, int64_t> numbers[] = {{"distances", answer.work.distances},
-                                                          {"codes", answer.work.codes},
-                                                          {"hops", answer.work.hops},
-                                                          {"bytes", answer.work.bytes},
-                                                          {"nanos", answer.nanos}};
-  out.push_back('"');
-  for (const auto& [name, value] : numbers) {
-    out.append(",\"").append(name).append("\":").append(std::to_string(value));
-  }
-  return out.append("}}");
+  out.append("\",\"coverage\":\"").append(query::CoverageName(answer.coverage));
+  return out.append("\",\"stats\":").append(query::StatsJson(answer)).append("}");
 }
 
 }  // namespace longbow::protocol

@@ -45,6 +45,4 @@ Result<ExchangeRequest> ReadExchangeRequest(const arrow::RecordBatch& batch, con
 // {"request_id", "sequence", "coverage": exact|approximate|partial, "stats": {...}}.
 std::string WriteExchangeMetadata(const std::string& request_id, const query::SearchAnswer& answer);
 
-std::string_view CoverageName(index::Coverage coverage);
-
 }  // namespace longbow::protocol

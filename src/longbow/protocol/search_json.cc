@@ -1,5 +1,6 @@
 #include "longbow/protocol/search_json.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,11 +28,28 @@ Result<std::vector<double>> ReadNumbers(const JsonObject& object, std::string_vi
   return out;
 }
 
+// Stored rows to search by.
+Status ReadKeys(const JsonObject& object, std::vector<std::string>* keys) {
+  std::optional<std::string> one;
+  LB_RETURN_NOT_OK(object.ReadKey("id", &one));
+  if (one) keys->push_back(*std::move(one));
+  const auto many = object.Find("ids");
+  if (!many) return Status::OK();
+  if (!many->is_array()) return object.Wrong("ids", "an array of strings or integers", *many);
+  for (element item : simdjson::dom::array(*many)) {
+    auto text = KeyText(item);
+    if (!text.ok()) return object.Wrong("ids", "an array of strings or integers", item);
+    keys->push_back(*std::move(text));
+  }
+  return Status::OK();
+}
+
 Status ReadVectors(const JsonObject& object, query::Queries* queries) {
   if (const auto one = object.Find("vector")) {
     LB_ASSIGN_OR_RETURN(auto numbers, ReadNumbers(object, "vector", *one));
     if (!numbers.empty()) queries->numbers.push_back(std::move(numbers));
   }
+  LB_RETURN_NOT_OK(ReadKeys(object, &queries->keys));
   const auto many = object.Find("vectors");
   if (!many) return Status::OK();
   if (!many->is_array()) return object.Wrong("vectors", "an array of arrays of numbers", *many);
@@ -84,26 +102,71 @@ Status ReadEffort(const JsonObject& object, index::Effort* effort) {
   return Status::OK();
 }
 
-// Text is searched when there is some and alpha does not say "vectors only".
-Status CheckText(const JsonObject& object) {
-  std::string text;
-  double alpha = 0;
-  LB_RETURN_NOT_OK(object.Read("text_query", &text));
-  LB_RETURN_NOT_OK(object.Read("alpha", &alpha));
-  if (text.empty() || alpha == 1.0) return Status::OK();
-  return Error(
-      ErrorCode::kUnimplemented,
-      "text_query: this server does not search text; leave text_query out, or send alpha 1 to search by "
-      "vector only");
-}
-
 Status ReadLimits(const JsonObject& object, SearchCall* call) {
+  query::SearchRequest& request = call->request;
+  LB_RETURN_NOT_OK(object.Read("timeout_ms", &call->deadline_ms));
   LB_RETURN_NOT_OK(object.Read("deadline_ms", &call->deadline_ms));
-  LB_RETURN_NOT_OK(object.Read("max_distances", &call->request.max_distances));
-  if (call->deadline_ms < 0 || call->request.max_distances < 0) {
-    return object.Invalid("deadline_ms and max_distances: expected 0 or more");
+  LB_RETURN_NOT_OK(object.Read("max_distances", &request.max_distances));
+  LB_RETURN_NOT_OK(object.Read("allow_partial", &request.allow_partial));
+  if (call->deadline_ms < 0 || request.max_distances < 0) {
+    return object.Invalid("timeout_ms and max_distances: expected 0 or more");
   }
   return Status::OK();
+}
+
+// k, limit and offset: `limit` is the length of a page and `k`, beside it, what the pages are cut from.
+Status ReadPage(const JsonObject& object, query::SearchRequest* request) {
+  const bool given = object.Find("k").has_value();
+  int64_t k = request->k.empty() ? 0 : request->k[0], limit = 0, offset = request->offset.value_or(0);
+  LB_RETURN_NOT_OK(object.Read("k", &k));
+  LB_RETURN_NOT_OK(object.Read("limit", &limit));
+  LB_RETURN_NOT_OK(object.Read("offset", &offset));
+  if (limit < 0 || offset < 0) return object.Invalid("limit and offset: expected 0 or more");
+  if (object.Find("offset")) request->offset = offset;
+  if (limit > 0 && given && k > 0 && k <= offset) {
+    return object.Invalid("offset: expected less than k, got " + std::to_string(offset) + " of " +
+                          std::to_string(k));
+  }
+  if (limit > 0) k = given && k > 0 ? std::min(limit, k - offset) : limit;
+  double radius = 0;
+  LB_RETURN_NOT_OK(object.Read("radius", &radius));
+  if (object.Find("radius")) {
+    request->radius = radius;
+    if (!given && limit == 0) k = 0;
+  }
+  request->k = {k};
+  return Status::OK();
+}
+
+Status ReadExplain(const JsonObject& object, query::Explain* explain) {
+  const auto value = object.Find("explain");
+  if (!value) return Status::OK();
+  bool plan = false;
+  std::string_view word;
+  if (value->get(plan) == simdjson::SUCCESS) {
+    *explain = plan ? query::Explain::kPlan : query::Explain::kNo;
+    return Status::OK();
+  }
+  if (value->get(word) == simdjson::SUCCESS && (word == "plan" || word == "analyze")) {
+    *explain = word == "plan" ? query::Explain::kPlan : query::Explain::kAnalyze;
+    return Status::OK();
+  }
+  return object.Wrong("explain", "true, false, \"plan\" or \"analyze\"", *value);
+}
+
+Status ReadDims(const JsonObject& object, uint32_t* dims) {
+  int64_t wanted = *dims;
+  LB_RETURN_NOT_OK(object.Read("dims", &wanted));
+  if (wanted < 0 || wanted > UINT32_MAX) return object.Invalid("dims: expected 0 (all) or more");
+  *dims = static_cast<uint32_t>(wanted);
+  return Status::OK();
+}
+
+bool EndsWithWord(std::string_view text, std::string_view word) {
+  if (text.size() <= word.size()) return false;
+  text.remove_prefix(text.size() - word.size());
+  return std::equal(text.begin(), text.end(), word.begin(),
+                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
 }
 
 }  // namespace
@@ -114,9 +177,7 @@ Status ReadSearch(const JsonObject& object, SearchCall* call) {
   LB_RETURN_NOT_OK(object.Read("dataset", &request.dataset));
   LB_RETURN_NOT_OK(object.Read("vector_column", &request.vector_column));
   LB_RETURN_NOT_OK(ReadVectors(object, &request.queries));
-  int64_t k = request.k.empty() ? 0 : request.k[0];
-  LB_RETURN_NOT_OK(object.Read("k", &k));
-  request.k = {k};
+  LB_RETURN_NOT_OK(ReadPage(object, &request));
   LB_ASSIGN_OR_RETURN(auto filters, ReadFilters(object));
   request.filter = AllOf(std::move(request.filter), std::move(filters));
   LB_RETURN_NOT_OK(ReadEffort(object, &request.effort));
@@ -124,14 +185,43 @@ Status ReadSearch(const JsonObject& object, SearchCall* call) {
   LB_RETURN_NOT_OK(object.Read("columns", &request.columns));
   LB_RETURN_NOT_OK(ReadVectorFormat(object, &request));
   LB_RETURN_NOT_OK(ReadLimits(object, call));
+  LB_RETURN_NOT_OK(ReadOrder(object, &request.order_by));
+  LB_RETURN_NOT_OK(ReadDims(object, &request.dims));
+  LB_RETURN_NOT_OK(ReadExplain(object, &request.explain));
+  LB_RETURN_NOT_OK(object.Read("check_recall", &request.check_recall));
   LB_RETURN_NOT_OK(object.Read("local_only", &call->local_only));
-  LB_RETURN_NOT_OK(object.Read("graph_alpha", &call->graph_alpha));
-  return CheckText(object);
+  LB_RETURN_NOT_OK(object.Read("text_query", &request.text_query));
+  LB_RETURN_NOT_OK(object.Read("alpha", &request.alpha));
+  return object.Read("graph_alpha", &call->graph_alpha);
+}
+
+// "year", "year desc", or {"column": "year", "descending": true}.
+Status ReadOrder(const JsonObject& object, std::optional<query::OrderBy>* order) {
+  const auto value = object.Find("order_by");
+  if (!value) return Status::OK();
+  query::OrderBy by;
+  std::string_view text;
+  if (value->get(text) == simdjson::SUCCESS) {
+    by.column = text;
+    for (const auto& [ending, descending] : {std::pair(" desc", true), std::pair(" asc", false)}) {
+      if (!EndsWithWord(text, ending)) continue;
+      by.column = text.substr(0, text.size() - std::string_view(ending).size());
+      by.descending = descending;
+    }
+  } else {
+    LB_ASSIGN_OR_RETURN(const auto inner, object.ReadObject("order_by"));
+    LB_RETURN_NOT_OK(inner->Read("column", &by.column));
+    LB_RETURN_NOT_OK(inner->Read("descending", &by.descending));
+  }
+  if (by.column.empty()) return object.Invalid("order_by: expected a column's name");
+  *order = std::move(by);
+  return Status::OK();
 }
 
 Status CheckHasQuery(const SearchCall& call) {
   const query::Queries& queries = call.request.queries;
-  if (queries.numbers.empty() && !queries.array && queries.keys.empty()) {
+  const bool text = !call.request.text_query.empty() && call.request.alpha != 1.0;
+  if (queries.numbers.empty() && !queries.array && queries.keys.empty() && !text) {
     return InvalidArgument("no query vector provided: expected \"vector\" to be an array of numbers");
   }
   return Status::OK();

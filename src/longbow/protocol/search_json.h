@@ -2,16 +2,22 @@
 // Internal to protocol/.
 #pragma once
 
+#include <optional>
+
 #include "longbow/base/status.h"
 #include "longbow/protocol/json_document.h"
 #include "longbow/protocol/ticket.h"
 
 namespace longbow::protocol {
 
-// Keys: dataset (or name), vector, vectors, k, filters, ef, recall, exact, columns, include_vectors,
-// vector_format, vector_column, deadline_ms, max_distances, local_only, text_query, alpha, graph_alpha. What
-// is absent stays as it is in `call`. `k` is checked by query/, as it depends on limits.
+// Keys: dataset (or name), vector, vectors, id, ids, k, limit, offset, radius, filters, filter, order_by, ef,
+// recall, exact, dims, columns, include_vectors, vector_format, vector_column, timeout_ms (or deadline_ms),
+// max_distances, allow_partial, check_recall, explain, local_only, text_query, alpha, graph_alpha. What is
+// absent stays as it is in `call`. `k` is checked by query/, as it depends on limits.
 Status ReadSearch(const JsonObject& object, SearchCall* call);
+
+// "column", "column desc", or {"column", "descending"} under the key order_by.
+Status ReadOrder(const JsonObject& object, std::optional<query::OrderBy>* order);
 
 // InvalidArgument "no query vector provided" when nothing says what to look for.
 Status CheckHasQuery(const SearchCall& call);

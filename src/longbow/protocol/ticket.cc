@@ -101,10 +101,15 @@ Result<TicketRequest> ReadTicket(std::string_view bytes) {
   if (scan.limit < 0) return object.Invalid("field 'limit': expected 0 (all) or more");
   LB_ASSIGN_OR_RETURN(scan.filter, ReadFilters(object));
   LB_RETURN_NOT_OK(object.Read("columns", &scan.columns));
+  LB_RETURN_NOT_OK(object.Read("offset", &scan.offset));
+  if (scan.offset < 0) return object.Invalid("field 'offset': expected 0 or more");
+  LB_RETURN_NOT_OK(object.Read("count", &scan.count));
+  LB_RETURN_NOT_OK(ReadOrder(object, &scan.order_by));
   LB_ASSIGN_OR_RETURN(const auto search, object.ReadObject("search"));
   if (search) {
     SearchCall call;
     call.request.k = {0};
+    call.request.describe = true;
     call.request.filter = std::move(scan.filter);
     call.request.columns = std::move(scan.columns);
     LB_RETURN_NOT_OK(ReadSearch(*search, &call));

@@ -21,10 +21,10 @@ struct SearchCall {
 
 using TicketRequest = std::variant<query::ScanRequest, SearchCall>;
 
-// Text that does not begin with '{' is a dataset's name. JSON keys: name (or dataset), limit, filters,
-// columns, and search (search_json.h), which makes it a search; there `name` counts when the search names no
-// dataset, and filters outside and inside must both hold. Unknown keys are ignored. InvalidArgument "invalid
-// ticket format: ...". Unimplemented for search by text.
+// Text that does not begin with '{' is a dataset's name. JSON keys: name (or dataset), limit, offset,
+// filters (or filter), columns, order_by, count, and search (search_json.h), which makes it a search; there
+// `name` counts when the search names no dataset, and filters outside and inside must both hold. Unknown keys
+// are ignored. InvalidArgument "invalid ticket format: ...".
 Result<TicketRequest> ReadTicket(std::string_view bytes);
 
 // The ticket that scans a dataset.

@@ -1,4 +1,5 @@
 #include "longbow/protocol/ticket.h"
+#include "longbow/protocol/filter_json.h"
 
 #include <gtest/gtest.h>
 
@@ -122,9 +123,50 @@ TEST(Ticket, SaysWhatIsWrong) {
             std::string::npos);
 }
 
-TEST(Ticket, RefusesTextSearchInsteadOfIgnoringTheText) {
-  ErrorOf(R"({"search":{"dataset":"d","vector":[1],"k":1,"text_query":"cats","alpha":0.5}})",
-          ErrorCode::kUnimplemented);
+TEST(Ticket, ATextMayStandForTheVector) {
+  const auto call = Search(R"({"search":{"dataset":"d","k":1,"text_query":"cats","alpha":0.5}})");
+  EXPECT_EQ(call.request.text_query, "cats");
+  EXPECT_EQ(call.request.alpha, 0.5);
+  EXPECT_NE(
+      ErrorOf(R"({"search":{"dataset":"d","k":1,"text_query":"cats","alpha":1}})").find("no query vector"),
+      std::string::npos);
+}
+
+TEST(Ticket, ReadsEveryFormOfASearch) {
+  const auto request = [](const std::string& keys) {
+    return Search(R"({"search":{"dataset":"d","vector":[1],)" + keys + "}}").request;
+  };
+  EXPECT_EQ(request(R"("id":7,"ids":["a",8])").queries.keys, (std::vector<std::string>{"7", "a", "8"}));
+  EXPECT_EQ(request(R"("limit":5)").k, std::vector<int64_t>{5});
+  EXPECT_FALSE(request(R"("limit":5)").offset);
+  EXPECT_EQ(request(R"("limit":5,"offset":10)").offset, 10);
+  EXPECT_EQ(request(R"("k":12,"limit":5,"offset":10)").k, std::vector<int64_t>{2});
+  EXPECT_EQ(request(R"("k":12,"offset":10)").k, std::vector<int64_t>{12});
+  EXPECT_EQ(request(R"("radius":0.5)").k, std::vector<int64_t>{0});
+  EXPECT_EQ(request(R"("radius":0.5,"k":3)").radius, 0.5);
+  EXPECT_EQ(request(R"("k":1,"order_by":"year desc")").order_by, (query::OrderBy{"year", true}));
+  EXPECT_EQ(request(R"("k":1,"order_by":"year")").order_by, (query::OrderBy{"year", false}));
+  EXPECT_EQ(request(R"("k":1,"order_by":{"column":"a desc","descending":false})").order_by,
+            (query::OrderBy{"a desc", false}));
+  EXPECT_EQ(request(R"("k":1,"dims":256)").dims, 256u);
+  EXPECT_EQ(request(R"("k":1,"explain":true)").explain, query::Explain::kPlan);
+  EXPECT_EQ(request(R"("k":1,"explain":"analyze")").explain, query::Explain::kAnalyze);
+  EXPECT_TRUE(request(R"("k":1,"allow_partial":true,"check_recall":true)").check_recall);
+  EXPECT_NE(ErrorOf(R"({"search":{"dataset":"d","vector":[1],"k":1,"explain":"all"}})").find("analyze"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"search":{"dataset":"d","vector":[1],"k":5,"limit":5,"offset":5}})").find("offset"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(R"({"search":{"dataset":"d","vector":[1],"k":5,"order_by":{}}})").find("order_by"),
+            std::string::npos);
+}
+
+TEST(Ticket, ScansMayBeCountedPagedAndOrdered) {
+  const auto scan = Scan(R"({"name":"d","count":true,"offset":3,"limit":4,"order_by":"a desc"})");
+  EXPECT_TRUE(scan.count);
+  EXPECT_EQ(scan.offset, 3);
+  EXPECT_EQ(scan.limit, 4);
+  EXPECT_EQ(scan.order_by, (query::OrderBy{"a", true}));
+  EXPECT_NE(ErrorOf(R"({"name":"d","offset":-1})").find("offset"), std::string::npos);
 }
 
 TEST(Ticket, LimitsDepthAndSize) {
@@ -200,7 +242,42 @@ TEST(Filters, SayWhatIsWrong) {
             std::string::npos);
   EXPECT_NE(FilterError(R"([{"field":"a","op":"=","value":1,"logic":"XOR"}])").find("XOR"),
             std::string::npos);
-  EXPECT_NE(FilterError(R"("a = 1")").find("array"), std::string::npos);
+  EXPECT_NE(FilterError(R"("a ~ 1")").find("position 3"), std::string::npos);
+  EXPECT_NE(FilterError(R"(7)").find("array"), std::string::npos);
+}
+
+TEST(Filters, MayBeWrittenAsText) {
+  EXPECT_EQ(Filtered(R"j("year >= 2024 and lang in ('en','de')")j"),
+            "(year >= 2024 and lang in ('en', 'de'))");
+  EXPECT_EQ(Filtered(R"(" ")"), "none");
+  const auto both = Scan(R"({"name":"d","filter":"a = 1","filters":[{"field":"b","op":"exists"}]})");
+  EXPECT_EQ(both.filter->ToString(), "(b is not null and a = 1)");
+}
+
+TEST(Filters, TakeRangesAndNegatedOperators) {
+  EXPECT_EQ(Filtered(R"([{"field":"a","op":"between","value":[1,null]}])"), "a between 1 and null");
+  EXPECT_EQ(Filtered(R"([{"field":"a","op":"range","value":{"gte":1,"lt":"x"}}])"), "(a >= 1 and a < 'x')");
+  EXPECT_EQ(Filtered(R"([{"field":"a","op":"not like","value":"x%"}])"), "not (a like 'x%')");
+  EXPECT_EQ(Filtered(R"([{"field":"a","op":"exists","value":false}])"), "a is null");
+  EXPECT_EQ(Filtered(R"([{"field":"a","op":"is not null"}])"), "a is not null");
+  EXPECT_EQ(Filtered(R"([{"field":"id","op":"in_list","value":"mine"}])"), "id in list 'mine'");
+  EXPECT_NE(FilterError(R"([{"field":"a","op":"range","value":{"near":1}}])").find("near"),
+            std::string::npos);
+  EXPECT_NE(FilterError(R"([{"field":"a","op":"between","value":[1,2,3]}])").find("two"), std::string::npos);
+}
+
+TEST(Filters, TextAndJsonAreOneTree) {
+  for (const char* text :
+       {"a = 1", "(a = 1 and (b < 2.5 or not (c in ('x', 'it''s', true))))", "a between null and 3", "true",
+        "(false or x is null)", "\"a b\" not in (18446744073709551615, -1.0, '')", "tags contains 'x'",
+        "id in list 'mine'", "not (not (t like '%\\_%'))", "t starts with 'null'"}) {
+    const auto tree = filter::ParseFilter(text);
+    ASSERT_TRUE(tree.ok()) << text << ": " << tree.status();
+    EXPECT_EQ(tree->ToString(), text);
+    const auto scan = Scan("{\"name\":\"d\",\"filters\":" + WriteFilter(*tree) + "}");
+    ASSERT_TRUE(scan.filter) << WriteFilter(*tree);
+    EXPECT_EQ(*scan.filter, *tree) << text << " became " << scan.filter->ToString();
+  }
 }
 
 TEST(Filters, AreLimitedInNumber) {

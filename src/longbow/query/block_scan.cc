@@ -35,15 +35,13 @@ class BlockScan final : public Scan {
   BlockScan(BlockScanInput input, std::shared_ptr<arrow::Schema> schema)
       : input_(std::move(input)),
         schema_(std::move(schema)),
+        pass_over_(input_.offset),
         rows_left_(input_.nothing     ? 0
                    : input_.limit > 0 ? input_.limit
                                       : INT64_MAX),
         chunk_rows_(input_.options.first_rows),
-        chunk_bytes_(input_.options.first_bytes) {
-    for (const auto& column : input_.view->schema()->vectors) {
-      if (Wanted(column.field)) vector_bytes_ += VectorBytes(column);
-    }
-  }
+        chunk_bytes_(input_.options.first_bytes),
+        vector_bytes_(VectorBytesARow(input_)) {}
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
 
@@ -68,7 +66,7 @@ class BlockScan final : public Scan {
       next_ = piece.end;
     }
     if (!whole && gathered_.empty()) return nullptr;
-    LB_ASSIGN_OR_RETURN(auto batch, whole ? Slice(*whole) : Gather());
+    LB_ASSIGN_OR_RETURN(auto batch, whole ? Slice(*whole) : GatherRows(input_, schema_, gathered_));
     rows_left_ -= batch->num_rows();
     input_.rows_scanned->Add(batch->num_rows());
     chunk_rows_ = std::min(chunk_rows_ * 2, input_.options.max_rows);
@@ -77,9 +75,6 @@ class BlockScan final : public Scan {
   }
 
  private:
-  bool Wanted(int field) const {
-    return std::binary_search(input_.columns.begin(), input_.columns.end(), field);
-  }
   const engine::RowBlock& Block() const { return *input_.view->blocks()[block_]; }
 
   // Moves next_ to the next row to hand out; false at the end of the scan.
@@ -87,10 +82,26 @@ class BlockScan final : public Scan {
     const auto& blocks = input_.view->blocks();
     for (; block_ < blocks.size(); ++block_, live_.reset()) {
       if (!live_) LB_RETURN_NOT_OK(EnterBlock());
+      if (pass_over_ > 0) PassOver();
       next_ = Block().first + NextRow(*live_, next_ - Block().first, true);
       if (next_ < Block().first + live_->end()) return true;
     }
     return false;
+  }
+
+  // At the start of a block: passes over as many of its rows as are still to be.
+  void PassOver() {
+    const int64_t rows = live_->Count();
+    if (rows <= pass_over_) {
+      pass_over_ -= rows;
+      next_ = Block().first + live_->end();
+      return;
+    }
+    live_->ForEach(0, live_->end(), [this](RowOrdinal row) {
+      next_ = Block().first + row;
+      return pass_over_-- > 0;
+    });
+    pass_over_ = 0;
   }
 
   // Copies which rows of the block are visible and match, and learns how large they are.
@@ -104,7 +115,7 @@ class BlockScan final : public Scan {
     }
     if (input_.filter != nullptr && live_->end() > 0) {
       RowSelection matching(live_->end());
-      LB_RETURN_NOT_OK(input_.filter->Select(*block.rows->Slice(0, live_->end()), 0, &matching));
+      LB_RETURN_NOT_OK(input_.filter->bound->Select(*block.rows->Slice(0, live_->end()), 0, &matching));
       live_->Intersect(matching);
     }
     int64_t payload_bytes = 0;
@@ -140,28 +151,12 @@ class BlockScan final : public Scan {
     return arrow::RecordBatch::Make(schema_, rows->num_rows(), std::move(columns));
   }
 
-  Result<std::shared_ptr<arrow::RecordBatch>> Gather() const {
-    const auto& dataset = *input_.view->schema();
-    std::vector<std::shared_ptr<arrow::ArrayData>> columns;
-    columns.reserve(input_.columns.size());
-    for (const int column : input_.columns) {
-      const auto vector = std::find_if(dataset.vectors.begin(), dataset.vectors.end(),
-                                       [column](const engine::VectorColumn& v) { return v.field == column; });
-      LB_ASSIGN_OR_RETURN(
-          const auto values,
-          vector == dataset.vectors.end()
-              ? input_.view->TakeColumn(dataset.arrow->field(column)->name(), gathered_)
-              : input_.view->TakeVectors(static_cast<int>(vector - dataset.vectors.begin()), gathered_));
-      columns.push_back(values->data());
-    }
-    return arrow::RecordBatch::Make(schema_, static_cast<int64_t>(gathered_.size()), std::move(columns));
-  }
-
   const BlockScanInput input_;
   const std::shared_ptr<arrow::Schema> schema_;
-  int64_t vector_bytes_ = 0;  // a row's, of the wanted columns
+  int64_t pass_over_;  // rows before the first to hand out
   int64_t rows_left_;
   int64_t chunk_rows_, chunk_bytes_;  // of the next batch, at most
+  const int64_t vector_bytes_;        // a row's, of the wanted columns
   size_t block_ = 0;
   RowOrdinal next_ = 0;
   std::optional<RowSelection> live_;  // rows of the block to hand out, from its first on
@@ -189,11 +184,43 @@ Result<std::vector<int>> ScanColumns(const engine::DatasetSchema& schema,
   return columns;
 }
 
-Result<std::unique_ptr<Scan>> MakeBlockScan(BlockScanInput input) {
+int64_t VectorBytesARow(const BlockScanInput& input) {
+  int64_t bytes = 0;
+  for (const auto& column : input.view->schema()->vectors) {
+    const bool wanted = std::binary_search(input.columns.begin(), input.columns.end(), column.field);
+    bytes += wanted ? VectorBytes(column) : 0;
+  }
+  return bytes;
+}
+
+std::shared_ptr<arrow::Schema> ScanSchema(const BlockScanInput& input) {
   const auto& whole = input.view->schema()->arrow;
   arrow::FieldVector fields;
   for (const int column : input.columns) fields.push_back(whole->field(column));
-  auto schema = arrow::schema(std::move(fields), whole->metadata());
+  return arrow::schema(std::move(fields), whole->metadata());
+}
+
+Result<std::shared_ptr<arrow::RecordBatch>> GatherRows(const BlockScanInput& input,
+                                                       const std::shared_ptr<arrow::Schema>& schema,
+                                                       std::span<const RowOrdinal> rows) {
+  const auto& dataset = *input.view->schema();
+  std::vector<std::shared_ptr<arrow::ArrayData>> columns;
+  columns.reserve(input.columns.size());
+  for (const int column : input.columns) {
+    const auto vector = std::find_if(dataset.vectors.begin(), dataset.vectors.end(),
+                                     [column](const engine::VectorColumn& v) { return v.field == column; });
+    LB_ASSIGN_OR_RETURN(
+        const auto values,
+        vector == dataset.vectors.end()
+            ? input.view->TakeColumn(dataset.arrow->field(column)->name(), rows)
+            : input.view->TakeVectors(static_cast<int>(vector - dataset.vectors.begin()), rows));
+    columns.push_back(values->data());
+  }
+  return arrow::RecordBatch::Make(schema, static_cast<int64_t>(rows.size()), std::move(columns));
+}
+
+Result<std::unique_ptr<Scan>> MakeBlockScan(BlockScanInput input) {
+  auto schema = ScanSchema(input);
   return std::make_unique<BlockScan>(std::move(input), std::move(schema));
 }
 

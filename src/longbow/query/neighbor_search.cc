@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "longbow/query/prefix_search.h"
 #include "longbow/query/selection.h"
 
 namespace longbow::query {
@@ -13,13 +14,15 @@ bool Same(const index::SearchShape& a, const index::SearchShape& b) {
          a.selected == b.selected;
 }
 
-Status Choose(const index::VectorIndex& index, const index::SearchShape& shape, bool exact,
-              ChosenMethod* chosen) {
-  if (chosen->index == &index && chosen->exact == exact && Same(chosen->shape, shape)) return Status::OK();
-  LB_ASSIGN_OR_RETURN(chosen->cost, ChooseMethod(index, shape, exact));
-  chosen->index = &index;
-  chosen->shape = shape;
-  chosen->exact = exact;
+bool Same(const PlanInput& a, const PlanInput& b) {
+  return a.index == b.index && a.exact == b.exact && a.prefix_scalars == b.prefix_scalars &&
+         a.prefixes_only == b.prefixes_only && Same(a.shape, b.shape);
+}
+
+Status Choose(const PlanInput& input, ChosenPlan* chosen) {
+  if (Same(chosen->input, input)) return Status::OK();
+  LB_ASSIGN_OR_RETURN(chosen->plan, ChoosePlan(input));
+  chosen->input = input;
   return Status::OK();
 }
 
@@ -42,54 +45,52 @@ void LeaveOut(const std::vector<RowOrdinal>& left_out, const std::vector<uint32_
 
 }  // namespace
 
-Result<index::MethodCost> ChooseMethod(const index::VectorIndex& index, const index::SearchShape& shape,
-                                       bool exact) {
-  const auto methods = index.Methods(shape);
-  const index::MethodCost* best = nullptr;
-  for (const index::MethodCost& method : methods) {
-    if (exact && !method.exact) continue;
-    if (best == nullptr || method.nanos < best->nanos) best = &method;
-  }
-  if (best == nullptr) {
-    return Error(ErrorCode::kFailedPrecondition, "index \"", index.name(),
-                 "\" cannot answer exactly; leave out exact");
-  }
-  return *best;
+PlanInput PlanInputOf(const NeighborSearch& search, const Workspace& workspace) {
+  const engine::View& view = *search.view;
+  const auto& column = view.schema()->vectors[static_cast<size_t>(search.vector_column)];
+  const index::VectorStore& store = view.Vectors(search.vector_column);
+  PlanInput input;
+  input.index = &view.Index(search.vector_column);
+  input.shape.queries = static_cast<uint32_t>(workspace.k.size());
+  input.shape.k = *std::max_element(workspace.k.begin(), workspace.k.end());
+  input.shape.effort = search.effort;
+  input.shape.rows = static_cast<uint64_t>(view.live_rows());
+  input.shape.has_selection = search.selection != nullptr;
+  input.shape.selected = search.selected;
+  input.exact = search.exact;
+  input.scalars = static_cast<uint32_t>(store.scalars());
+  input.prefix_scalars = search.dims * static_cast<uint32_t>(distance::ScalarsPerElement(column.type));
+  input.prefixes_only = !workspace.whole;
+  input.row_bytes = store.row_bytes();
+  return input;
 }
 
-Result<index::Method> FindNeighbors(const NeighborSearch& search, Workspace* workspace) {
-  const engine::View& view = *search.view;
-  const index::VectorIndex& index = view.Index(search.vector_column);
-  index::SearchShape shape;
-  shape.queries = static_cast<uint32_t>(workspace->k.size());
-  shape.k = *std::max_element(workspace->k.begin(), workspace->k.end());
-  shape.effort = search.effort;
-  shape.rows = static_cast<uint64_t>(view.live_rows());
-  shape.has_selection = search.selection != nullptr;
-  shape.selected = search.selected;
-  LB_RETURN_NOT_OK(Choose(index, shape, search.exact, &workspace->chosen));
+Result<Plan> FindNeighbors(const NeighborSearch& search, Workspace* workspace) {
+  const PlanInput input = PlanInputOf(search, *workspace);
+  const index::VectorIndex& index = *input.index;
+  LB_RETURN_NOT_OK(Choose(input, &workspace->chosen));
+  const Plan plan = workspace->chosen.plan;
 
   index::SearchSpec spec;
-  spec.method = workspace->chosen.cost.method;
+  spec.method = plan.method;
   spec.queries = workspace->prepared.data();
   spec.query_stride = workspace->stride;
-  spec.query_count = shape.queries;
+  spec.query_count = input.shape.queries;
   spec.k = workspace->k;
   spec.effort = search.effort;
-  spec.visibility = view.visibility();
+  spec.visibility = search.view->visibility();
   spec.selection = search.selection;
-  spec.ties = &view.key_order();
+  spec.ties = &search.view->key_order();
   spec.budget = search.budget;
   workspace->hits.work = {};
-  LB_RETURN_NOT_OK(index.Search(spec, workspace->ScratchOf(index), &workspace->hits));
-  const BudgetEnd end = search.budget->end();
-  if (end == BudgetEnd::kStopped) return BudgetError(end);
-  const index::SearchHits& hits = workspace->hits;
-  if (end == BudgetEnd::kDeadline && hits.coverage == index::Coverage::kPartial && hits.neighbors.empty()) {
-    return BudgetError(end);
+  if (plan.name == kPrefixScan) {
+    PrefixSearch(*search.view, search.vector_column, spec, input.prefix_scalars, workspace);
+  } else {
+    LB_RETURN_NOT_OK(index.Search(spec, workspace->ScratchOf(index), &workspace->hits));
   }
+  if (search.budget->end() == BudgetEnd::kStopped) return BudgetError(search.budget->end());
   LeaveOut(workspace->left_out, workspace->k, &workspace->hits);
-  return spec.method;
+  return plan;
 }
 
 }  // namespace longbow::query

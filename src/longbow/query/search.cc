@@ -4,105 +4,20 @@
 #include <arrow/type.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "longbow/query/block_scan.h"
 #include "longbow/query/neighbor_search.h"
+#include "longbow/query/ordered_scan.h"
 #include "longbow/query/query_vectors.h"
-#include "longbow/query/selection.h"
+#include "longbow/query/search_run.h"
 #include "longbow/query/workspace.h"
 
 namespace longbow::query {
 namespace {
 
-constexpr int64_t kNanosPerMilli = 1000000;
-
 // What a filter's evaluation and an answer's columns cost beside the search, for estimates.
 constexpr double kFilterNanos = 20000, kFilterNanosPerRow = 2, kHitNanos = 100;
-
-Result<int> FindVectorColumn(const engine::DatasetSchema& schema, const std::string& name) {
-  if (schema.vectors.empty()) return Error(ErrorCode::kFailedPrecondition, "index not initialized");
-  if (const auto* column = schema.FindVector(name)) return static_cast<int>(column - schema.vectors.data());
-  std::string known;
-  for (const auto& column : schema.vectors) known += (known.empty() ? "\"" : ", \"") + column.name + '"';
-  return InvalidArgument("unknown vector column \"", name.substr(0, 128), "\"; the dataset has ",
-                         known.substr(0, 512));
-}
-
-// One k a query, checked.
-Status ReadK(const SearchRequest& request, uint32_t count, const SearchLimits& limits,
-             std::vector<uint32_t>* k) {
-  if (request.k.size() != 1 && request.k.size() != count) {
-    return InvalidArgument("k has ", request.k.size(), " values for ", count,
-                           " queries; give one, or one a query");
-  }
-  k->resize(count);
-  int64_t total = 0;
-  for (uint32_t query = 0; query < count; ++query) {
-    const int64_t wanted = request.k[request.k.size() == 1 ? 0 : query];
-    if (wanted < 1) return InvalidArgument("k must be at least 1, got ", wanted);
-    if (wanted > static_cast<int64_t>(limits.max_k)) {
-      return InvalidArgument("k is ", wanted, "; at most ", limits.max_k, " is allowed");
-    }
-    (*k)[query] = static_cast<uint32_t>(wanted);
-    total += wanted;
-  }
-  if (total > limits.max_result_rows) {
-    return InvalidArgument("the queries ask for ", total, " hits together; at most ", limits.max_result_rows,
-                           " are allowed, split them");
-  }
-  return Status::OK();
-}
-
-Status CheckEffort(const index::Effort& effort, const SearchLimits& limits) {
-  if (effort.ef > limits.max_ef) {
-    return InvalidArgument("ef is ", effort.ef, "; at most ", limits.max_ef, " is allowed");
-  }
-  if (effort.ef == 0 && !(effort.recall > 0 && effort.recall <= 1)) {
-    return InvalidArgument("recall is ", effort.recall, "; it must be above 0 and at most 1");
-  }
-  return Status::OK();
-}
-
-// No query gets more hits than there are rows, however large its k: so heaps need no more room. One more is
-// asked for where a row will be left out.
-void BoundByRows(const std::vector<RowOrdinal>& left_out, RowOrdinal rows, std::vector<uint32_t>* k) {
-  for (size_t query = 0; query < k->size(); ++query) {
-    (*k)[query] = std::min((*k)[query], std::max<uint32_t>(rows, 1)) + (left_out[query] == kNoRow ? 0 : 1);
-  }
-}
-
-void NoHits(uint32_t count, index::SearchHits* hits) {
-  hits->neighbors.clear();
-  hits->offsets.assign(count + 1, 0);
-  hits->coverage = index::Coverage::kExact;
-  hits->work = {};
-}
-
-int64_t Deadline(const SearchRequest& request, const SearchLimits& limits, int64_t now) {
-  const int64_t latest = now + limits.max_deadline_ms * kNanosPerMilli;
-  return request.deadline_ns > 0 ? std::min(latest, request.deadline_ns) : latest;
-}
-
-// About what a search takes beyond its workspace: the answer, and a bit a row for a selection.
-int64_t MemoryNeeded(const engine::View& view, const Workspace& workspace) {
-  const int64_t hits = std::accumulate(workspace.k.begin(), workspace.k.end(), int64_t{0});
-  return workspace.layout.BytesOf(hits) + view.visibility().end / 8;
-}
-
-// From the workspace's hits to the answer.
-Status TakeHits(const engine::View& view, Workspace* workspace, SearchAnswer* answer) {
-  const index::SearchHits& hits = workspace->hits;
-  workspace->rows.resize(hits.neighbors.size());
-  std::transform(hits.neighbors.begin(), hits.neighbors.end(), workspace->rows.begin(),
-                 [](const index::Neighbor& hit) { return hit.row; });
-  LB_ASSIGN_OR_RETURN(answer->hits, workspace->layout.Build(view, hits, workspace->rows));
-  answer->offsets.assign(hits.offsets.begin(), hits.offsets.end());
-  answer->coverage = hits.coverage;
-  answer->sequence = view.sequence();
-  answer->work = hits.work;
-  return Status::OK();
-}
+constexpr double kMillion = 1e6;
 
 size_t Conditions(const filter::FilterTree& tree) {
   size_t count = 1;
@@ -112,112 +27,107 @@ size_t Conditions(const filter::FilterTree& tree) {
 
 // Where a tree names a column that the schema lacks.
 bool NamesUnknownColumn(const filter::FilterTree& tree, const arrow::Schema& schema) {
-  using filter::Operator;
-  if (tree.op != Operator::kAnd && tree.op != Operator::kOr && tree.op != Operator::kNot) {
+  if (filter::OperandsOf(tree.op) != filter::Operands::kChildren) {
     return schema.GetFieldIndex(tree.column) < 0;
   }
   return std::any_of(tree.children.begin(), tree.children.end(),
                      [&](const filter::FilterTree& child) { return NamesUnknownColumn(child, schema); });
 }
 
-// Records how a search ended and how long it took.
-class SearchTimer {
- public:
-  SearchTimer(const Clock* clock, QueryCounters* counters)
-      : clock_(clock), counters_(counters), start_(clock->MonotonicNanos()) {}
-  ~SearchTimer() {
-    counters_->search_nanos.Record(nanos());
-    if (!ok_) counters_->search_errors.Add();
-  }
-  void Succeeded() { ok_ = true; }
-  int64_t nanos() const { return clock_->MonotonicNanos() - start_; }
-  int64_t start() const { return start_; }
-
- private:
-  const Clock* const clock_;
-  QueryCounters* const counters_;
-  const int64_t start_;
-  bool ok_ = false;
-};
-
 }  // namespace
 
 QueryEngine::QueryEngine(engine::Engine* engine, const Environment& environment, MemoryLedger* ledger,
-                         SearchLimits limits, ScanOptions scan_options)
+                         QueryOptions options)
     : engine_(engine),
       environment_(environment),
       ledger_(ledger),
-      limits_(limits),
-      scan_options_(scan_options),
+      options_(options),
+      allow_lists_(ledger),
+      filters_(options.filter_cache_bytes, ledger, &allow_lists_),
+      answers_(options.answer_cache_bytes, ledger),
+      recall_(environment, options.recall),
       scratch_(std::make_unique<ScratchPool>()) {}
 
 QueryEngine::~QueryEngine() = default;
 
 Result<SearchAnswer> QueryEngine::Search(const SearchRequest& request) {
   counters_.searches.Add();
-  SearchTimer timer(environment_.clock, &counters_);
-  LB_ASSIGN_OR_RETURN(const auto view, engine_->Pin(request.dataset));
-  LB_ASSIGN_OR_RETURN(const int column, FindVectorColumn(*view->schema(), request.vector_column));
-  LB_ASSIGN_OR_RETURN(const uint32_t count, CountQueries(request.queries, limits_));
-  LB_RETURN_NOT_OK(CheckEffort(request.effort, limits_));
-  const int64_t deadline = Deadline(request, limits_, timer.start());
-  if (timer.start() >= deadline) return BudgetError(BudgetEnd::kDeadline);
-
-  const auto workspace = scratch_->Take();
-  LB_RETURN_NOT_OK(ReadK(request, count, limits_, &workspace->k));
-  LB_RETURN_NOT_OK(PrepareQueries(request.queries, count, *view, column, workspace.get()));
-  BoundByRows(workspace->left_out, view->visibility().end, &workspace->k);
-  if (!workspace->layout.Fits(view->schema(), column, request)) {
-    LB_ASSIGN_OR_RETURN(workspace->layout, ResultLayout::Make(view->schema(), column, request));
+  const int64_t start = environment_.clock->MonotonicNanos();
+  auto answer = Answer(request, start);
+  const int64_t nanos = environment_.clock->MonotonicNanos() - start;
+  counters_.search_nanos.Record(nanos);
+  if (!answer.ok()) {
+    counters_.search_errors.Add();
+    return answer;
   }
-  LB_ASSIGN_OR_RETURN(const auto reservation,
-                      ledger_->Reserve(MemoryUse::kRequests, MemoryNeeded(*view, *workspace.get())));
-
-  NeighborSearch search{view.get(), column, request.effort, request.exact, nullptr, 0, nullptr};
-  std::optional<RowSelection> selection;
-  if (request.filter) {
-    const int64_t filter_start = environment_.clock->MonotonicNanos();
-    LB_ASSIGN_OR_RETURN(const auto filter,
-                        filter::BoundFilter::Bind(*request.filter, *view->schema()->arrow));
-    Budget filter_budget(environment_.clock, deadline, request.stop, 0);
-    LB_ASSIGN_OR_RETURN(selection, SelectRows(*view, *filter, &filter_budget));
-    counters_.filter_nanos.Record(environment_.clock->MonotonicNanos() - filter_start);
-    search.selection = &*selection;
-    search.selected = CountVisible(*selection, *view);
-  }
-  Budget budget(environment_.clock, deadline, request.stop, request.max_distances);
-  search.budget = &budget;
-
-  SearchAnswer answer;
-  if (view->live_rows() == 0 || (selection && search.selected == 0)) {
-    NoHits(count, &workspace->hits);
-  } else {
-    LB_ASSIGN_OR_RETURN(answer.method, FindNeighbors(search, workspace.get()));
-  }
-  LB_RETURN_NOT_OK(TakeHits(*view, workspace.get(), &answer));
-  answer.nanos = timer.nanos();
-  counters_.rows_returned.Add(answer.hits->num_rows());
-  if (answer.coverage == index::Coverage::kPartial) counters_.partial_answers.Add();
-  timer.Succeeded();
+  answer->nanos = nanos;
+  counters_.rows_returned.Add(answer->hits->num_rows());
+  if (answer->coverage == index::Coverage::kPartial) counters_.partial_answers.Add();
   return answer;
+}
+
+Result<SearchAnswer> QueryEngine::Answer(const SearchRequest& request, int64_t start_ns) {
+  LB_ASSIGN_OR_RETURN(auto view, engine_->Pin(request.dataset));
+  DatasetCounters* const about = datasets_.For(request.dataset);
+  std::string key;
+  bool keep = false;
+  if (answers_.enabled()) {
+    LB_ASSIGN_OR_RETURN(key, AnswerKey(request, *view, allow_lists_));
+    if (const auto known = key.empty() ? nullptr : answers_.Find(key, &keep)) {
+      about->cache_hits.Add();
+      return *known;
+    }
+    about->cache_misses.Add();
+  }
+  LB_ASSIGN_OR_RETURN(auto answer, Run(request, std::move(view), start_ns));
+  if (request.filter) {
+    about->selectivity.Record(static_cast<int64_t>(kMillion * static_cast<double>(answer.selected) /
+                                                   std::max(1.0, static_cast<double>(answer.rows))));
+  }
+  if (keep && answer.coverage != index::Coverage::kPartial) answers_.Put(key, answer);
+  return answer;
+}
+
+Result<SearchAnswer> QueryEngine::Run(const SearchRequest& request, std::shared_ptr<const engine::View> view,
+                                      int64_t start_ns) {
+  SearchTools tools;
+  tools.environment = &environment_;
+  tools.ledger = ledger_;
+  tools.limits = &options_.limits;
+  tools.filters = &filters_;
+  tools.recall = &recall_;
+  tools.counters = &counters_;
+  const auto workspace = scratch_->Take();
+  SearchRun run(request, std::move(view), tools, start_ns, workspace.get());
+  if (!request.check_recall) return run.Answer(nullptr);
+  const auto second = scratch_->Take();
+  return run.Answer(second.get());
 }
 
 double QueryEngine::EstimateNanos(const SearchRequest& request) const {
   const auto view = engine_->Pin(request.dataset);
-  const auto count = CountQueries(request.queries, limits_);
+  const auto count = CountQueries(request.queries, options_.limits);
   if (!view.ok() || !count.ok() || request.k.empty()) return 0;
   const auto column = FindVectorColumn(*(*view)->schema(), request.vector_column);
   if (!column.ok()) return 0;
-  index::SearchShape shape;
-  shape.queries = *count;
-  shape.k = static_cast<uint32_t>(
-      std::clamp<int64_t>(*std::max_element(request.k.begin(), request.k.end()), 1, limits_.max_k));
-  shape.effort = request.effort;
-  shape.rows = static_cast<uint64_t>((*view)->live_rows());
-  const auto method = ChooseMethod((*view)->Index(*column), shape, request.exact);
-  if (!method.ok()) return 0;
-  double nanos =
-      method->nanos + kHitNanos * static_cast<double>(shape.queries) * static_cast<double>(shape.k);
+  const index::VectorStore& store = (*view)->Vectors(*column);
+  PlanInput input;
+  input.index = &(*view)->Index(*column);
+  input.shape.queries = *count;
+  int64_t k = *std::max_element(request.k.begin(), request.k.end());
+  if (k == 0 && request.radius) k = options_.limits.max_k;
+  k += request.offset.value_or(0);
+  input.shape.k = static_cast<uint32_t>(std::clamp<int64_t>(k, 1, options_.limits.max_k));
+  input.shape.effort = request.effort;
+  input.shape.rows = static_cast<uint64_t>((*view)->live_rows());
+  input.exact = request.exact || request.offset.has_value();
+  input.scalars = static_cast<uint32_t>(store.scalars());
+  input.prefix_scalars = std::min(request.dims, input.scalars);
+  input.row_bytes = store.row_bytes();
+  const auto plan = ChoosePlan(input);
+  if (!plan.ok()) return 0;
+  double nanos = plan->nanos * (request.check_recall ? 2 : 1) +
+                 kHitNanos * static_cast<double>(input.shape.queries) * static_cast<double>(input.shape.k);
   if (request.filter) {
     nanos += kFilterNanos + kFilterNanosPerRow * static_cast<double>(Conditions(*request.filter)) *
                                 static_cast<double>((*view)->visibility().end);
@@ -227,22 +137,25 @@ double QueryEngine::EstimateNanos(const SearchRequest& request) const {
 
 Result<std::unique_ptr<Scan>> QueryEngine::OpenScan(const ScanRequest& request) {
   counters_.scans.Add();
-  if (request.limit < 0)
-    return InvalidArgument("limit is ", request.limit, "; it must not be negative, 0 means all");
+  for (const auto& [name, value] : {std::pair("limit", request.limit), std::pair("offset", request.offset)}) {
+    if (value < 0) return InvalidArgument(name, " is ", value, "; it must not be negative");
+  }
   LB_ASSIGN_OR_RETURN(auto view, engine_->Pin(request.dataset));
   BlockScanInput input;
   LB_ASSIGN_OR_RETURN(input.columns, ScanColumns(*view->schema(), request.columns));
-  input.options = scan_options_;
+  input.options = options_.scan;
+  input.offset = request.offset;
   input.limit = request.limit;
   input.rows_scanned = &counters_.rows_scanned;
   if (request.filter) {
-    const auto& schema = *view->schema()->arrow;
-    input.nothing = NamesUnknownColumn(*request.filter, schema);
+    input.nothing = NamesUnknownColumn(*request.filter, *view->schema()->arrow);
     if (!input.nothing) {
-      LB_ASSIGN_OR_RETURN(input.filter, filter::BoundFilter::Bind(*request.filter, schema));
+      LB_ASSIGN_OR_RETURN(input.filter, filters_.Bind(*request.filter, view->schema()));
     }
   }
   input.view = std::move(view);
+  if (request.count) return MakeCountScan(std::move(input), &filters_);
+  if (request.order_by) return MakeOrderedScan(std::move(input), *request.order_by, &filters_, ledger_);
   return MakeBlockScan(std::move(input));
 }
 
@@ -264,6 +177,10 @@ void QueryEngine::ListCounters(CounterVisitor& visitor) const {
   visitor.Visit("hnsw_search_pool_put_total", "Search workspaces given back to the pool", {},
                 scratch_->given_back);
   visitor.Visit("hnsw_search_pool_new_total", "Search workspaces made", {}, scratch_->made);
+  filters_.ListCounters(visitor);
+  answers_.ListCounters(visitor);
+  recall_.ListCounters(visitor);
+  datasets_.ListCounters(visitor);
 }
 
 }  // namespace longbow::query

@@ -62,7 +62,7 @@ TEST(SearchAllocationTest, AWarmSearchAllocatesNothingUpToItsHits) {
     neighbors.view = view.get();
     neighbors.budget = &budget;
     workspace.k.assign(16, 10);
-    LB_RETURN_NOT_OK(PrepareQueries(queries, 16, *view, 0, &workspace));
+    LB_RETURN_NOT_OK(PrepareQueries(queries, 16, *view, 0, 0, &workspace));
     return FindNeighbors(neighbors, &workspace).status();
   };
   for (const Queries* queries : {&from_json, &from_arrow}) {

@@ -235,8 +235,9 @@ TEST_F(SearchTest, WhatIsNoQueryIsRefused) {
   ExpectError(database_, request, invalid, "one query a row");
   request.queries.array = arrow::FixedSizeListArray::FromArrays(Strings({"a", "b"}), 2).ValueOrDie();
   ExpectError(database_, request, invalid, "string");
-  request.queries.keys = {"0"};
-  ExpectError(database_, request, invalid, "more than one way");
+  request.queries.array = Vectors({{1, 2}}, 2);
+  request.queries.keys = {"0", "1"};
+  ExpectError(database_, request, invalid, "1 query vectors beside 2 ids");
   ExpectError(database_, Ask("d", std::vector<Point>(1025, Point{1, 2}), 1), invalid, "1025");
 }
 
@@ -455,10 +456,14 @@ TEST_F(SearchTest, DeadlinesAndBudgetsEndASearch) {
 
   request.deadline_ns = 0;
   request.max_distances = 5000;
+  ExpectError(database_, request, ErrorCode::kResourceExhausted, "allow_partial");
+  request.allow_partial = true;
   const auto partial = Search(database_, request);
   EXPECT_EQ(partial.coverage, index::Coverage::kPartial);
   EXPECT_EQ(partial.hits->num_rows(), 5);
   EXPECT_LT(partial.work.distances, 20000);
+  EXPECT_LT(partial.covered, 1);
+  EXPECT_GE(partial.covered, 5000.0 / 20000);
 
   request.max_distances = 0;
   StopSource stop;
@@ -496,7 +501,7 @@ TEST_F(SearchTest, MemoryBeyondTheLimitIsRefusedBeforeItIsTaken) {
   database_.Put("d", Batch({{"id", Range(0, 1)}, {"vector", Vectors({{1}}, 1)}}));
   MemoryLedger full(0, 1);
   Environment environment = database_.query().environment();
-  QueryEngine query(&database_.engine(), environment, &full, {}, {});
+  QueryEngine query(&database_.engine(), environment, &full, {});
   const auto answer = query.Search(Ask("d", {{1}}, 10));
   ASSERT_FALSE(answer.ok());
   EXPECT_EQ(CodeOf(answer.status()), ErrorCode::kResourceExhausted);
@@ -564,7 +569,10 @@ TEST_F(SearchTest, WhatWasDoneIsCounted) {
   database_.Put("d", Batch({{"id", Range(0, 3)}, {"vector", Vectors({{1}, {2}, {3}}, 1)}}));
   auto request = Ask("d", {{1}}, 2);
   request.filter = Where("id", Operator::kGreaterEqual, int64_t{0});
-  for (int i = 0; i < 3; ++i) Search(database_, request);
+  for (int i = 0; i < 3; ++i) {
+    request.queries.numbers = {{i + 1.0}};
+    Search(database_, request);
+  }
   request.k = {0};
   ExpectError(database_, request, ErrorCode::kInvalidArgument, "k must");
   Seen seen;

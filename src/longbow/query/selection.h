@@ -1,4 +1,4 @@
-// From a filter to the rows it chooses.
+// What was selected, counted; and how a search ends early.
 #pragma once
 
 #include <cstdint>
@@ -7,19 +7,16 @@
 #include "longbow/base/row_selection.h"
 #include "longbow/base/status.h"
 #include "longbow/engine/view.h"
-#include "longbow/filter/filter.h"
 
 namespace longbow::query {
-
-// The rows of the view's blocks that match, visible or not. DeadlineExceeded or Cancelled when `budget`, of
-// which each row looked at is spent, ends first.
-Result<RowSelection> SelectRows(const engine::View& view, const filter::BoundFilter& filter, Budget* budget);
 
 // How many selected rows are visible: counted where the selection is small enough for that to cost little
 // beside any search of it, else the share of live rows is assumed.
 uint64_t CountVisible(const RowSelection& selection, const engine::View& view);
+// The same, counted whatever it costs.
+uint64_t CountVisibleExactly(const RowSelection& selection, const engine::View& view);
 
-// Cancelled for a stopped budget, else DeadlineExceeded.
+// Cancelled for a stopped budget, DeadlineExceeded for the deadline, ResourceExhausted for distances.
 Status BudgetError(BudgetEnd end);
 
 }  // namespace longbow::query

@@ -34,7 +34,7 @@ class SteppingClock final : public Clock {
 // Calls may come from several threads, as the engine's do.
 class TestDatabase {
  public:
-  explicit TestDatabase(SearchLimits limits = {}, ScanOptions scan = {}) {
+  explicit TestDatabase(QueryOptions query = {}) {
     char name[] = "/tmp/longbow_query_XXXXXX";
     root_ = mkdtemp(name);
     files_ = MakePosixFileSystem(root_, 2).ValueOrDie();
@@ -52,7 +52,7 @@ class TestDatabase {
     engine_ = engine::Engine::Open(environment_, &ledger_, &arena_, options).ValueOrDie();
     Environment query_environment = environment_;
     query_environment.clock = &clock;
-    query_ = std::make_unique<QueryEngine>(engine_.get(), query_environment, &ledger_, limits, scan);
+    query_ = std::make_unique<QueryEngine>(engine_.get(), query_environment, &ledger_, query);
   }
   ~TestDatabase() {
     query_.reset();

@@ -11,7 +11,9 @@ index::SearchScratch* Workspace::ScratchOf(const index::VectorIndex& index) {
 }
 
 size_t Workspace::bytes() const {
-  return values.capacity() * sizeof(double) + prepared.capacity() + k.capacity() * sizeof(uint32_t) +
+  return values.capacity() * sizeof(double) + prepared.capacity() + prefixes.capacity() +
+         heap.capacity() * sizeof(index::Neighbor) + distances.capacity() * sizeof(float) +
+         rows_at.capacity() * sizeof(const std::byte*) + k.capacity() * sizeof(uint32_t) +
          (left_out.capacity() + rows.capacity()) * sizeof(RowOrdinal) +
          hits.neighbors.capacity() * sizeof(index::Neighbor) + hits.offsets.capacity() * sizeof(uint32_t);
 }

@@ -11,29 +11,34 @@
 
 #include "longbow/base/counters.h"
 #include "longbow/index/vector_index.h"
+#include "longbow/query/planner.h"
 #include "longbow/query/result_layout.h"
 #include "longbow/query/search.h"
 
 namespace longbow::query {
 
 // The choice made for the last search, good for the next one of the same index and shape.
-struct ChosenMethod {
-  const index::VectorIndex* index = nullptr;  // compared, never followed
-  index::SearchShape shape;
-  bool exact = false;
-  index::MethodCost cost{index::Method::kExactScan, 0, true};
+struct ChosenPlan {
+  PlanInput input;  // its index is compared, never followed
+  Plan plan;
 };
 
 // Confined to the search that leased it.
 struct Workspace {
   std::vector<double> values;       // one query
   std::vector<std::byte> prepared;  // all queries, one every `stride` bytes
+  std::vector<std::byte> prefixes;  // the same of a prefix, where one is searched on
+  bool whole = true;                // the queries have all elements, not those of the prefix only
   size_t stride = 0;
   std::vector<uint32_t> k;           // one a query, as searched for
   std::vector<RowOrdinal> left_out;  // one a query: the row searched by, kNoRow: none
   index::SearchHits hits;
   std::vector<RowOrdinal> rows;  // of the hits
-  ChosenMethod chosen;
+  // What a prefix search works in.
+  std::vector<index::Neighbor> heap;
+  std::vector<float> distances;
+  std::vector<const std::byte*> rows_at;
+  ChosenPlan chosen;
   ResultLayout layout;
 
   // The scratch that `index` works in. Scratch is kept by index type: an index of the same type takes what

@@ -28,6 +28,8 @@ constexpr ActionType kActions[] = {
     {"ListNamespaces", "Names of all namespaces", true, ListNamespaces},
     {"GetTotalNamespaceCount", "Number of namespaces", true, CountNamespaces},
     {"GetNamespaceDatasetCount", "Number of datasets in a namespace", true, CountDatasets},
+    {"put-allow-list", "Keeps lists of values by name, for filters to name", true, PutAllowList},
+    {"drop-allow-list", "Forgets a list of values", true, DropAllowList},
     {"add-edge", "Adds edges between keys of a dataset, or weighs them anew", true, AddEdge},
     {"traverse-graph", "Paths along a dataset's edges; JSON", true, TraverseGraph},
     {"GetGraphStats", "Number of a dataset's edges, communities, and predicates", true, GetGraphStats},

@@ -56,6 +56,9 @@ void ListActions(std::shared_ptr<RequestCall> call, std::string request);
 void VectorSearch(const ActionCall& action);
 void VectorSearchByKey(const ActionCall& action);
 void HybridSearch(const ActionCall& action);
+// allow_list_actions.cc
+void PutAllowList(const ActionCall& action);
+void DropAllowList(const ActionCall& action);
 // dataset_actions.cc
 void DeleteRows(const ActionCall& action);
 void DeleteRowByNumber(const ActionCall& action);

@@ -156,7 +156,7 @@ class FlightServerTest : public testing::Test {
     options.log.spare_segments = 0;
     engine_ = engine::Engine::Open(serving_->environment(), &ledger_, &arena_, options).ValueOrDie();
     query_ = std::make_unique<query::QueryEngine>(engine_.get(), serving_->environment(), &ledger_,
-                                                  query::SearchLimits{}, query::ScanOptions{});
+                                                  query::QueryOptions{});
     serving_->Open(engine_.get(), query_.get());
   }
   grpc::Status Put(const std::string& dataset, int64_t batches, int64_t rows) {

@@ -1,0 +1,102 @@
+#include "longbow/protocol/allow_list_body.h"
+
+#include <arrow/array/concatenate.h>
+#include <arrow/buffer.h>
+#include <arrow/builder.h>
+#include <arrow/io/memory.h>
+#include <arrow/ipc/reader.h>
+#include <arrow/record_batch.h>
+#include <arrow/table.h>
+#include <arrow/type.h>
+
+#include <utility>
+
+#include "longbow/protocol/json_document.h"
+
+namespace longbow::protocol {
+namespace {
+
+using simdjson::dom::element;
+
+constexpr size_t kMaxListBodyBytes = size_t{16} << 20;  // as JSON
+constexpr std::string_view kWhat = "action body";
+
+Result<std::shared_ptr<arrow::Array>> Numbers(const JsonObject& object, simdjson::dom::array values) {
+  arrow::Int64Builder builder;
+  for (element value : values) {
+    int64_t number = 0;
+    if (value.get(number) != simdjson::SUCCESS)
+      return object.Wrong("values", "integers alone, or strings alone", value);
+    LB_RETURN_NOT_OK(builder.Append(number));
+  }
+  return builder.Finish();
+}
+
+Result<std::shared_ptr<arrow::Array>> Texts(const JsonObject& object, simdjson::dom::array values) {
+  arrow::StringBuilder builder;
+  for (element value : values) {
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS)
+      return object.Wrong("values", "integers alone, or strings alone", value);
+    LB_RETURN_NOT_OK(builder.Append(text));
+  }
+  return builder.Finish();
+}
+
+Result<std::vector<NamedList>> ReadJson(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, JsonDocument::Parse(body, kMaxListBodyBytes, kWhat));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  NamedList list;
+  LB_RETURN_NOT_OK(object.Read("name", &list.name));
+  const auto values = object.Find("values");
+  if (!values) return object.Invalid("expected \"values\" to be an array");
+  if (!values->is_array()) return object.Wrong("values", "an array", *values);
+  const simdjson::dom::array array(*values);
+  const bool text = array.size() > 0 && array.at(0).is_string();
+  LB_ASSIGN_OR_RETURN(list.values, text ? Texts(object, array) : Numbers(object, array));
+  return std::vector<NamedList>{std::move(list)};
+}
+
+Result<std::vector<NamedList>> ReadStream(std::string_view body) {
+  const auto buffer = std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(body.data()),
+                                                      static_cast<int64_t>(body.size()));
+  LB_ASSIGN_OR_RETURN(auto reader, arrow::ipc::RecordBatchStreamReader::Open(
+                                       std::make_shared<arrow::io::BufferReader>(buffer)));
+  LB_ASSIGN_OR_RETURN(const auto table, reader->ToTable());
+  LB_RETURN_NOT_OK(table->ValidateFull());
+  std::vector<NamedList> lists;
+  for (int i = 0; i < table->num_columns(); ++i) {
+    NamedList list{table->field(i)->name(), nullptr};
+    const auto& chunks = table->column(i)->chunks();
+    if (chunks.empty()) {
+      LB_ASSIGN_OR_RETURN(list.values, arrow::MakeEmptyArray(table->field(i)->type()));
+    } else {
+      LB_ASSIGN_OR_RETURN(list.values, arrow::Concatenate(chunks));
+    }
+    lists.push_back(std::move(list));
+  }
+  if (lists.empty()) return InvalidArgument("put-allow-list: the Arrow stream has no column");
+  return lists;
+}
+
+}  // namespace
+
+Result<std::vector<NamedList>> ReadAllowLists(std::string_view body) {
+  // An IPC stream begins with a message's continuation mark, which no JSON does.
+  if (!body.starts_with("\xff\xff\xff\xff")) return ReadJson(body);
+  auto lists = ReadStream(body);
+  if (lists.ok()) return lists;
+  return InvalidArgument("put-allow-list: not a readable Arrow IPC stream: ",
+                         lists.status().message().substr(0, 256));
+}
+
+Result<std::string> ReadAllowListName(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, JsonDocument::Parse(body, kMaxListBodyBytes, kWhat));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  std::string name;
+  LB_RETURN_NOT_OK(object.Read("name", &name));
+  if (name.empty()) return object.Invalid("expected \"name\" to be an allow-list's name");
+  return name;
+}
+
+}  // namespace longbow::protocol

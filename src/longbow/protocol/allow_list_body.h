@@ -1,0 +1,29 @@
+// Bodies of the actions about allow-lists.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "longbow/base/status.h"
+
+namespace arrow {
+class Array;
+}
+
+namespace longbow::protocol {
+
+struct NamedList {
+  std::string name;
+  std::shared_ptr<arrow::Array> values;
+};
+
+// An Arrow IPC stream, each column of which is a list under the column's name; or JSON {"name", "values":
+// [...]}, all integers or all strings. InvalidArgument says what else was found.
+Result<std::vector<NamedList>> ReadAllowLists(std::string_view body);
+
+// {"name"}.
+Result<std::string> ReadAllowListName(std::string_view body);
+
+}  // namespace longbow::protocol

@@ -1,0 +1,294 @@
+#include "longbow/query/search_run.h"
+
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "longbow/query/explain.h"
+#include "longbow/query/hit_order.h"
+#include "longbow/query/query_vectors.h"
+#include "longbow/query/selection.h"
+
+namespace longbow::query {
+namespace {
+
+constexpr int64_t kNanosPerMilli = 1000000;
+
+Status CheckEffort(const index::Effort& effort, const SearchLimits& limits) {
+  if (effort.ef > limits.max_ef) {
+    return InvalidArgument("ef is ", effort.ef, "; at most ", limits.max_ef, " is allowed");
+  }
+  if (effort.ef == 0 && !(effort.recall > 0 && effort.recall <= 1)) {
+    return InvalidArgument("recall is ", effort.recall, "; it must be above 0 and at most 1");
+  }
+  return Status::OK();
+}
+
+// No query gets more hits than there are rows, however large its k: so heaps need no more room. One more is
+// asked for where a row will be left out.
+void BoundByRows(const std::vector<RowOrdinal>& left_out, RowOrdinal rows, std::vector<uint32_t>* k) {
+  for (size_t query = 0; query < k->size(); ++query) {
+    (*k)[query] = std::min((*k)[query], std::max<uint32_t>(rows, 1)) + (left_out[query] == kNoRow ? 0 : 1);
+  }
+}
+
+void NoHits(size_t count, index::SearchHits* hits) {
+  hits->neighbors.clear();
+  hits->offsets.assign(count + 1, 0);
+  hits->coverage = index::Coverage::kExact;
+  hits->work = {};
+}
+
+int64_t Deadline(const SearchRequest& request, const SearchLimits& limits, int64_t now) {
+  const int64_t latest = now + limits.max_deadline_ms * kNanosPerMilli;
+  return request.deadline_ns > 0 ? std::min(latest, request.deadline_ns) : latest;
+}
+
+// About what a search takes beyond its workspace: the answer, and a bit a row for a selection.
+int64_t MemoryNeeded(const engine::View& view, const Workspace& workspace) {
+  const int64_t hits = std::accumulate(workspace.k.begin(), workspace.k.end(), int64_t{0});
+  return workspace.layout.BytesOf(hits) + view.visibility().end / 8;
+}
+
+}  // namespace
+
+Result<int> FindVectorColumn(const engine::DatasetSchema& schema, const std::string& name) {
+  if (schema.vectors.empty()) return Error(ErrorCode::kFailedPrecondition, "index not initialized");
+  if (const auto* column = schema.FindVector(name)) return static_cast<int>(column - schema.vectors.data());
+  std::string known;
+  for (const auto& column : schema.vectors) known += (known.empty() ? "\"" : ", \"") + column.name + '"';
+  return InvalidArgument("unknown vector column \"", name.substr(0, 128), "\"; the dataset has ",
+                         known.substr(0, 512));
+}
+
+Result<SearchAnswer> SearchRun::Answer(Workspace* second) {
+  lap_ = start_ns_;
+  LB_RETURN_NOT_OK(Prepare());
+  LB_RETURN_NOT_OK(Select());
+  if (request_.explain == Explain::kPlan) return Explained(false);
+  LB_RETURN_NOT_OK(Find());
+  if (request_.check_recall) LB_RETURN_NOT_OK(CheckRecall(second));
+  LB_RETURN_NOT_OK(Arrange());
+  LB_RETURN_NOT_OK(TakeColumns());
+  answer_.stages.columns = Lap();
+  answer_.nanos = lap_ - start_ns_;
+  if (request_.explain == Explain::kAnalyze) return Explained(true);
+  if (request_.describe) LB_RETURN_NOT_OK(Describe());
+  return std::move(answer_);
+}
+
+Status SearchRun::Prepare() {
+  if (!request_.text_query.empty() && request_.alpha != 1.0) {
+    return Error(ErrorCode::kUnimplemented,
+                 "text_query: this server does not search text; leave text_query out, or send alpha 1 to "
+                 "search by vector only");
+  }
+  LB_ASSIGN_OR_RETURN(column_, FindVectorColumn(*view_->schema(), request_.vector_column));
+  LB_ASSIGN_OR_RETURN(const uint32_t count, CountQueries(request_.queries, *tools_.limits));
+  LB_RETURN_NOT_OK(CheckEffort(request_.effort, *tools_.limits));
+  deadline_ = Deadline(request_, *tools_.limits, start_ns_);
+  if (start_ns_ >= deadline_) return BudgetError(BudgetEnd::kDeadline);
+  if (request_.order_by) LB_RETURN_NOT_OK(CheckOrder(*request_.order_by, *view_->schema()));
+  LB_RETURN_NOT_OK(ReadK(count));
+  LB_RETURN_NOT_OK(PrepareQueries(request_.queries, count, *view_, column_, request_.dims, &workspace_));
+  BoundByRows(workspace_.left_out, view_->visibility().end, &workspace_.k);
+  if (!workspace_.layout.Fits(view_->schema(), column_, request_)) {
+    LB_ASSIGN_OR_RETURN(workspace_.layout, ResultLayout::Make(view_->schema(), column_, request_));
+  }
+  LB_ASSIGN_OR_RETURN(memory_,
+                      tools_.ledger->Reserve(MemoryUse::kRequests, MemoryNeeded(*view_, workspace_)));
+  answer_.sequence = view_->sequence();
+  answer_.rows = answer_.selected = static_cast<uint64_t>(view_->live_rows());
+  answer_.stages.prepare = Lap();
+  return Status::OK();
+}
+
+// One k a query, with what is passed over before it.
+Status SearchRun::ReadK(uint32_t count) {
+  const SearchLimits& limits = *tools_.limits;
+  if (request_.radius && std::isnan(*request_.radius)) return InvalidArgument("radius is not a number");
+  const int64_t offset = request_.offset.value_or(0);
+  if (offset < 0) return InvalidArgument("offset is ", offset, "; it must not be negative");
+  if (request_.k.size() != 1 && request_.k.size() != count) {
+    return InvalidArgument("k has ", request_.k.size(), " values for ", count,
+                           " queries; give one, or one a query");
+  }
+  workspace_.k.resize(count);
+  int64_t total = 0;
+  for (uint32_t query = 0; query < count; ++query) {
+    int64_t wanted = request_.k[request_.k.size() == 1 ? 0 : query];
+    if (wanted == 0 && request_.radius) wanted = std::max<int64_t>(limits.max_k - offset, 1);
+    if (wanted < 1) return InvalidArgument("k must be at least 1, got ", wanted);
+    if (wanted > limits.max_k || wanted + offset > limits.max_k) {
+      return InvalidArgument("k is ", wanted,
+                             offset > 0 ? " behind an offset of " + std::to_string(offset) : "", "; at most ",
+                             limits.max_k, " is allowed", offset > 0 ? " for both together" : "");
+    }
+    workspace_.k[query] = static_cast<uint32_t>(wanted + offset);
+    total += wanted + offset;
+  }
+  if (total > limits.max_result_rows) {
+    return InvalidArgument("the queries ask for ", total, " hits together; at most ", limits.max_result_rows,
+                           " are allowed, split them");
+  }
+  offset_ = static_cast<uint32_t>(offset);
+  return Status::OK();
+}
+
+Status SearchRun::Select() {
+  if (!request_.filter) return Status::OK();
+  LB_ASSIGN_OR_RETURN(const auto filter, tools_.filters->Bind(*request_.filter, view_->schema()));
+  Budget budget(tools_.environment->clock, deadline_, request_.stop, 0);
+  LB_ASSIGN_OR_RETURN(auto selection, tools_.filters->Select(*filter, *view_, &budget));
+  selection_ = std::make_shared<const RowSelection>(std::move(selection));
+  answer_.selected = CountVisible(*selection_, *view_);
+  answer_.stages.filter = Lap();
+  tools_.counters->filter_nanos.Record(answer_.stages.filter);
+  return Status::OK();
+}
+
+NeighborSearch SearchRun::Neighbors(Budget* budget) const {
+  NeighborSearch search;
+  search.view = view_.get();
+  search.vector_column = column_;
+  search.effort = request_.effort;
+  search.exact = request_.exact || request_.offset.has_value();
+  search.dims = request_.dims;
+  search.selection = selection_.get();
+  search.selected = answer_.selected;
+  search.budget = budget;
+  return search;
+}
+
+Status SearchRun::Find() {
+  Budget budget(tools_.environment->clock, deadline_, request_.stop, request_.max_distances);
+  if (answer_.rows == 0 || answer_.selected == 0) {
+    NoHits(workspace_.k.size(), &workspace_.hits);
+  } else {
+    LB_ASSIGN_OR_RETURN(const Plan plan, FindNeighbors(Neighbors(&budget), &workspace_));
+    answer_.plan = plan.name;
+  }
+  answer_.coverage = workspace_.hits.coverage;
+  answer_.work = workspace_.hits.work;
+  LB_RETURN_NOT_OK(CheckComplete(budget.end()));
+  OfferSample();
+  answer_.stages.search = Lap();
+  return Status::OK();
+}
+
+Status SearchRun::CheckComplete(BudgetEnd end) {
+  if (answer_.coverage != index::Coverage::kPartial) return Status::OK();
+  if (!request_.allow_partial) return BudgetError(end);
+  const double looked_at = static_cast<double>(answer_.work.distances + answer_.work.codes);
+  const double all = static_cast<double>(answer_.selected) * static_cast<double>(workspace_.k.size());
+  answer_.covered = std::min(1.0, looked_at / std::max(1.0, all));
+  return Status::OK();
+}
+
+// Repeats the search exactly, at the same view.
+Status SearchRun::CheckRecall(Workspace* second) {
+  answer_.recall = 1;
+  if (workspace_.hits.coverage == index::Coverage::kExact) return Status::OK();
+  second->prepared = workspace_.prepared;
+  second->prefixes = workspace_.prefixes;
+  second->stride = workspace_.stride;
+  second->whole = workspace_.whole;
+  second->k = workspace_.k;
+  second->left_out = workspace_.left_out;
+  Budget budget(tools_.environment->clock, deadline_, request_.stop, 0);
+  NeighborSearch search = Neighbors(&budget);
+  search.exact = true;
+  LB_RETURN_NOT_OK(FindNeighbors(search, second).status());
+  if (second->hits.coverage != index::Coverage::kExact) return BudgetError(budget.end());
+  const auto of_query = [](const index::SearchHits& hits, size_t query) {
+    return std::span(hits.neighbors)
+        .subspan(hits.offsets[query], hits.offsets[query + 1] - hits.offsets[query]);
+  };
+  double sum = 0;
+  for (size_t query = 0; query < workspace_.k.size(); ++query) {
+    sum += RecallOf(of_query(workspace_.hits, query), of_query(second->hits, query));
+  }
+  answer_.recall = sum / static_cast<double>(workspace_.k.size());
+  return Status::OK();
+}
+
+void SearchRun::OfferSample() {
+  const index::SearchHits& hits = workspace_.hits;
+  if (hits.coverage != index::Coverage::kApproximate || !workspace_.whole || !tools_.recall->Wants()) return;
+  RecallSample sample;
+  sample.dataset = request_.dataset;
+  sample.view = view_;
+  sample.vector_column = column_;
+  sample.selection = selection_;
+  sample.selected = answer_.selected;
+  sample.rows = answer_.rows;
+  const auto first = workspace_.prepared.begin();
+  sample.query.assign(first, first + static_cast<std::ptrdiff_t>(workspace_.stride));
+  sample.left_out = workspace_.left_out[0];
+  sample.k = workspace_.k[0] - (sample.left_out == kNoRow ? 0 : 1);
+  sample.found.assign(hits.neighbors.begin(), hits.neighbors.begin() + hits.offsets[1]);
+  tools_.recall->Offer(std::move(sample));
+}
+
+// From the nearest to those that are shown.
+Status SearchRun::Arrange() {
+  index::SearchHits& hits = workspace_.hits;
+  if (request_.radius) {
+    const auto metric = view_->schema()->vectors[static_cast<size_t>(column_)].metric;
+    const auto limit = static_cast<uint32_t>(tools_.limits->max_k);
+    const bool all = request_.k[0] == 0 && answer_.rows > limit;
+    KeepWithin(*request_.radius, metric, &hits);
+    for (size_t query = 0; all && query + 1 < hits.offsets.size(); ++query) {
+      if (hits.offsets[query + 1] - hits.offsets[query] < limit) continue;
+      return InvalidArgument("more than ", limit, " rows lie within radius ", *request_.radius,
+                             "; give k, or a smaller radius");
+    }
+  }
+  if (offset_ > 0) PassOver(offset_, &hits);
+  if (request_.order_by) return OrderHits(*view_, *request_.order_by, &hits);
+  return Status::OK();
+}
+
+Status SearchRun::TakeColumns() {
+  const index::SearchHits& hits = workspace_.hits;
+  workspace_.rows.resize(hits.neighbors.size());
+  std::transform(hits.neighbors.begin(), hits.neighbors.end(), workspace_.rows.begin(),
+                 [](const index::Neighbor& hit) { return hit.row; });
+  LB_ASSIGN_OR_RETURN(answer_.hits, workspace_.layout.Build(*view_, hits, workspace_.rows));
+  answer_.offsets.assign(hits.offsets.begin(), hits.offsets.end());
+  return Status::OK();
+}
+
+Status SearchRun::Describe() {
+  auto metadata =
+      arrow::key_value_metadata({"longbow.coverage", "longbow.stats"},
+                                {std::string(CoverageName(answer_.coverage)), StatsJson(answer_)});
+  answer_.hits = answer_.hits->ReplaceSchemaMetadata(metadata);
+  return Status::OK();
+}
+
+Result<SearchAnswer> SearchRun::Explained(bool ran) {
+  Budget budget;
+  const PlanInput input = PlanInputOf(Neighbors(&budget), workspace_);
+  if (!ran && answer_.rows > 0 && answer_.selected > 0) {
+    LB_ASSIGN_OR_RETURN(const Plan plan, ChoosePlan(input));
+    answer_.plan = plan.name;
+  }
+  const int64_t hits = ran ? answer_.hits->num_rows() : 0;
+  LB_ASSIGN_OR_RETURN(answer_.hits, ExplainTable(input, request_, answer_, ran, hits));
+  answer_.offsets = {0, answer_.hits->num_rows()};
+  answer_.nanos = Now() - start_ns_;
+  return std::move(answer_);
+}
+
+int64_t SearchRun::Lap() {
+  const int64_t before = lap_;
+  lap_ = Now();
+  return lap_ - before;
+}
+
+}  // namespace longbow::query
