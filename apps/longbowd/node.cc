@@ -59,6 +59,8 @@ engine::EngineOptions EngineOptionsOf(const Settings& settings, std::shared_ptr<
   options.directory_lock = std::move(lock);
   options.log.segment_bytes = static_cast<uint64_t>(settings.storage_log_segment_size);
   options.log.max_pending_bytes = static_cast<uint64_t>(settings.storage_log_max_pending);
+  options.snapshot_log_bytes = static_cast<uint64_t>(settings.max_wal_size);
+  options.snapshot_interval_ns = settings.snapshot_interval.count();
   options.schema_limits.max_dim = static_cast<uint32_t>(settings.max_dimension);
   options.schema_limits.max_columns = static_cast<int>(settings.max_columns);
   options.max_row_bytes = settings.max_row_size;

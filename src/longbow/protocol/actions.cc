@@ -142,6 +142,16 @@ Result<Subject> ReadSubject(std::string_view body) {
 }
 
 std::string StatusJson(std::string_view status) { return Dump({{"status", status}}); }
+std::string SnapshotJson(const engine::SnapshotInfo& info) {
+  return Dump({{"status", "ok"},
+               {"sequence", info.sequence},
+               {"blocks", info.blocks},
+               {"bytes", info.bytes},
+               {"blocks_written", info.blocks_written},
+               {"bytes_written", info.bytes_written},
+               {"seconds", info.seconds}});
+}
+
 std::string CountJson(int64_t count) { return Dump({{"count", count}}); }
 
 std::string NamespacesJson(const std::vector<std::string>& names) {

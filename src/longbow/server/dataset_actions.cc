@@ -113,4 +113,10 @@ void WaitIndexed(const ActionCall& action) {
   });
 }
 
+void ForceSnapshot(const ActionCall& action) {
+  action.engine().TakeSnapshot([action](const Result<engine::SnapshotInfo>& info) {
+    action.FinishOne(info.ok() ? Result<std::string>(protocol::SnapshotJson(*info)) : info.status());
+  });
+}
+
 }  // namespace longbow::server
