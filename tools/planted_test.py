@@ -18,6 +18,7 @@ WANTED = {
     "engine_deletes_not_replayed",
     "engine_nan_accepted",
     "log_acknowledge_before_flush",
+    "log_async_window_unbounded",
     "log_crc_over_payload_only",
     "log_marks_not_waited_for",
     "log_no_directory_sync",
@@ -29,6 +30,7 @@ WANTED = {
     "posix_no_directory_sync",
     "posix_no_fsync",
     "posix_short_write_ignored",
+    "uring_short_write_ignored",
 }
 
 

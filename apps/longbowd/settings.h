@@ -41,6 +41,7 @@ struct Settings {
   Nanoseconds stalled_transfer_time{};
   int64_t put_window_size = 0;
 
+  std::string log_io;
   int64_t storage_log_segment_size = 0, storage_log_max_pending = 0;
   int64_t max_dimension = 0, max_columns = 0, max_row_size = 0;
   int64_t max_k = 0, max_ef = 0, max_queries = 0, max_result_rows = 0;

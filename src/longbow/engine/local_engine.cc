@@ -220,6 +220,16 @@ void LocalEngine::WhenIndexed(std::string_view name, Done done) {
   }
 }
 
+void LocalEngine::WhenDurable(Sequence sequence, Done done) {
+  if (sequence <= parts_.log->committed()) return done(Status::OK());
+  const Sequence newest = parts_.log->last_appended();
+  if (sequence > newest) {
+    return done(InvalidArgument("the sequence to wait for is ", sequence, ", the newest one is ", newest,
+                                "; pass the token of an acknowledgement by this server"));
+  }
+  parts_.log->WhenDurable(std::move(done));
+}
+
 int64_t LocalEngine::IndexBacklog(std::string_view name) const {
   const auto dataset = Find(name);
   return dataset.ok() ? (*dataset)->IndexBacklog() : 0;
@@ -249,6 +259,10 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
     if (!info->schema->vectors.empty()) indexed += std::max<int64_t>(0, info->rows - backlog);
     behind += backlog;
     const Labels labels{{"dataset", info->name}};
+    visitor.VisitValue(
+        "dataset_durability", "1; the level is its label.",
+        {{"dataset", info->name}, {"level", std::string(storage::DurabilityName(info->schema->durability))}},
+        1);
     visitor.VisitValue("dataset_rows", "Visible rows.", labels, static_cast<double>(info->rows));
     visitor.VisitValue("schema_version_current", "Schema version.", labels, info->schema->version);
     visitor.VisitValue("tombstones_total", "Row versions that died.", labels,

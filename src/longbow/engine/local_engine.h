@@ -36,6 +36,7 @@ class LocalEngine final : public Engine {
   int64_t IndexBacklog(std::string_view dataset) const override;
 
   Sequence committed() const override { return parts_.log->committed(); }
+  void WhenDurable(Sequence sequence, Done done) override;
   Status health() const override { return parts_.log->health(); }
   const storage::RecoveryReport& recovery() const override { return recovery_; }
   const std::string& node_id() const override { return node_id_; }

@@ -44,6 +44,9 @@ struct Subject {
 // An empty body is an empty object.
 Result<Subject> ReadSubject(std::string_view body);
 
+// {"token": of an acknowledgement}: the sequence it stands for.
+Result<uint64_t> ReadDurabilityToken(std::string_view body);
+
 std::string StatusJson(std::string_view status);                    // {"status": ...}
 std::string CountJson(int64_t count);                               // {"count": n}
 std::string NamespacesJson(const std::vector<std::string>& names);  // {"namespaces": [...], "count": n}

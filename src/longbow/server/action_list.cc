@@ -17,6 +17,8 @@ constexpr ActionType kActions[] = {
     {"delete-dataset", "Drops a dataset", true, DeleteDataset},
     {"check_readiness", "Whether a dataset, or the server, is recovered and indexed", false, CheckReadiness},
     {"wait_indexed", "Waits until every row of a dataset, or of all, is indexed", true, WaitIndexed},
+    {"wait_durable", "Waits until the write that an acknowledgement's token stands for is on disk", true,
+     WaitDurable},
     {"CreateNamespace", "Creates a namespace", true, CreateNamespace},
     {"DeleteNamespace", "Drops a namespace with its datasets, or the dataset of that name", true,
      DeleteNamespace},

@@ -60,6 +60,7 @@ void DeleteRows(const ActionCall& action);
 void DeleteDataset(const ActionCall& action);
 void CheckReadiness(const ActionCall& action);
 void WaitIndexed(const ActionCall& action);
+void WaitDurable(const ActionCall& action);
 // namespace_actions.cc
 void CreateNamespace(const ActionCall& action);
 void DeleteNamespace(const ActionCall& action);
