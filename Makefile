@@ -15,8 +15,6 @@ export CTEST_PARALLEL_LEVEL ?= $(JOBS)
 export PYTHONDONTWRITEBYTECODE := 1
 
 .NOTPARALLEL:
-.PHONY: help setup configure build demo test test-cc test-py lint format bench-flight bench-kernels sanitize prove \
-	prove-fresh-machine clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
@@ -51,14 +49,35 @@ test-py: ## Run the Python and end-to-end tests against bin/longbowd
 lint: setup ## Check layers, types and (where clang-format-14 is installed) layout
 	@$(PYTHON) tools/lint_layers.py
 	@$(PYTHON) -m mypy --config-file python/pyproject.toml python/longbow
+	@$(PYTHON) tools/generate_async_client.py --check
 	@if command -v $(CLANG_FORMAT) >/dev/null; then $(CLANG_FORMAT) --dry-run --Werror $(CXX_FILES); \
 		else echo "lint: $(CLANG_FORMAT) is not installed, layout not checked"; fi
 
 format: ## Lay out the C++ files
 	@$(CLANG_FORMAT) -i $(CXX_FILES)
 
+generate: ## Write the asyncio client from the blocking one
+	@$(PYTHON) tools/generate_async_client.py
+
+types: setup ## Check types with pyright, too (from PyPI, which fetches node)
+	@$(PYTHON) -m venv build/pyright && build/pyright/bin/pip install -q --disable-pip-version-check pyright==1.1.414
+	@build/pyright/bin/pyright -p python --pythonpath $(PYTHON)
+
+wheel: bin/longbowd ## Build dist/longbow-*.whl with the server inside, and try it in a clean environment
+	@$(PYTHON) tools/make_wheel.py
+	@tools/try_wheel dist/longbow-$$(cat VERSION)-py3-none-manylinux_*.whl
+
+docs: setup ## Build the documentation into build/site, warnings are errors
+	@tools/build_docs
+
+bench-sdk: bin/longbowd ## What the Python package costs over bare pyarrow.flight
+	@$(PYTHON) bench/sdk_bench.py
+
 bench-flight: build ## DoPut, DoGet and search round trips beside Arrow's stock Flight server
 	@$(PYTHON) bench/flight_bench.py
+
+bench-ann: build ## The graph index beside hnswlib, FAISS, USearch and others (ANN="--quick" for some minutes)
+	@$(PYTHON) bench/ann/bench_ann.py $(ANN)
 
 bench-kernels: build ## Nanoseconds a distance by dimension, level and type
 	@build/$(PRESET)/bench/kernels_bench
@@ -66,12 +85,23 @@ bench-kernels: build ## Nanoseconds a distance by dimension, level and type
 prove: build ## Crash real servers for hours (as root: all layers); goes on where it was ended
 	@$(PYTHON) tests/prove/prove.py
 
+bench-text: build ## BM25 of a million short documents beside tantivy (where cargo is)
+	@if command -v cargo >/dev/null; then \
+		cd bench/tantivy && CARGO_TARGET_DIR=../../build/tantivy cargo build --release --locked; fi
+	@$(PYTHON) bench/text_bench.py
+
 sanitize: setup ## Run the C++ tests under ASan+UBSan and under TSan
 	@for preset in asan tsan; do \
 		cmake --preset $$preset && cmake --build --preset $$preset -j $(JOBS) && ctest --preset $$preset; done
+
+FUZZ_TARGETS ?= ticket action filter put exchange
+FUZZ_RUNS ?= 1000000
+fuzz: setup ## Fuzz each target FUZZ_RUNS times (clang-14); what is found is left in build/fuzz/findings
+	@cmake --preset fuzz && cmake --build --preset fuzz -j $(JOBS) --target $(FUZZ_TARGETS:%=fuzz_%)
+	@for target in $(FUZZ_TARGETS); do tools/fuzz $$target $(FUZZ_RUNS); done
 
 prove-fresh-machine: ## Run make test and make demo in a clean Debian 12 root (needs root)
 	@tools/prove_fresh_machine
 
 clean: ## Remove what was built; .venv and the compiler cache stay
-	rm -rf build bin
+	rm -rf build bin dist

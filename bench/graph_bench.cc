@@ -6,6 +6,7 @@
 //               [--degree 32|64] [--bits 1..4] [--build-ef N] [--occlusion X] [--select 0.01,0.1,0.5]
 //               [--churn GENERATIONS, of 2 %]
 //               [--trickle ROWS replaced a second beside searches]
+//               [--scan: code scans of all rows]
 //               [--groups: each query within its own and within a far group of group.npy]
 //
 // DIRECTORY holds base.npy, queries.npy (float32) and gt_dist.npy (true distances, 100 a query, l2).
@@ -45,6 +46,7 @@ struct Options {
   GraphOptions graph;
   int churn = 0;
   bool groups = false;
+  bool scan = false;
   double trickle = 0;
   double churn_share = 0.02;
   std::vector<double> selections;
@@ -408,6 +410,27 @@ void MeasureSelection(const Options& options, Ours& ours, const Matrix& queries,
   }
 }
 
+// Scans of the codes of all rows, and what it takes to ask which way is cheapest.
+void MeasureScan(const Options& options, Ours& ours, const Matrix& queries, const Truth& truth) {
+  std::vector<std::vector<uint32_t>> found;
+  std::vector<double> micros, asking;
+  Point point;
+  SearchShape shape;
+  shape.k = options.k;
+  shape.rows = truth.base.rows;
+  for (int round = 0; round < std::max(options.rounds, 5); ++round) {
+    micros.push_back(1e6 / ours.RunRound(queries, {}, Method::kCodeScan, nullptr, options.k, &found, &point));
+    const double start = ThreadSeconds();
+    for (int i = 0; i < 1000; ++i) {
+      if (ours.index().Methods(shape).empty()) Fail("no methods");
+    }
+    asking.push_back((ThreadSeconds() - start) * 1e3);
+  }
+  std::printf("code scan: recall %.4f, %.2f us a query, %.0f qps, %.1f exact; choosing %.2f us\n",
+              truth.Recall(found, options.k), Median(micros), 1e6 / Median(micros), point.distances,
+              Median(asking));
+}
+
 // Each query among the rows of one group: its own (near it) or the one farthest away.
 void MeasureGroups(const Options& options, Ours& ours, const Matrix& queries) {
   const auto groups = LoadGroups(options.directory + "/group.npy");
@@ -571,6 +594,7 @@ int Run(const Options& options) {
     std::printf("asked for recall %.2f: got %.4f with %.1f hops, %.0f qps\n", static_cast<double>(recall),
                 truth.Recall(found, options.k), point.hops, qps);
   }
+  if (options.scan) MeasureScan(options, ours, queries, truth);
   if (options.trickle > 0) MeasureTrickle(options, ours, queries);
   if (options.churn > 0) MeasureChurn(options, ours, queries, truth, base.rows);
   if (options.groups) MeasureGroups(options, ours, queries);
@@ -621,6 +645,8 @@ Options Parse(int argc, char** argv) {
       options.churn = static_cast<int>(Number(value()));
     else if (flag == "--trickle")
       options.trickle = Number(value());
+    else if (flag == "--scan")
+      options.scan = true;
     else if (flag == "--groups")
       options.groups = true;
     else if (flag == "--peer")

@@ -19,9 +19,9 @@
 #include <thread>
 #include <vector>
 
+#include "longbow/base/crc32c.h"
 #include "longbow/base/environment.h"
 #include "longbow/storage/commit_log.h"
-#include "longbow/storage/crc32c.h"
 
 namespace {
 

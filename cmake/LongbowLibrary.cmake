@@ -26,6 +26,10 @@ if(LONGBOW_SANITIZE)
   target_link_options(longbow_flags INTERFACE -fsanitize=${LONGBOW_SANITIZE})
 endif()
 
+if(LONGBOW_FUZZ)
+  target_compile_options(longbow_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 function(longbow_library folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LINK;TESTS;TEST_LINK" ${ARGN})
   string(REPLACE "/" "_" name "${folder}")

@@ -48,7 +48,7 @@ def test_a_planted_bug_applies_and_names_a_test_that_exists(patch: Path) -> None
     assert expect, "the patch has no line '# expect: <test program> [<GoogleTest filter>]'"
     program, rest = expect.groups()
     if program == "prove":
-        layer, cycles = rest.split()
+        layer, cycles, *_ = rest.split()
         assert f'name = "{layer}"' in (ROOT / "tests/prove/layers.py").read_text() and int(cycles) > 0
     elif program == "pytest":
         assert (ROOT / rest.split()[0]).exists()

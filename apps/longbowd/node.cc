@@ -22,9 +22,6 @@ constexpr int kBuilderNice = 10;
 constexpr int64_t kStuckNanos = 10'000'000'000;
 constexpr int64_t kWatchNanos = 1'000'000'000;
 
-// Held from before the ports open to the very end, so that a second server meets it before anything else.
-constexpr std::string_view kLockFile = "server.lock";
-
 int64_t Milliseconds(Nanoseconds time) { return std::chrono::ceil<std::chrono::milliseconds>(time).count(); }
 
 int ThreadsOr(int64_t threads, int otherwise) { return threads > 0 ? static_cast<int>(threads) : otherwise; }
@@ -65,9 +62,9 @@ std::string Holder() {
   return "longbowd " + std::string(Version()) + ", process " + std::to_string(getpid());
 }
 
-engine::EngineOptions EngineOptionsOf(const Settings& settings) {
+engine::EngineOptions EngineOptionsOf(const Settings& settings, std::shared_ptr<FileLock> lock) {
   engine::EngineOptions options;
-  options.holder = Holder();
+  options.directory_lock = std::move(lock);
   options.log.segment_bytes = static_cast<uint64_t>(settings.storage_log_segment_size);
   options.log.max_pending_bytes = static_cast<uint64_t>(settings.storage_log_max_pending);
   options.schema_limits.max_dim = static_cast<uint32_t>(settings.max_dimension);
@@ -117,7 +114,8 @@ Status Node::TakeDirectory() {
       MakePosixFileSystem(settings_.data_path, static_cast<int>(settings_.io_threads), FileIoOf(settings_));
   if (!files.ok()) return WithContext(files.status(), "data directory " + settings_.data_path);
   files_ = std::move(*files);
-  auto lock = files_->Lock(kLockFile, Holder());
+  // From before the ports open to the very end, so that a second server meets it before anything else.
+  auto lock = files_->Lock(engine::kDirectoryLock, Holder());
   if (!lock.ok()) {
     return WithContext(lock.status(),
                        "data directory " + settings_.data_path +
@@ -183,8 +181,8 @@ void Node::Recover(Recovered recovered) {
 Result<RecoveryOutcome> Node::OpenEngine() try {
   const Environment& environment = serving_->environment();
   const int64_t start = environment.clock->MonotonicNanos();
-  ARROW_ASSIGN_OR_RAISE(
-      engine_, engine::Engine::Open(environment, &ledger_, &arena_, EngineOptionsOf(settings_), &progress_));
+  ARROW_ASSIGN_OR_RAISE(engine_, engine::Engine::Open(environment, &ledger_, &arena_,
+                                                      EngineOptionsOf(settings_, lock_), &progress_));
   query_ = std::make_unique<query::QueryEngine>(engine_.get(), environment, &ledger_,
                                                 SearchLimitsOf(settings_), ScanOptionsOf(settings_));
   RecoveryOutcome outcome;

@@ -71,7 +71,7 @@ class Node {
   MemoryLedger ledger_;
   SlabArena arena_;
   std::unique_ptr<FileSystem> files_;
-  std::unique_ptr<FileLock> lock_;
+  std::shared_ptr<FileLock> lock_;
   std::string token_, token_file_;
   std::unique_ptr<Executor> appliers_, searchers_, builders_;
   engine::RecoveryProgress progress_;

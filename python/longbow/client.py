@@ -1,36 +1,47 @@
-"""The client: connect() and what can be done with a connection."""
+"""The client: what can be done with a connection, and with a dataset."""
 
 from __future__ import annotations
 
+import atexit
 import json
-import os
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, TypeGuard
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from longbow.errors import InvalidArgumentError, NotFoundError, translate
+from longbow import inserting
+from longbow.columns import with_signed_ids
+from longbow.connection import Connection, to_json
+from longbow.errors import InvalidArgumentError, NotFoundError, UnimplementedError
 from longbow.exchange import SearchStreams
-from longbow.put import PutResult, put_acknowledged
-from longbow.tables import query_array, to_batches, with_signed_ids
-
-DEFAULT_URI = "grpc://127.0.0.1:3000"
-_UNLIMITED = [
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-]
+from longbow.filters import FilterLike, filters_json, to_filter
+from longbow.put import PutResult
+from longbow.query import Query
+from longbow.results import Results
 
 # Keys in one call, whose body the server takes up to 1 MiB of.
 _DELETE_KEYS = 2000
+_GET_KEYS = 10_000
 
-# ("price", "<", 20), or a list of such (all must hold), or the wire protocol's filter objects.
-Filter = tuple[str, str, Any] | Mapping[str, Any] | Sequence[tuple[str, str, Any] | Mapping[str, Any]]
+# Closed before the interpreter ends, and with them the servers that were started for them.
+_open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_open_clients() -> None:
+    for client in list(_open_clients):
+        with suppress(Exception):
+            client.close()
+
+
+Mode = Literal["create", "append", "upsert", "replace"]
+Progress = bool | Callable[[int, int | None], object] | None
 
 
 @dataclass(frozen=True)
@@ -42,56 +53,201 @@ class DatasetInfo:
     bytes: int
     schema: pa.Schema
 
+    @property
+    def vectors(self) -> dict[str, int]:
+        """Dimension by vector column."""
+        return {f.name: f.type.list_size for f in self.schema if pa.types.is_fixed_size_list(f.type)}
 
-def connect(
-    uri: str = DEFAULT_URI,
-    token: str | None = None,
-    *,
-    data_dir: str | os.PathLike[str] | None = None,
-    timeout: float | None = None,
-) -> Client:
-    """Connects to a server. Nothing is sent before the first call.
 
-    `uri` is "grpc://host:port" or "host:port". The token is, in this order: `token`; the environment variable
-    LONGBOW_TOKEN; the file `token` in `data_dir`, the server's data directory, for clients on its machine.
-    `timeout` in seconds bounds every call but puts and gets; None waits as long as the server does.
+@dataclass(frozen=True)
+class DatasetStats:
+    """A dataset and its index.
 
-    >>> with longbow.connect(token="...") as client:      # doctest: +SKIP
-    ...     client.datasets()
-    ['books']
+    Attributes:
+        rows: stored.
+        bytes: of vectors and payload.
+        indexed_rows: rows the index has reached; the others are found by a scan.
+        status: 'READY', or 'BUSY' while rows wait for the index.
+        vectors: dimension by vector column.
+        metric: 'l2', 'cosine' or 'inner_product'.
+        index: 'graph' or 'flat'.
+        durability: 'fsync', 'async' or 'memory'.
     """
-    if token is None:
-        token = os.environ.get("LONGBOW_TOKEN") or None
-    if token is None and data_dir is not None:
-        try:
-            token = (Path(data_dir) / "token").read_text().strip()
-        except OSError as error:
-            raise InvalidArgumentError(f"no token in {Path(data_dir) / 'token'}: {error.strerror}") from error
-    return Client(uri, token, timeout)
+
+    name: str
+    rows: int
+    bytes: int
+    indexed_rows: int
+    status: str
+    vectors: dict[str, int]
+    metric: str
+    index: str
+    durability: str
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (pa.ArrowException, OSError) as error:
-        raise translate(error) from error
+@dataclass(frozen=True, eq=False)
+class BoundQuery(Query):
+    """A query that knows its client: `run` it, or turn its hits into something at once."""
+
+    _client: Client | None = field(default=None, repr=False)
+
+    def run(self) -> Results:
+        """The hits. Raises as `Client.search` does."""
+        assert self._client is not None
+        return self._client.run(self)
+
+    def explain(self) -> Results:
+        """How the server would search: a row a plan that it weighed, with its costs. Raises as `run` does."""
+        assert self._client is not None
+        return self._client.explain(self)
+
+    def to_arrow(self) -> pa.Table:
+        """The hits as a pyarrow Table."""
+        return self.run().to_arrow()
+
+    def to_pandas(self) -> Any:
+        """The hits as a pandas DataFrame."""
+        return self.run().to_pandas()
+
+    def to_polars(self) -> Any:
+        """The hits as a polars DataFrame."""
+        return self.run().to_polars()
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """The hits as dicts."""
+        return self.run().to_list()
+
+
+class Dataset:
+    """One dataset of a client; `Client.dataset` makes it. It holds a name only and need not exist yet."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r})"
+
+    def insert(
+        self,
+        data: Any,
+        *,
+        mode: Mode = "upsert",
+        metric: str | None = None,
+        durability: str | None = None,
+        index: str | None = None,
+        vector_column: str | None = None,
+        ids: Any = None,
+        batch_bytes: int = inserting.BATCH_BYTES,
+        progress: Progress = None,
+        on_error: Literal["raise", "collect"] = "raise",
+        timeout: float | None = None,
+    ) -> PutResult:
+        """Stores rows. As `Client.insert`."""
+        return self._client.insert(
+            self.name,
+            data,
+            mode=mode,
+            metric=metric,
+            durability=durability,
+            index=index,
+            vector_column=vector_column,
+            ids=ids,
+            batch_bytes=batch_bytes,
+            progress=progress,
+            on_error=on_error,
+            timeout=timeout,
+        )
+
+    def search(
+        self,
+        vectors: Any = None,
+        *,
+        k: int = 10,
+        filter: FilterLike | None = None,
+        columns: Sequence[str] | None = None,
+        ids: Any = None,
+        text: str | None = None,
+    ) -> BoundQuery:
+        """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`."""
+        return BoundQuery(
+            self.name,
+            vectors=vectors,
+            ids=ids,
+            text=text,
+            k=k,
+            filter=to_filter(filter),
+            columns=None if columns is None else tuple(columns),
+            _client=self._client,
+        )
+
+    def search_by_id(self, ids: Any, k: int = 10, filter: FilterLike | None = None, columns: Sequence[str] | None = None) -> Results:
+        """The nearest to stored rows. As `Client.search_by_id`."""
+        return self._client.search_by_id(self.name, ids, k, filter, columns)
+
+    def get(
+        self,
+        filter: FilterLike | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        ids: Any = None,
+    ) -> Results:
+        """Stored rows. As `Client.get`."""
+        return self._client.get(self.name, filter, limit, columns, ids=ids)
+
+    def scan(
+        self, filter: FilterLike | None = None, limit: int | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stored rows, batch by batch. As `Client.scan`."""
+        yield from self._client.scan(self.name, filter, limit, columns)
+
+    def count(self, filter: FilterLike | None = None) -> int:
+        """The number of rows, or of those that pass `filter`."""
+        return self._client.count(self.name, filter)
+
+    def delete(self, ids: int | str | Iterable[int | str]) -> None:
+        """Deletes rows by id. As `Client.delete`."""
+        self._client.delete(self.name, ids)
+
+    def drop(self) -> None:
+        """Deletes the dataset with all its rows. Raises NotFoundError."""
+        self._client.delete_dataset(self.name)
+
+    def info(self) -> DatasetInfo:
+        """Rows, bytes and schema. Raises NotFoundError."""
+        return self._client.info(self.name)
+
+    def stats(self) -> DatasetStats:
+        """Figures of the dataset and its index. Raises NotFoundError."""
+        return self._client.stats(self.name)
+
+    def add_columns(self, columns: Mapping[str, pa.DataType | str] | pa.Schema) -> None:
+        """Adds columns, null in the rows that are there. As `Client.add_columns`."""
+        self._client.add_columns(self.name, columns)
+
+    def compact(self) -> None:
+        """Gives back the room of deleted rows. As `Client.compact`."""
+        self._client.compact(self.name)
+
+    def wait_indexed(self, timeout: float | None = None) -> None:
+        """Returns when every row is in the index. As `Client.wait_indexed`."""
+        self._client.wait_indexed(self.name, timeout)
 
 
 class Client:
     """A connection to a Longbow server, made by `connect`. Thread-safe; close it, or use it in a `with` statement.
 
-    Every method raises a subclass of `LongbowError`; UnavailableError when the server cannot be reached.
+    Every method raises a subclass of `LongbowError`; UnavailableError when the server cannot be reached. Calls that
+    may safely be made twice are tried again while the server is away, as the `RetryPolicy` says.
     """
 
-    def __init__(self, uri: str, token: str | None, timeout: float | None) -> None:
-        location = uri if "://" in uri else f"grpc://{uri}"
-        with _translated():
-            self._flight = flight.connect(location, generic_options=_UNLIMITED)
-        self._token = token
-        self._timeout = timeout
-        self._id = uuid.uuid4().hex
-        self._streams = SearchStreams(self._flight)
+    def __init__(self, connection: Connection, on_close: Callable[[], None] = lambda: None, defaults: Mapping[str, str] | None = None) -> None:
+        self._connection = connection
+        self._streams = SearchStreams(connection)
+        self._on_close = on_close
+        self._defaults = dict(defaults or {})
+        _open_clients.add(self)
 
     def __enter__(self) -> Client:
         return self
@@ -101,194 +257,479 @@ class Client:
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Closes the connection and its search streams."""
-        self._streams.close()
-        self._flight.close()
+    def __repr__(self) -> str:
+        return f"Client({self.uri!r})"
 
-    def put(
+    @property
+    def uri(self) -> str:
+        """Where the server is, such as "grpc://127.0.0.1:3000"."""
+        return self._connection.target.location
+
+    def close(self) -> None:
+        """Closes the connection, and ends a private server when this was its last client."""
+        _open_clients.discard(self)
+        self._streams.close()
+        self._connection.close()
+        self._on_close()
+
+    def dataset(self, name: str) -> Dataset:
+        """One dataset, to work with by its own methods. It need not exist yet; nothing is sent."""
+        return Dataset(self, name)
+
+    def insert(
         self,
         dataset: str,
         data: Any,
         *,
+        mode: Mode = "upsert",
         metric: str | None = None,
         durability: str | None = None,
+        index: str | None = None,
+        vector_column: str | None = None,
+        ids: Any = None,
+        batch_bytes: int = inserting.BATCH_BYTES,
+        progress: Progress = None,
+        on_error: Literal["raise", "collect"] = "raise",
+        timeout: float | None = None,
     ) -> PutResult:
-        """Stores rows, replacing those whose `id` is there already, and returns when they are on disk and visible.
+        """Stores rows, and returns when they are on disk and visible.
 
-        `data` is a pyarrow Table, RecordBatch or RecordBatchReader; a dict of columns, in which a NumPy array of shape
-        (rows, dimensions) is a vector column; a list of dicts; or a pandas DataFrame. The first put creates the
-        dataset with these columns; later ones may add columns. Column `id` (integers or strings) is the key; without
-        it rows get keys of their own. `metric` ("l2", "cosine" or "ip") and `durability` ("fsync", "async" or
-        "memory") are chosen when the dataset is created.
+        Args:
+            dataset: its name, or "namespace/name".
+            data: a dict of columns (a 2-D NumPy array is a vector column), one row as a dict, a list of dicts or of
+                pydantic models, a 2-D NumPy array of vectors, a pandas, polars or Dask DataFrame, a pyarrow Table,
+                RecordBatch, RecordBatchReader or Dataset, anything with `__arrow_c_stream__`, an iterator of any of
+                these, or the path of a Parquet, Arrow, CSV, JSON lines, .npy or .fvecs file. Iterators and files are
+                read as they are sent. Column `id` (integers or strings) is the key; without it rows get keys of their
+                own.
+            mode: "upsert" creates the dataset if there is none and replaces rows whose id is there; "create" needs
+                the dataset not to be there; "append" needs it to be there and refuses rows whose id is there; "replace"
+                drops it first.
+            metric: "l2" (the default), "cosine" or "ip", chosen when the dataset is created.
+            durability: "fsync" (the default), "async" or "memory", chosen when the dataset is created.
+            index: "graph" (the default) or "flat", chosen when the dataset is created.
+            vector_column: the column of vectors, where lists are not in one named vector or embedding.
+            ids: the ids of the rows of an array.
+            batch_bytes: size of the batches that are stored as a whole or not at all.
+            progress: True for a bar (needs tqdm), or a function of (rows stored, rows in all or None).
+            on_error: "raise" stops at the first batch that is refused; "collect" stores every row that can be and
+                returns the others in the result's `failed`.
+            timeout: seconds for everything together.
 
         Raises InvalidArgumentError (NaN, a null id, a changed column type ...), DimensionMismatchError,
-        ResourceExhaustedError (memory). The error's `put_result` says what was stored before it: whole batches only.
+        AlreadyExistsError, NotFoundError, ResourceExhaustedError (memory). The error's `put_result` says what was
+        stored before it: whole batches only. When the connection breaks, the insert goes on over a new one, and no
+        batch is stored twice.
 
-        >>> client.put("books", {"id": [1, 2], "vector": np.eye(2, 128, dtype="f4"), "title": ["A", "B"]})
-        ... # doctest: +SKIP
-        PutResult(rows=2, batches=1, durability='fsync', sequence=...)
+        >>> client.insert("books", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "title": ["A", "B"]})
+        PutResult(rows=2, batches=1, durability='fsync', sequence='...', vectors={'vector': 4})
         """
-        schema, batches = to_batches(data)
-        settings = {"longbow.metric": metric, "longbow.durability": durability}
-        chosen = {name: value for name, value in settings.items() if value is not None}
-        if chosen:
-            schema = schema.with_metadata({**(schema.metadata or {}), **chosen})
-            batches = (batch.replace_schema_metadata(schema.metadata) for batch in batches)
-        with _translated():
-            return put_acknowledged(self._flight, dataset, schema, batches, self._options(None), self._id)
+        settings = {"longbow.metric": metric, "longbow.durability": durability, "longbow.index": index}
+        chosen = {**self._defaults, **{name: value for name, value in settings.items() if value is not None}}
+        insertion = inserting.Insertion(
+            dataset=dataset,
+            mode=mode,
+            metadata=chosen,
+            vector_column=vector_column,
+            batch_bytes=batch_bytes,
+            progress=progress,
+            collect=on_error == "collect",
+            timeout=timeout,
+        )
+        return insertion.run(self, self._connection, inserting.with_ids(data, ids, vector_column))
+
+    def put(self, dataset: str, data: Any, *, metric: str | None = None, durability: str | None = None) -> PutResult:
+        """`insert` with its defaults: rows replace those of the same id.
+
+        >>> client.put("books", {"id": [3], "vector": [[0, 0, 1, 0]], "title": ["C"]}).rows
+        1
+        """
+        return self.insert(dataset, data, metric=metric, durability=durability)
+
+    ingest = insert
 
     def search(
         self,
         dataset: str,
-        vectors: Any,
+        vectors: Any = None,
         k: int = 10,
-        filter: Filter | None = None,
+        filter: FilterLike | None = None,
         columns: Sequence[str] | None = None,
         *,
+        vector: Any = None,
+        text: str | None = None,
+        alpha: float | None = None,
+        offset: int = 0,
+        radius: float | None = None,
+        dims: int | None = None,
         vector_column: str | None = None,
         ef: int | None = None,
         recall: float | None = None,
         exact: bool = False,
         timeout: float | None = None,
-    ) -> pa.Table:
+    ) -> Results:
         """The k nearest rows to one vector of shape (dimensions,) or to each of several, (queries, dimensions).
 
-        Returns a table, best first: `id` (int64 where the dataset's ids are signed, else uint64), `score` float32 (higher is nearer), `distance` float32 (lower is
-        nearer; Euclidean for l2, 1 - cosine, -inner product), `query` int32 when several were asked (the row in
-        `vectors`, in order), `key` for string ids, then the row's other columns, or those named in `columns`
-        (name the vector column to get vectors back).
+        Args:
+            dataset: its name.
+            vectors: what to search near; also called `vector`.
+            k: hits a query.
+            filter: `col("year") >= 1990`, "year >= 1990", ("year", ">=", 1990), a list of such that must all hold, or
+                filter objects of the wire protocol.
+            columns: what to return besides id, score and distance; all but vectors when not given. Name the vector
+                column to get vectors.
+            text: words to rank by, alone or together with the vector.
+            alpha: weight of the vector beside the text: 1 vector only, 0 text only, negative adaptive.
+            offset: leaves out the nearest so many.
+            radius: only rows at most this far away.
+            dims: searches by the first dimensions, ranks by all.
+            vector_column: which, of several.
+            ef: length of the candidate list; more is slower and finds more.
+            recall: share of the true neighbours to aim at, above 0 and up to 1.
+            exact: compares with every row that passes the filter.
+            timeout: seconds.
 
-        `filter` is ("price", "<", 20), a list of such that must all hold, or filter objects of the wire protocol.
-        `ef` or `recall` (0 to 1) choose effort against speed; `exact` compares with every row. `timeout` is in seconds.
+        Returns the hits, best first: `id`, `score` (higher is nearer), `distance` (lower is nearer; Euclidean for
+        l2, 1 - cosine, -inner product), `query` int32 when several were asked (the row in `vectors`, in order), `key`
+        for string ids, then the row's columns.
 
         Raises NotFoundError, DimensionMismatchError, InvalidArgumentError (k, filter, column), DeadlineExceededError.
 
-        >>> client.search("books", query, k=3, filter=("year", ">=", 1990), columns=["title"])  # doctest: +SKIP
+        >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
+        [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
         """
-        queries, single = query_array(vectors)
-        timeout = self._timeout if timeout is None else timeout
-        command: dict[str, Any] = {"command": "VectorSearch", "dataset": dataset, "k": k}
-        optional = {
-            "filters": _filters(filter),
-            "columns": None if columns is None else list(columns),
-            "vector_column": vector_column,
-            "ef": ef,
-            "recall": recall,
-            "exact": exact or None,
-            "deadline_ms": None if timeout is None else max(1, round(timeout * 1000)),
-        }
-        command.update({name: value for name, value in optional.items() if value is not None})
-        # No call option carries the timeout: the stream outlives this search.
-        answer = self._streams.search(command, queries, self._options(None))
-        table = pa.Table.from_batches([with_signed_ids(answer.hits)])
-        if single and "query" in table.column_names:
-            table = table.drop_columns("query")
-        return table.replace_schema_metadata(None)
+        return self.run(
+            Query(
+                dataset,
+                vectors=vectors if vector is None else vector,
+                text=text,
+                k=k,
+                offset=offset,
+                filter=to_filter(filter),
+                columns=None if columns is None else tuple(columns),
+                vector_column=vector_column,
+                ef=ef,
+                recall=recall,
+                exact=exact,
+                radius=radius,
+                dims=dims,
+                alpha=alpha,
+                timeout=timeout,
+            )
+        )
+
+    def search_by_id(self, dataset: str, ids: Any, k: int = 10, filter: FilterLike | None = None, columns: Sequence[str] | None = None) -> Results:
+        """The k nearest rows to a stored row, or to each of several. The row itself is not among its hits.
+
+        Returns as `search`. Raises NotFoundError for an unknown id.
+
+        >>> client.search_by_id("books", 1, k=1)["title"].to_pylist()
+        ['B']
+        """
+        return self.run(Query(dataset, ids=ids, k=k, filter=to_filter(filter), columns=None if columns is None else tuple(columns)))
+
+    def run(self, query: Query | Mapping[str, Any]) -> Results:
+        """The hits of a query, given as one or as its dict form. As `search`.
+
+        >>> client.run({"dataset": "books", "vector": [1, 0, 0, 0], "k": 1})["id"].to_pylist()
+        [1]
+        """
+        if not isinstance(query, Query):
+            query = Query.from_dict(query)
+        timeout = self._connection.timeout if query.timeout is None else query.timeout
+        asked = query.questions()
+        wire = query.wire(None)
+        if asked is None:
+            return _page(self._ask_by_ticket(wire, timeout), query, True)
+        names, columns, single = asked
+        command = to_json({"command": "VectorSearch", **wire})
+        answer = self._connection.run(lambda: self._streams.search(command, names, columns, timeout), timeout=timeout)
+        hits = with_signed_ids(answer.hits)
+        return _page(Results(_without_metadata(hits), answer.details, answer.seconds), query, single)
+
+    def explain(self, query: Query | Mapping[str, Any]) -> Results:
+        """How the server would answer a query: a row a plan that it weighed, the chosen one marked, with costs."""
+        if not isinstance(query, Query):
+            query = Query.from_dict(query)
+        asked = query.questions()
+        wire: dict[str, Any] = {**query.wire(None), "explain": True}
+        if asked is not None:
+            names, columns, single = asked
+            value = columns[0][0].as_py()
+            wire["vector" if names[0] == "query_vector" else "id"] = value
+        answer = self._ask_by_ticket(wire, self._connection.timeout)
+        if "score" in answer.column_names:
+            raise UnimplementedError("this server does not explain searches")
+        return answer
+
+    def _ask_by_ticket(self, wire: dict[str, Any], timeout: float | None) -> Results:
+        start = time.perf_counter()
+        with self._connection.scan({"search": wire}, timeout) as (schema, batches):
+            table = pa.Table.from_batches(batches, schema)
+        return Results(table.replace_schema_metadata(None), {}, time.perf_counter() - start)
 
     def get(
         self,
         dataset: str,
-        filter: Filter | None = None,
+        filter: FilterLike | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
-    ) -> pa.Table:
-        """Stored rows in the order they were written, all or those that pass `filter`, at most `limit`.
+        *,
+        ids: Any = None,
+    ) -> Results:
+        """Stored rows in the order they were written: all, those that pass `filter`, or those of `ids`; at most `limit`.
 
-        Raises NotFoundError, InvalidArgumentError.
+        Ids that are not there are passed over. Raises NotFoundError, InvalidArgumentError.
+
+        >>> client.get("books", ids=[3, 1], columns=["id", "title"]).to_list()
+        [{'id': 1, 'title': 'A'}, {'id': 3, 'title': 'C'}]
         """
+        if ids is None:
+            with self._scan(dataset, filter, limit, columns) as (schema, batches):
+                return Results(pa.Table.from_batches(batches, schema))
+        keys = [ids] if isinstance(ids, (int, str)) else list(ids)
+        parts = []
+        for first in range(0, max(1, len(keys)), _GET_KEYS):
+            one_of = to_filter([f for f in (to_filter(filter), to_filter(("id", "in", keys[first : first + _GET_KEYS]))) if f is not None])
+            with self._scan(dataset, one_of, limit, columns) as (schema, batches):
+                parts.append(pa.Table.from_batches(batches, schema))
+        table = pa.concat_tables(parts)
+        return Results(table if limit is None else table.slice(0, limit))
+
+    def scan(
+        self, dataset: str, filter: FilterLike | None = None, limit: int | None = None, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """Stored rows batch by batch, for datasets larger than memory. Rows written meanwhile are not seen.
+
+        >>> sum(batch.num_rows for batch in client.scan("books"))
+        3
+        """
+        with self._scan(dataset, filter, limit, columns) as (_, batches):
+            yield from batches
+
+    def _scan(self, dataset: str, filter: FilterLike | None, limit: int | None, columns: Sequence[str] | None) -> Any:
         ticket: dict[str, Any] = {"name": dataset}
-        if filter is not None:
-            ticket["filters"] = _filters(filter)
+        found = filters_json(filter)
+        if found is not None:
+            ticket["filters"] = found
         if limit is not None:
             ticket["limit"] = limit
         if columns is not None:
             ticket["columns"] = list(columns)
-        with _translated():
-            reader = self._flight.do_get(flight.Ticket(json.dumps(ticket).encode()), self._options(None))
-            return reader.read_all()
+        return self._connection.scan(ticket, None)
+
+    def count(self, dataset: str, filter: FilterLike | None = None) -> int:
+        """The number of rows, or of those that pass `filter`. Raises NotFoundError.
+
+        >>> client.count("books", "title in ('A', 'C')")
+        2
+        """
+        if filter is None:
+            return self.info(dataset).rows
+        with self._scan(dataset, filter, None, []) as (_, batches):
+            return sum(batch.num_rows for batch in batches)
 
     def delete(self, dataset: str, ids: int | str | Iterable[int | str]) -> None:
         """Deletes rows by id; deleting one again is no error.
 
         Raises NotFoundError for an id that never was; then none of the 2,000 ids around it is deleted.
+
+        >>> client.delete("books", [2])
         """
         keys = [str(key) for key in ([ids] if isinstance(ids, (int, str)) else ids)]
         for first in range(0, len(keys), _DELETE_KEYS):
-            self._action("delete", {"dataset": dataset, "ids": keys[first : first + _DELETE_KEYS]})
+            self._connection.action("delete", {"dataset": dataset, "ids": keys[first : first + _DELETE_KEYS]})
 
     def delete_dataset(self, dataset: str) -> None:
         """Deletes a dataset with all its rows. Raises NotFoundError."""
-        self._action("delete-dataset", {"dataset": dataset})
+        self._connection.action("delete-dataset", {"dataset": dataset}, idempotent=False)
 
     def datasets(self) -> list[str]:
         """Names of the datasets, sorted; those outside the default namespace as "namespace/name"."""
-        with _translated():
-            flights = list(self._flight.list_flights(b"", self._options(self._timeout)))
-        return sorted(info.descriptor.path[0].decode() for info in flights)
+        options = self._connection.options(self._connection.timeout)
+        found = self._connection.run(
+            lambda: list(self._connection.channel().list_flights(b"", options)), timeout=self._connection.timeout
+        )
+        return sorted(info.descriptor.path[0].decode() for info in found)
 
     def info(self, dataset: str) -> DatasetInfo:
         """Rows, bytes and schema of a dataset. Raises NotFoundError."""
-        with _translated():
-            found = self._flight.get_flight_info(flight.FlightDescriptor.for_path(dataset), self._options(self._timeout))
+        descriptor = flight.FlightDescriptor.for_path(dataset)
+        options = self._connection.options(self._connection.timeout)
+        found = self._connection.run(
+            lambda: self._connection.channel().get_flight_info(descriptor, options), timeout=self._connection.timeout
+        )
         return DatasetInfo(dataset, found.total_records, found.total_bytes, found.schema)
+
+    get_info = info
+
+    def stats(self, dataset: str) -> DatasetStats:
+        """Figures of a dataset and its index. Raises NotFoundError."""
+        info, status = self.info(dataset), self.health(dataset)
+
+        def setting(name: str, default: str) -> str:
+            places = [info.schema.metadata, *(f.metadata for f in info.schema)]
+            return next((m[key].decode() for m in places if m and (key := f"longbow.{name}".encode()) in m), default)
+
+        return DatasetStats(
+            name=dataset,
+            rows=info.rows,
+            bytes=info.bytes,
+            indexed_rows=min(info.rows, int(status.get("index_len", 0))),
+            status=str(status["status"]),
+            vectors=info.vectors,
+            metric=setting("metric", "l2"),
+            index=setting("index", "graph"),
+            durability=setting("durability", "fsync"),
+        )
+
+    def add_columns(self, dataset: str, columns: Mapping[str, pa.DataType | str] | pa.Schema) -> None:
+        """Adds columns to a dataset: names with Arrow types or their names ("int64", "string" ...).
+
+        They are null in the rows that are there. Columns that are there with the same type stay as they are. Raises
+        NotFoundError, InvalidArgumentError for another type than the column has.
+
+        >>> client.add_columns("books", {"pages": "int32"})
+        """
+        fields: list[pa.Field] = [pa.field(name, _type_of(kind)) for name, kind in columns.items()] if isinstance(columns, Mapping) else list(columns)
+        schema = self.info(dataset).schema
+        for added in fields:
+            if added.name not in schema.names:
+                schema = schema.append(added)
+            elif schema.field(added.name).type != added.type:
+                raise InvalidArgumentError(f"column {added.name!r} is there already with type {schema.field(added.name).type}")
+        self.insert(dataset, pa.Table.from_pylist([], schema=schema))
 
     def wait_indexed(self, dataset: str, timeout: float | None = None) -> None:
         """Returns when every row of the dataset is in its indexes. Searches find rows before that, too.
 
         `timeout` is in seconds. Raises NotFoundError, DeadlineExceededError.
         """
-        self._action("wait_indexed", {"dataset": dataset}, timeout)
+        self._connection.action("wait_indexed", {"dataset": dataset}, timeout=timeout)
+
+    def wait_durable(self, sequence: str = "", timeout: float | None = None) -> None:
+        """Returns when everything up to `sequence`, a PutResult's, is on disk; without one, everything written so far.
+
+        Of use with durability "async". Raises DeadlineExceededError.
+        """
+        self._connection.action("wait_durable", {"sequence": sequence} if sequence else {}, timeout=timeout)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Takes a snapshot of everything, without stopping writes, and returns what the server says of it."""
+        return _first_json(self._connection.action("ForceSnapshot", b""))
+
+    def compact(self, dataset: str) -> None:
+        """Gives back the room of deleted and replaced rows now, not when the server finds it due."""
+        self._connection.action("compact", {"dataset": dataset})
 
     def namespaces(self) -> list[str]:
         """Names of the namespaces."""
-        return list(json.loads(self._action("ListNamespaces", {}))["namespaces"])
+        return list(_first_json(self._connection.action("ListNamespaces", {}))["namespaces"])
+
+    list_namespaces = namespaces
 
     def create_namespace(self, name: str) -> None:
         """Makes a namespace; a put into "name/dataset" does it too. Raises AlreadyExistsError."""
-        self._action("CreateNamespace", {"name": name})
+        self._connection.action("CreateNamespace", {"name": name}, idempotent=False)
 
     def delete_namespace(self, name: str) -> None:
         """Deletes a namespace with its datasets. Raises NotFoundError, FailedPreconditionError for "default"."""
-        self._action("DeleteNamespace", {"name": name})
+        self._connection.action("DeleteNamespace", {"name": name}, idempotent=False)
+
+    def cluster_status(self) -> dict[str, Any]:
+        """The members of the cluster, and which of them was asked. Raises UnavailableError on a server by itself."""
+        return _first_json(self._connection.action("cluster-status", {}, idempotent=False))
+
+    def add_edge(self, dataset: str, subject: int, predicate: str, object: int, weight: float = 1.0) -> None:
+        """Adds a directed edge between two rows to the dataset's graph."""
+        edge = {"dataset": dataset, "subject": subject, "predicate": predicate, "object": object, "weight": weight}
+        self._connection.action("add-edge", edge, idempotent=False)
+
+    def traverse(
+        self, dataset: str, start: int, max_hops: int = 2, *, incoming: bool = False, weighted: bool = True, decay: float = 0.5
+    ) -> list[dict[str, Any]]:
+        """Paths along the edges from row `start`: dicts with Nodes, Edges and Score, best first. Raises NotFoundError."""
+        request = {
+            "dataset": dataset,
+            "start": start,
+            "max_hops": max_hops,
+            "incoming": incoming,
+            "weighted": weighted,
+            "decay": decay,
+        }
+        return list(json.loads(self._connection.action("traverse-graph", request)[0]))
+
+    def graph_stats(self, dataset: str) -> dict[str, Any]:
+        """Numbers of the dataset's graph: edge_count, community_count, predicates. Raises NotFoundError."""
+        return _first_json(self._connection.action("GetGraphStats", {"dataset": dataset}))
 
     def health(self, dataset: str | None = None) -> dict[str, Any]:
         """Whether the server, or one dataset's indexes, are ready: {"status": "READY" | "BUSY", "reason": ...}.
 
         Raises UnavailableError while the server is starting, NotFoundError for an unknown dataset.
+
+        >>> client.health()["status"]
+        'READY'
         """
-        status: dict[str, Any] = json.loads(self._action("check_readiness", {"dataset": dataset} if dataset else {}))
+        status = _first_json(self._connection.action("check_readiness", {"dataset": dataset} if dataset else {}))
         if status.get("status") == "NOT_FOUND":
             raise NotFoundError(f"dataset not found: {dataset}")
         return status
 
-    def _action(self, kind: str, request: dict[str, Any], timeout: float | None = None) -> bytes:
-        options = self._options(self._timeout if timeout is None else timeout)
-        with _translated():
-            results = list(self._flight.do_action(flight.Action(kind, json.dumps(request).encode()), options))
-        return results[0].body.to_pybytes() if results else b""
+    def actions(self) -> dict[str, str]:
+        """The actions that the server knows, with what each does."""
+        options = self._connection.options(self._connection.timeout)
+        found = self._connection.run(
+            lambda: list(self._connection.channel().list_actions(options)), timeout=self._connection.timeout
+        )
+        return {action.type: action.description for action in found}
 
-    def _options(self, timeout: float | None) -> flight.FlightCallOptions:
-        headers = [(b"authorization", f"Bearer {self._token}".encode())] if self._token else []
-        return flight.FlightCallOptions(timeout=timeout, headers=headers)
-
-
-def _filters(given: Filter | None) -> list[dict[str, Any]] | None:
-    if given is None:
-        return None
-    if isinstance(given, Mapping) or _is_comparison(given):
-        given = [given]
-    filters: list[dict[str, Any]] = []
-    for item in given:
-        if isinstance(item, Mapping):
-            filters.append(dict(item))
-        elif _is_comparison(item):
-            column, operator, value = item
-            filters.append({"field": column, "op": operator, "value": value})
-        else:
-            raise InvalidArgumentError(f'a filter is like ("price", "<", 20) or a dict with field, op and value, got {item!r}')
-    return filters
+    def exists(self, dataset: str) -> bool:
+        """Whether there is such a dataset."""
+        with suppress(NotFoundError):
+            self.info(dataset)
+            return True
+        return False
 
 
-def _is_comparison(item: Any) -> TypeGuard[tuple[str, str, Any]]:
-    return isinstance(item, tuple) and len(item) == 3 and isinstance(item[0], str) and isinstance(item[1], str)
+def _without_metadata(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch.replace_schema_metadata(None) if batch.schema.metadata else batch
+
+
+def _page(found: Results, query: Query, single: bool) -> Results:
+    """The hits without column `query` for a single question, and without those before the offset or beyond the radius."""
+    details, seconds = found._details, found._seconds
+    if query.radius is not None and len(found):
+        found = Results(found.to_arrow().filter(found["distance"].to_numpy() <= query.radius), details, seconds)
+    if query.offset:
+        parts = [part.to_arrow().slice(query.offset) for part in found.by_query()]
+        found = Results(pa.concat_tables(parts) if parts else found.to_arrow(), details, seconds)
+    if not single:
+        return found
+    batch = found._batch
+    if batch is not None:
+        place = batch.schema.get_field_index("query")
+        return found if place < 0 else Results(batch.remove_column(place), details, seconds)
+    table = found.to_arrow()
+    return Results(table.drop_columns("query"), details, seconds) if "query" in table.column_names else found
+
+
+def _type_of(kind: pa.DataType | str) -> pa.DataType:
+    if isinstance(kind, pa.DataType):
+        return kind
+    try:
+        return pa.type_for_alias(kind)
+    except ValueError as error:
+        raise InvalidArgumentError(f"no Arrow type {kind!r}: expected a pyarrow type, or a name such as int64, float32, string, bool, timestamp[ns]") from error
+
+
+def _first_json(bodies: list[bytes]) -> dict[str, Any]:
+    if not bodies:
+        return {}
+    try:
+        found = json.loads(bodies[0])
+    except ValueError:
+        found = bodies[0].decode(errors="replace")
+    return found if isinstance(found, dict) else {"answer": found}
+
+

@@ -1,9 +1,32 @@
-"""What can go wrong, as exceptions. Every error of this package is a LongbowError and has a `code`."""
+"""What can go wrong, as exceptions. Every error of this package is a `LongbowError`.
+
+    LongbowError
+    ├── LongbowConnectionError       the server was not reached, or not in time to answer
+    │   └── UnavailableError
+    ├── LongbowAuthenticationError
+    │   ├── UnauthenticatedError
+    │   └── PermissionDeniedError
+    ├── LongbowQueryError            the server refused the request
+    │   ├── NotFoundError            (LongbowNotFoundError)
+    │   ├── AlreadyExistsError
+    │   ├── InvalidArgumentError
+    │   │   └── DimensionMismatchError
+    │   ├── FailedPreconditionError
+    │   ├── ResourceExhaustedError
+    │   ├── DeadlineExceededError
+    │   ├── CancelledError
+    │   └── UnimplementedError
+    └── LongbowServerError           a fault on the server's side
+        ├── CorruptionError
+        ├── DataLossError
+        ├── NotLeaderError
+        └── InternalError
+"""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -15,35 +38,78 @@ if TYPE_CHECKING:
 class LongbowError(Exception):
     """Base of all errors.
 
-    `code` is the server's error code; `str(error)` is its message, which names the field, the expected and the given
-    value, and the fix. An error of a put also says what became of the data: `put_result` counts the rows that are
-    stored, `rejected` lists the batches that are not.
+    Attributes:
+        code: the server's error code, such as "NotFound".
+        message: names the field, the expected and the given value, and the fix.
+        retriable: whether the same call may succeed later without a change.
+        request_id: of the call that failed, as it was sent in the header `x-request-id`; "" where there was no call.
+        details: further facts by name.
+        put_result: of a failed put, what was stored before it.
+        rejected: of a failed put, the batches that were not stored.
+
+    The exception that pyarrow raised is the `__cause__`. Errors can be pickled.
     """
 
     code: ClassVar[str] = "Internal"
+    retriable: bool = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
+        self.message = message
+        self.request_id = ""
+        self.details: dict[str, Any] = {}
         self.put_result: PutResult | None = None
         self.rejected: list[RejectedBatch] = []
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.message, self.__dict__, self.__cause__)
 
-class NotFoundError(LongbowError, KeyError):
+
+def _rebuilt(kind: type[LongbowError], message: str, state: dict[str, Any], cause: BaseException | None) -> LongbowError:
+    error = kind(message)
+    error.__dict__.update(state)
+    error.__cause__ = cause
+    return error
+
+
+class LongbowConnectionError(LongbowError, ConnectionError):
+    """The server was not reached."""
+
+    code = "Unavailable"
+
+
+class LongbowAuthenticationError(LongbowError):
+    """The server does not accept who is calling."""
+
+    code = "Unauthenticated"
+
+
+class LongbowQueryError(LongbowError):
+    """The server refused the request."""
+
+    code = "InvalidArgument"
+
+
+class LongbowServerError(LongbowError):
+    """A fault on the server's side."""
+
+
+class NotFoundError(LongbowQueryError, KeyError):
     """No such dataset, namespace or id."""
 
     code = "NotFound"
 
     def __str__(self) -> str:  # KeyError would print the message in quotes
-        return str(self.args[0]) if self.args else ""
+        return self.message
 
 
-class AlreadyExistsError(LongbowError):
+class AlreadyExistsError(LongbowQueryError):
     """Something of that name is there already."""
 
     code = "AlreadyExists"
 
 
-class InvalidArgumentError(LongbowError, ValueError):
+class InvalidArgumentError(LongbowQueryError, ValueError):
     """The request is wrong and stays wrong when repeated."""
 
     code = "InvalidArgument"
@@ -55,73 +121,76 @@ class DimensionMismatchError(InvalidArgumentError):
     code = "DimensionMismatch"
 
 
-class FailedPreconditionError(LongbowError):
+class FailedPreconditionError(LongbowQueryError):
     """The request does not fit the state of what it is about."""
 
     code = "FailedPrecondition"
 
 
-class CorruptionError(LongbowError):
+class CorruptionError(LongbowServerError):
     """Stored bytes do not match their checksum."""
 
     code = "Corruption"
 
 
-class DataLossError(LongbowError):
+class DataLossError(LongbowServerError):
     """Data was lost or a stream was cut short."""
 
     code = "DataLoss"
 
 
-class NotLeaderError(LongbowError):
+class NotLeaderError(LongbowServerError):
     """Another node has to be asked."""
 
     code = "NotLeader"
+    retriable = True
 
 
-class UnavailableError(LongbowError, ConnectionError):
+class UnavailableError(LongbowConnectionError):
     """The server cannot be reached or is not ready; try again."""
 
     code = "Unavailable"
+    retriable = True
 
 
-class ResourceExhaustedError(LongbowError):
+class ResourceExhaustedError(LongbowQueryError):
     """A limit of memory, size or number was reached; the message names it."""
 
     code = "ResourceExhausted"
+    retriable = True
 
 
-class DeadlineExceededError(LongbowError, TimeoutError):
+class DeadlineExceededError(LongbowQueryError, TimeoutError):
     """The time allowed was over."""
 
     code = "DeadlineExceeded"
 
 
-class UnauthenticatedError(LongbowError):
+class UnauthenticatedError(LongbowAuthenticationError):
     """The token is missing or wrong."""
 
     code = "Unauthenticated"
 
 
-class PermissionDeniedError(LongbowError):
+class PermissionDeniedError(LongbowAuthenticationError):
     """The token does not allow this."""
 
     code = "PermissionDenied"
 
 
-class CancelledError(LongbowError):
+class CancelledError(LongbowQueryError):
     """The call was cancelled."""
 
     code = "Cancelled"
 
 
-class UnimplementedError(LongbowError, NotImplementedError):
+class UnimplementedError(LongbowQueryError, NotImplementedError):
     """The server does not know this call or action."""
 
     code = "Unimplemented"
 
 
-class InternalError(LongbowError):
+class InternalError(LongbowServerError):
     """A fault of the server."""
 
     code = "Internal"
@@ -164,7 +233,7 @@ _BY_TYPE: list[tuple[type[BaseException], type[LongbowError]]] = [
 ]
 
 # Codes without an exception type of their own in pyarrow stand in the text.
-_BY_TEXT = {
+_BY_TEXT: dict[str, type[LongbowError]] = {
     "resource exhausted": ResourceExhaustedError,
     "precondition failed": FailedPreconditionError,
     "failed precondition": FailedPreconditionError,
@@ -175,6 +244,9 @@ _BY_TEXT = {
 _GRPC_TEXT = re.compile(r"(?:gRPC|Flight) returned ([\w ]+?) error, with message: ", re.I)
 _ARROW_PREFIX = re.compile(r"^(Flight (returned|error|client|cancelled|operation)|gRPC returned) [^:]*?(with message|error): ")
 _ARROW_SUFFIX = re.compile(r"\. (gRPC client debug context|Client context|Detail): .*$", re.S)
+
+# gRPC names each address and each layer; the last of both says what matters.
+_NOT_CONNECTED = re.compile(r"failed to connect to all addresses.*?(?:ipv[46]|unix):([^ ]+): (?:.*: )?([^:]+)$", re.S)
 
 
 def error_of_code(code: str, message: str) -> LongbowError:
@@ -193,10 +265,12 @@ def translate(error: BaseException) -> LongbowError:
     message = message[match.end() :] if match else _ARROW_PREFIX.sub("", message)
     if kind is None:
         kind = next((ours for theirs, ours in _BY_TYPE if isinstance(error, theirs)), InternalError)
+    refused = _NOT_CONNECTED.search(message)
+    if refused:
+        message = f"cannot reach {refused.group(1)}: {refused.group(2).strip().rstrip('.')}"
     own_code = (getattr(error, "extra_info", None) or b"").decode(errors="replace")
     if own_code in _BY_CODE:  # the server names its code where gRPC's are too coarse
         kind = _BY_CODE[own_code]
     elif kind is InvalidArgumentError and "dimension mismatch" in message:
         kind = DimensionMismatchError
     return kind(message)
-

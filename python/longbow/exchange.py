@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -11,21 +12,26 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from longbow.errors import DataLossError, LongbowError, UnavailableError, translate
+from longbow import cancellation
+from longbow.connection import Connection, check_process
+from longbow.errors import CancelledError, DataLossError, DeadlineExceededError, LongbowError, UnavailableError, translate
 
 MAX_IDLE_STREAMS = 16
+# The server keeps to the time it was given; a client waits a little longer before it stops waiting.
+_GRACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Hits of one batch of queries, and what the server says about them."""
+    """Hits of one batch of queries, what the server says about them, and the seconds from asking to here."""
 
     hits: pa.RecordBatch
     details: dict[str, Any]
+    seconds: float
 
 
 class SearchStream:
-    """One open stream; every batch of queries on it has the same command and vector type. Confined to one caller."""
+    """One open stream; every batch of queries on it has the same command and columns. Confined to one caller."""
 
     def __init__(self, client: flight.FlightClient, command: bytes, schema: pa.Schema, options: flight.FlightCallOptions) -> None:
         self._schema = schema
@@ -33,19 +39,29 @@ class SearchStream:
         self._writer, self._reader = client.do_exchange(flight.FlightDescriptor.for_command(command), options)
         self._writer.begin(schema)
 
-    def search(self, queries: pa.Array) -> Answer:
+    def search(self, columns: list[pa.Array], deadline: float | None) -> Answer:
         self._requests += 1
-        numbers = pa.repeat(pa.scalar(self._requests, pa.int64()), len(queries))
-        try:
-            self._writer.write_batch(pa.RecordBatch.from_arrays([queries, numbers], schema=self._schema))
-        except pa.ArrowException:
-            self._reader.read_chunk()  # raises what the server said
-            raise
-        chunk = self._reader.read_chunk()
+        start = time.perf_counter()
+        numbers = pa.repeat(self._requests, len(columns[0]))
+        with cancellation.stoppable(self._reader.cancel, deadline) as time_over:
+            try:
+                chunk = self._exchange(pa.RecordBatch.from_arrays([*columns, numbers], schema=self._schema))
+            except (pa.ArrowException, OSError) as error:
+                if time_over():
+                    raise DeadlineExceededError("the server did not answer in time") from error
+                raise
         details = json.loads(chunk.app_metadata.to_pybytes()) if chunk.app_metadata else {}
         if chunk.data is None or details.get("request_id") != self._requests:
             raise DataLossError(f"the answer to request {self._requests} is missing, got {details}")
-        return Answer(chunk.data, details)
+        return Answer(chunk.data, details, time.perf_counter() - start)
+
+    def _exchange(self, queries: pa.RecordBatch) -> Any:
+        try:
+            self._writer.write_batch(queries)
+        except pa.ArrowException:
+            self._reader.read_chunk()  # raises what the server said
+            raise
+        return self._reader.read_chunk()
 
     def close(self) -> None:
         try:
@@ -65,25 +81,31 @@ def _failure(error: BaseException) -> LongbowError | None:
 
 
 class SearchStreams:
-    """Open streams by command and vector type, the longest unused closed first. Guarded."""
+    """Open streams by command and columns, the longest unused closed first. Guarded."""
 
-    def __init__(self, client: flight.FlightClient) -> None:
-        self._client = client
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._lock = threading.Lock()
-        self._idle: OrderedDict[tuple[bytes, str], list[SearchStream]] = OrderedDict()
+        self._idle: OrderedDict[tuple[bytes, tuple[str, ...], str], list[SearchStream]] = OrderedDict()
         self._idle_count = 0
 
-    def search(self, command: dict[str, Any], queries: pa.Array, options: flight.FlightCallOptions) -> Answer:
-        """One batch of queries. A stream that broke while it was idle is replaced once."""
-        encoded = json.dumps(command, sort_keys=True).encode()
-        schema = pa.schema([("query_vector", queries.type), ("request_id", pa.int64())])
-        key = (encoded, str(queries.type))
+    def search(self, command: bytes, names: tuple[str, ...], columns: list[pa.Array], timeout: float | None) -> Answer:
+        """One batch of queries, in columns of these names. A stream that broke while it was idle is replaced once."""
+        check_process()
+        key = (command, names, str(columns[0].type))
+        deadline = None if timeout is None else time.monotonic() + timeout + _GRACE_SECONDS
         stream = self._take(key)
         while True:
             reused = stream is not None
+            request_id = ""
             try:
-                stream = stream or SearchStream(self._client, encoded, schema, options)
-                answer = stream.search(queries)
+                if stream is None:
+                    request_id = self._connection.next_request_id()
+                    fields = [*zip(names, (c.type for c in columns)), ("request_id", pa.int64())]
+                    # No call option carries the timeout: the stream outlives this search.
+                    options = self._connection.options(None, request_id)
+                    stream = SearchStream(self._connection.channel(), command, pa.schema(fields), options)
+                answer = stream.search(columns, deadline)
             except BaseException as error:
                 if stream is not None:
                     stream.close()
@@ -93,7 +115,11 @@ class SearchStreams:
                     raise
                 if reused and isinstance(failure, UnavailableError):
                     continue
-                raise failure from error
+                if isinstance(failure, CancelledError):
+                    cancellation.check()
+                failure.request_id = request_id
+                raise failure from (None if failure is error else error)
+            self._connection.reached()
             self._give_back(key, stream)
             return answer
 
@@ -105,7 +131,7 @@ class SearchStreams:
         for stream in streams:
             stream.close()
 
-    def _take(self, key: tuple[bytes, str]) -> SearchStream | None:
+    def _take(self, key: tuple[bytes, tuple[str, ...], str]) -> SearchStream | None:
         with self._lock:
             idle = self._idle.get(key)
             if not idle:
@@ -116,7 +142,7 @@ class SearchStreams:
                 del self._idle[key]
             return stream
 
-    def _give_back(self, key: tuple[bytes, str], stream: SearchStream) -> None:
+    def _give_back(self, key: tuple[bytes, tuple[str, ...], str], stream: SearchStream) -> None:
         evicted = None
         with self._lock:
             self._idle.setdefault(key, []).append(stream)

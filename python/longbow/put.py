@@ -1,19 +1,26 @@
-"""Acknowledged writes: a DoPut stream on which every batch is answered, so that errors and counts are exact."""
+"""Acknowledged writes: a DoPut stream on which every batch is answered, so that errors and counts are exact.
+
+A batch travels as (client, stream, sequence) and the server gives it effect once, however often it is sent. So when a
+stream breaks, what was not acknowledged is sent again on the next one.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
 import uuid
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from longbow.errors import DataLossError, LongbowError, error_of_code, translate
+from longbow import cancellation
+from longbow.connection import Connection, translated
+from longbow.errors import CancelledError, DataLossError, LongbowError, UnavailableError, error_of_code, translate
 
 PROTOCOL = 1
 # Sent and not yet acknowledged; the server may ask for less.
@@ -22,7 +29,7 @@ MAX_BYTES_IN_FLIGHT = 32 << 20
 
 @dataclass(frozen=True)
 class RejectedBatch:
-    """A batch of which no row was stored. `first_row` counts from 0 within the data given to `put`."""
+    """A batch of which no row was stored. `first_row` counts from 0 within the data given."""
 
     batch: int
     first_row: int
@@ -33,65 +40,100 @@ class RejectedBatch:
 
 @dataclass(frozen=True)
 class PutResult:
-    """What a put stored.
+    """What an insert stored.
 
-    `rows` and `batches` are on disk (for durability 'fsync', the default) and visible to every later read.
-    `sequence` is the server's token of the last write: opaque, later ones are newer.
+    Attributes:
+        rows: stored and visible to every later read; on disk for durability 'fsync', the default.
+        batches: their batches.
+        durability: of the dataset: 'fsync', 'async' or 'memory'.
+        sequence: the server's token of the last write: opaque, later ones are newer.
+        vectors: dimension by vector column, as they were recognised.
+        failed: with `on_error="collect"`, the rows that were not stored, with columns `_row` (counted from 0),
+            `_code` and `_reason` before their own; else None.
+        resumed: how often the stream broke and was taken up again.
     """
 
     rows: int
     batches: int
     durability: str
     sequence: str
+    vectors: dict[str, int] = field(default_factory=dict)
+    failed: pa.Table | None = None
+    resumed: int = 0
+
+    def __repr__(self) -> str:
+        text = f"PutResult(rows={self.rows}, batches={self.batches}, durability={self.durability!r}, sequence={self.sequence!r}"
+        if self.vectors:
+            text += f", vectors={self.vectors}"
+        if self.failed is not None:
+            text += f", failed={self.failed.num_rows} rows"
+        return text + (f", resumed={self.resumed})" if self.resumed else ")")
 
 
 @dataclass
-class _Sent:
+class Sent:
+    """A batch under way, kept until it is answered."""
+
+    seq: int
     first_row: int
-    rows: int
-    nbytes: int
+    batch: pa.RecordBatch
 
 
-class _Acknowledgements:
-    """Reads the result stream in a thread of its own: a server that answers must never wait for the writer. Guarded."""
+@dataclass
+class Outcome:
+    """What became of a stream's batches."""
 
-    def __init__(self, reader: Any) -> None:
+    rows: int = 0
+    batches: int = 0
+    durability: str = ""
+    sequence: str = ""
+    resumed: int = 0
+    rejected: list[tuple[Sent, RejectedBatch]] = field(default_factory=list)
+
+
+class _Answers:
+    """Reads a stream's results in a thread of its own: a server that answers must never wait for the writer. Guarded."""
+
+    def __init__(self, reader: Any, outcome: Outcome, stop_at_rejection: bool, told: Callable[[int], None]) -> None:
         self._reader = reader
+        self._outcome = outcome
+        self._stop_at_rejection = stop_at_rejection
+        self._told = told
         self._changed = threading.Condition()
-        self._in_flight: dict[int, _Sent] = {}
-        self._acked = 0
+        self._under_way: deque[Sent] = deque()
         self._bytes = 0
         self._window = MAX_BYTES_IN_FLIGHT
         self._finished = False
-        self.rows = 0
-        self.batches = 0
-        self.durability = ""
-        self.sequence = ""
-        self.rejected: list[RejectedBatch] = []
+        self.heard = False
         self.failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="longbow-put-results", daemon=True)
         self._thread.start()
 
-    def admit(self, seq: int, sent: _Sent) -> bool:
-        """Waits until `sent` fits into what may be in flight; False when sending on is of no use."""
+    def admit(self, sent: Sent) -> bool:
+        """Waits until `sent` fits into what may be under way; False when sending on is of no use."""
         with self._changed:
-            while not self._stopped() and self._in_flight and self._bytes + sent.nbytes > self._window:
+            while not self._stopped() and self._under_way and self._bytes + sent.batch.nbytes > self._window:
                 self._changed.wait()
             if self._stopped():
                 return False
-            self._in_flight[seq] = sent
-            self._bytes += sent.nbytes
+            self._under_way.append(sent)
+            self._bytes += sent.batch.nbytes
             return True
+
+    def stop(self) -> None:
+        with self._changed:
+            self._finished = True
+            self._changed.notify_all()
 
     def join(self) -> None:
         self._thread.join()
 
     @property
-    def unanswered(self) -> int:
-        return len(self._in_flight)
+    def unanswered(self) -> list[Sent]:
+        return list(self._under_way)
 
     def _stopped(self) -> bool:
-        return self._finished or bool(self.rejected)
+        return self._finished or (self._stop_at_rejection and bool(self._outcome.rejected))
 
     def _run(self) -> None:
         try:
@@ -100,6 +142,7 @@ class _Acknowledgements:
                 with self._changed:
                     self._take(message)
                     self._changed.notify_all()
+                self._told(self._outcome.rows)
         except BaseException as error:  # handed to the writer's thread
             self.failure = error
         finally:
@@ -108,91 +151,170 @@ class _Acknowledgements:
                 self._changed.notify_all()
 
     def _take(self, message: dict[str, Any]) -> None:
-        for item in message.get("errors", ()):
-            sent = self._forget(item["seq"])
-            if sent:
-                self.rejected.append(
-                    RejectedBatch(item["seq"] - 1, sent.first_row, sent.rows, item["code"], item.get("text", ""))
-                )
+        self.heard = True
+        outcome = self._outcome
+        refused = {item["seq"]: item for item in message.get("errors", ())}
         through = int(message.get("acked_through", 0))
-        for seq in [s for s in self._in_flight if s <= through]:
-            sent = self._forget(seq)
-            if sent:
-                self.rows += sent.rows
-                self.batches += 1
-        self.durability = message.get("level", self.durability)
-        self.sequence = str(message.get("token", self.sequence))
+        kept: deque[Sent] = deque()
+        for sent in self._under_way:
+            item = refused.get(sent.seq)
+            if item is not None:
+                text = RejectedBatch(sent.seq - 1, sent.first_row, sent.batch.num_rows, item["code"], item.get("text", ""))
+                outcome.rejected.append((sent, text))
+            elif sent.seq <= through:
+                outcome.rows += sent.batch.num_rows
+                outcome.batches += 1
+            else:
+                kept.append(sent)
+                continue
+            self._bytes -= sent.batch.nbytes
+        self._under_way = kept
+        outcome.durability = message.get("level", outcome.durability)
+        outcome.sequence = str(message.get("token") or outcome.sequence)
         self._window = min(MAX_BYTES_IN_FLIGHT, int(message.get("credits", MAX_BYTES_IN_FLIGHT)) or 1)
 
-    def _forget(self, seq: int) -> _Sent | None:
-        sent = self._in_flight.pop(seq, None)
-        if sent:
-            self._bytes -= sent.nbytes
-        return sent
 
+class Writing:
+    """One insert: its batches over as many streams as it takes. Confined to one caller."""
 
-def put_acknowledged(
-    client: flight.FlightClient,
-    dataset: str,
-    schema: pa.Schema,
-    batches: Iterator[pa.RecordBatch],
-    options: flight.FlightCallOptions,
-    client_id: str,
-) -> PutResult:
-    """Writes `batches` and returns when each is durable and visible.
+    def __init__(
+        self,
+        connection: Connection,
+        dataset: str,
+        schema: pa.Schema,
+        *,
+        timeout: float | None = None,
+        stop_at_rejection: bool = True,
+        told: Callable[[int], None] = lambda rows: None,
+    ) -> None:
+        self._connection = connection
+        self._descriptor = flight.FlightDescriptor.for_path(dataset)
+        self._schema = schema
+        self._timeout = timeout
+        self._stop_at_rejection = stop_at_rejection
+        self._told = told
+        self._stream = uuid.uuid4().hex
+        self._seq = 0
+        self._rows = 0
+        self._source_failure: BaseException | None = None
+        self.outcome = Outcome()
 
-    Stops at the first batch that is refused and raises that batch's error, with `put_result` and `rejected` set:
-    batches are atomic, so every batch is stored as a whole or not at all.
-    """
-    writer, reader = client.do_put(flight.FlightDescriptor.for_path(dataset), schema, options)
-    acks = _Acknowledgements(reader)
-    opening = {"protocol": PROTOCOL, "client": client_id, "stream": uuid.uuid4().hex}
-    seq = rows = 0
-    failure: BaseException | None = None
-    try:
-        for batch in batches:
-            if not acks.admit(seq + 1, _Sent(rows, batch.num_rows, batch.nbytes)):
+    def write(self, batches: Iterator[pa.RecordBatch]) -> LongbowError | None:
+        """Writes everything and returns the error that ended it, if one did. Errors of the data itself are raised."""
+        rest = self._numbered(batches)
+        again: list[Sent] = []
+        delays = self._connection.policy(self._timeout).delays()
+        while True:
+            cancellation.check()
+            error, again, heard = self._write_stream(again, rest)
+            if error is None or not isinstance(error, UnavailableError) or self._refused():
+                return error
+            if heard:  # getting on, so the time for trying again starts anew
+                delays = self._connection.policy(self._timeout).delays()
+            delay = next(delays, None)
+            if delay is None:
+                return error
+            self._connection.before_retry(error)
+            self.outcome.resumed += 1
+            cancellation.pause(delay)
+
+    def _refused(self) -> bool:
+        return self._stop_at_rejection and bool(self.outcome.rejected)
+
+    def _numbered(self, batches: Iterator[pa.RecordBatch]) -> Iterator[Sent]:
+        while True:
+            try:
+                batch = next(batches, None)
+            except BaseException as error:
+                self._source_failure = error
+                raise
+            if batch is None:
+                return
+            self._seq += 1
+            yield Sent(self._seq, self._rows, batch)
+            self._rows += batch.num_rows
+
+    def _write_stream(self, again: list[Sent], rest: Iterator[Sent]) -> tuple[LongbowError | None, list[Sent], bool]:
+        """One stream: what ended it, the batches that must be sent again, whether the server answered at all."""
+        request_id = self._connection.next_request_id()
+        pending = deque(again)
+        try:
+            with translated(request_id):
+                options = self._connection.options(self._timeout, request_id)
+                writer, reader = self._connection.channel().do_put(self._descriptor, self._schema, options)
+        except LongbowError as error:
+            return error, again, False
+        answers = _Answers(reader, self.outcome, self._stop_at_rejection, self._told)
+        failure: BaseException | None = None
+        with cancellation.stoppable(answers.stop):
+            try:
+                self._send(writer, answers, pending, rest)
+            except (pa.ArrowException, OSError) as error:
+                if error is self._source_failure:
+                    self._abandon(writer, answers)
+                    raise
+                failure = error  # the status that close() raises says more
+            except BaseException:  # the caller's data failed, or the caller wants to stop
+                self._abandon(writer, answers)
+                raise
+            answers.join()
+        try:
+            writer.close()
+        except (pa.ArrowException, OSError) as error:
+            failure = error
+        if answers.heard:
+            self._connection.reached()
+        unsent = [*answers.unanswered, *pending]
+        return self._problem(failure or answers.failure, unsent, request_id), unsent, answers.heard
+
+    def _send(self, writer: Any, answers: _Answers, pending: deque[Sent], rest: Iterator[Sent]) -> None:
+        opening: dict[str, Any] = {"protocol": PROTOCOL, "client": self._connection.id, "stream": self._stream}
+        last = rows = 0
+        while True:
+            sent = pending[0] if pending else next(rest, None)
+            if sent is None:
                 break
-            seq += 1
-            rows += batch.num_rows
-            metadata = {**opening, "seq": seq, "rows": batch.num_rows}
-            writer.write_with_metadata(batch, json.dumps(metadata).encode())
+            if not pending:
+                pending.append(sent)
+            cancellation.check()
+            if not answers.admit(sent):
+                break
+            pending.popleft()
+            last, rows = sent.seq, rows + sent.batch.num_rows
+            metadata = {**opening, "seq": sent.seq, "rows": sent.batch.num_rows}
+            writer.write_with_metadata(sent.batch, json.dumps(metadata).encode())
             opening = {}
-        writer.write_metadata(json.dumps({**opening, "fin": True, "seq": seq, "rows": rows}).encode())
+        writer.write_metadata(json.dumps({**opening, "fin": True, "seq": last, "rows": rows}).encode())
         writer.done_writing()
-    except (pa.ArrowException, OSError) as error:
-        failure = error  # the status that close() raises says more
-    except BaseException:  # the caller's data failed, or the caller wants to stop
+
+    def _abandon(self, writer: Any, answers: _Answers) -> None:
+        """Ends a stream early: without FIN, so that the server takes it for cut. What was acknowledged stays."""
         with suppress(pa.ArrowException, OSError):
             writer.done_writing()
-            acks.join()  # closing while another thread still reads would wait for ever
+            answers.join()  # closing while another thread still reads would wait for ever
             writer.close()
-        raise
-    acks.join()
-    try:
-        writer.close()
-    except (pa.ArrowException, OSError) as error:
-        failure = error
-    result = PutResult(acks.rows, acks.batches, acks.durability, acks.sequence)
-    problem = _problem(acks, failure)
-    if problem is None:
-        return result
-    problem.put_result = result
-    problem.rejected = acks.rejected
-    raise problem
 
-
-def _problem(acks: _Acknowledgements, failure: BaseException | None) -> LongbowError | None:
-    if acks.rejected:
-        first = acks.rejected[0]
-        return error_of_code(
-            first.code, f"{first.message} (rows {first.first_row} to {first.first_row + first.rows - 1} of this put)"
-        )
-    cause = failure or acks.failure
-    if cause is not None:
-        error = translate(cause)
-        error.__cause__ = cause
+    def _problem(self, cause: BaseException | None, unsent: list[Sent], request_id: str) -> LongbowError | None:
+        if self._refused():
+            first = self.outcome.rejected[0][1]
+            last_row = first.first_row + first.rows - 1
+            error = error_of_code(first.code, f"{first.message} (rows {first.first_row} to {last_row} of this put)")
+        elif cause is not None:
+            error = translate(cause)
+            error.__cause__ = cause
+        elif cancellation_requested():
+            error = CancelledError("the put was cancelled")
+        elif unsent:
+            error = DataLossError(f"the stream ended with {len(unsent)} batches unanswered; whether they are stored is unknown")
+        else:
+            return None
+        error.request_id = request_id
         return error
-    if acks.unanswered:
-        return DataLossError(f"the stream ended with {acks.unanswered} batches unanswered; whether they are stored is unknown")
-    return None
+
+
+def cancellation_requested() -> bool:
+    try:
+        cancellation.check()
+    except CancelledError:
+        return True
+    return False

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "crash/log_ledger.h"
-#include "longbow/storage/crc32c.h"
+#include "longbow/base/crc32c.h"
 #include "longbow/storage/log_format.h"
 
 namespace longbow::crash {
@@ -304,7 +304,7 @@ TEST(LogDamage, ASegmentOfANewerFormatIsRefusedAndNotTouched) {
     std::memcpy(&block[8], &version, 4);
     std::memcpy(&block[12], &version, 4);
     std::memcpy(&block[16], &no_crc, 4);
-    const uint32_t crc = storage::ExtendCrc32c(0, block.data(), block.size());
+    const uint32_t crc = ExtendCrc32c(0, block.data(), block.size());
     std::memcpy(&block[16], &crc, 4);
     ASSERT_TRUE(file->Write(0, {{block.data(), block.size()}}, true).ok());
   }

@@ -73,9 +73,9 @@ class RawFlight:
         call = self.channel.stream_stream(SERVICE + rpc)(iter(messages), timeout=timeout, metadata=self._headers)
         return self._collect(call)
 
-    def call(self, rpc: str, message: bytes, timeout: float = 30) -> tuple[list[bytes], grpc.StatusCode, str]:
+    def call(self, rpc: str, message: bytes, timeout: float = 30, headers: list[tuple[str, str]] | None = None) -> tuple[list[bytes], grpc.StatusCode, str]:
         """One message, a stream of answers."""
-        call = self.channel.unary_stream(SERVICE + rpc)(message, timeout=timeout, metadata=self._headers)
+        call = self.channel.unary_stream(SERVICE + rpc)(message, timeout=timeout, metadata=self._headers + (headers or []))
         return self._collect(call)
 
     def _collect(self, call: Any) -> tuple[list[bytes], grpc.StatusCode, str]:

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
-from flight_calls import Calls, batch, fails, random_batch
+from flight_calls import Calls, batch, fails, query_batch, random_batch
 
 
 @pytest.mark.parametrize("kind", ["delete", "Delete"])
@@ -103,6 +103,41 @@ def test_readiness_of_server_and_datasets(calls: Calls, meta_calls: Calls, datas
     assert calls.action_json("check_readiness", {"dataset": tables})["status"] == "READY"
 
 
+def test_the_state_of_a_put_stream_tells_where_to_go_on(calls: Calls, meta_calls: Calls, dataset: str) -> None:
+    client = "client-of-" + dataset
+    ask = {"client": client, "stream": "s"}
+    assert calls.action_json("put.status", ask) == {"acked_through": 0}
+
+    def put(name: str, *sequences: int) -> None:
+        writer, reader = calls.open_put(name, random_batch(1, 2, seed=1).schema)
+        for i in sequences:
+            frame = {"protocol": 1, "client": client, "stream": "s", "seq": i, "rows": 2}
+            writer.write_with_metadata(random_batch(2, 2, seed=i, first_id=10 * i), json.dumps(frame).encode())
+        writer.done_writing()
+        with pytest.raises(pa.ArrowException, match="without FIN"):
+            while reader.read() is not None:
+                pass
+            writer.close()
+
+    put(dataset, 1, 2, 3)
+    for port in (calls, meta_calls):
+        assert port.action_json("put.status", ask) == {"acked_through": 3}
+        assert port.action_json("put.status", {**ask, "dataset": dataset}) == {"acked_through": 3}
+    assert calls.action_json("put.status", {**ask, "stream": "t"}) == {"acked_through": 0}
+    put(dataset, 3, 4)
+    assert calls.action_json("put.status", ask) == {"acked_through": 4}
+    assert len(calls.ids(dataset)) == 8, "the batch sent again had effect once"
+    put(dataset + "-b", 9)
+    with fails("InvalidArgument", "dataset"):
+        calls.action("put.status", ask)
+    assert calls.action_json("put.status", {**ask, "dataset": dataset}) == {"acked_through": 4}
+    for body in ({}, {"client": 5}, {"client": ""}):
+        with fails("InvalidArgument", "client"):
+            calls.action("put.status", body)
+    with fails("NotFound"):
+        calls.action("put.status", {**ask, "dataset": "no-such-set"})
+
+
 def test_waiting_for_the_index_of_an_unknown_dataset_fails(calls: Calls) -> None:
     with fails("NotFound", "no-such-set"):
         calls.action("wait_indexed", {"dataset": "no-such-set"})
@@ -116,8 +151,10 @@ def test_an_unknown_action_is_unimplemented(calls: Calls, kind: str) -> None:
 
 def test_actions_are_listed(calls: Calls, meta_calls: Calls) -> None:
     expected = {
-        "VectorSearch", "VectorSearchByID", "delete", "delete-dataset", "DeleteNamespace", "CreateNamespace",
-        "ListNamespaces", "check_readiness", "wait_indexed",
+        "VectorSearch", "VectorSearchByID", "HybridSearch", "delete", "delete-vector", "delete-dataset", "DeleteNamespace",
+        "CreateNamespace", "ListNamespaces", "GetTotalNamespaceCount", "GetNamespaceDatasetCount", "check_readiness",
+        "wait_indexed", "put.status", "add-edge", "traverse-graph", "GetGraphStats", "CancelFlightInfo", "cluster-status",
+        "MeshIdentity", "MeshStatus", "DiscoveryStatus",
     }  # fmt: skip
     for port in (calls, meta_calls):
         listed = {a.type: a.description for a in port.client.list_actions(port.options)}
@@ -125,11 +162,125 @@ def test_actions_are_listed(calls: Calls, meta_calls: Calls) -> None:
         assert all(listed[name] for name in expected), "each says what it does"
 
 
-@pytest.mark.parametrize("kind", ["VectorSearch", "VectorSearchByID", "delete", "delete-dataset", "CreateNamespace", "check_readiness", "wait_indexed"])
+@pytest.mark.parametrize("kind", ["VectorSearch", "VectorSearchByID", "delete", "delete-dataset", "CreateNamespace", "check_readiness", "wait_indexed", "delete-vector", "put.status", "add-edge", "traverse-graph", "HybridSearch"])
 def test_a_body_that_is_not_json_is_refused(calls: Calls, kind: str) -> None:
     for body in (b"{", b"not json", b"[1, 2]", b'{"a": 1, "a": 2}', b"\xff\xfe", b'{"dataset": 5}'):
         with fails("InvalidArgument"):
             calls.action(kind, body)
+
+
+def test_a_row_is_deleted_by_the_servers_number(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, batch([-5, 7, 9], np.eye(3)))
+    assert calls.action("delete-vector", {"dataset": dataset, "vector_id": 0}) == [b"deleted"]
+    assert calls.ids(dataset) == [7, 9]
+    assert calls.action("delete-vector", {"dataset": dataset, "vector_id": 0}) == [b"deleted"], "deleting again is fine"
+    calls.put(dataset, batch([-5], [[1, 2, 3]]))
+    assert calls.action("delete-vector", {"dataset": dataset, "vector_id": 0}) == [b"deleted"]
+    assert calls.ids(dataset) == [7, 9, -5], "a key written again is another row"
+    for row in (-1, 99):
+        with fails("NotFound", f"vector_id {row} not found in dataset {dataset}"):
+            calls.action("delete-vector", {"dataset": dataset, "vector_id": row})
+    texts = dataset + "-t"
+    calls.put(texts, batch(["a", "b"], np.eye(2)))
+    calls.action("delete-vector", {"dataset": texts, "vector_id": 1})
+    assert calls.ids(texts) == ["a"]
+
+
+def test_namespaces_and_their_datasets_are_counted(calls: Calls, meta_calls: Calls, dataset: str) -> None:
+    space = "n" + dataset[:20]
+    before = calls.action_json("GetTotalNamespaceCount")["count"]
+    calls.action("CreateNamespace", {"name": space})
+    assert meta_calls.action_json("GetTotalNamespaceCount", {})["count"] == before + 1
+    assert calls.action_json("GetNamespaceDatasetCount", {"name": space}) == {"count": 0}
+    calls.put(f"{space}/a", random_batch(1, 2, seed=1))
+    calls.put(f"{space}/b", random_batch(1, 2, seed=1))
+    assert calls.action_json("GetNamespaceDatasetCount", {"name": space}) == {"count": 2}
+    with fails("NotFound", "no-such"):
+        calls.action("GetNamespaceDatasetCount", {"name": "no-such"})
+
+
+def test_a_node_on_its_own_says_that_there_is_no_mesh(calls: Calls, meta_calls: Calls) -> None:
+    for port in (calls, meta_calls):
+        with fails("Unavailable", "gossip mesh not enabled"):
+            port.action("cluster-status")
+        for kind in ("MeshIdentity", "MeshStatus", "DiscoveryStatus"):
+            with fails("FailedPrecondition", "gossip mesh not enabled"):
+                port.action(kind)
+
+
+def test_a_flight_info_holds_nothing_to_cancel(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(1, 2, seed=1))
+    info = calls.info(dataset).serialize()
+    from raw_flight import field
+
+    not_cancellable = field(1, 3)
+    assert calls.action("CancelFlightInfo", field(1, info)) == [not_cancellable]
+    with fails("InvalidArgument", "CancelFlightInfo"):
+        calls.action("CancelFlightInfo", b"\xff\xff\xff")
+
+
+# Edges
+
+
+def test_edges_are_added_walked_and_counted(calls: Calls, meta_calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(4, 2, seed=1))
+    assert calls.action_json("traverse-graph", {"dataset": dataset, "start": 1}) == []
+    assert calls.action_json("GetGraphStats", {"dataset": dataset}) == {"edge_count": 0, "community_count": 0, "predicates": []}
+    for subject, object, weight in ((1, 2, 0.5), (2, 3, 1.0)):
+        edge = {"dataset": dataset, "subject": subject, "predicate": "cites", "object": object, "weight": weight}
+        assert calls.action("add-edge", edge) == [b"edge added"]
+    many = [{"subject": "0", "predicate": "knows", "object": 7}]
+    assert calls.action("add-edge", {"name": dataset, "edges": many}) == [b"edge added"]
+    for port in (calls, meta_calls):
+        stats = port.action_json("GetGraphStats", {"dataset": dataset})
+        assert stats == {"edge_count": 3, "community_count": 2, "predicates": ["cites", "knows"]}
+        [near, far] = port.action_json("traverse-graph", {"dataset": dataset, "start": 1, "max_hops": 2})
+        assert near == {
+            "Nodes": [1, 2],
+            "Edges": [{"Subject": 1, "Predicate": "cites", "Object": 2, "Weight": 0.5}],
+            "Score": 0.25,
+        }
+        assert far["Nodes"] == [1, 2, 3] and far["Score"] == 0.125
+    backwards = {"dataset": dataset, "start": "3", "max_hops": 1, "incoming": True, "weighted": False, "decay": 1}
+    [path] = calls.action_json("traverse-graph", backwards)
+    assert path["Nodes"] == [3, 2] and path["Score"] == 1 and path["Edges"][0]["Subject"] == 2
+
+
+def test_edges_that_cannot_be_are_refused(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(1, 2, seed=1))
+    good = {"dataset": dataset, "subject": 1, "predicate": "p", "object": 2}
+    for bad in ({"dataset": ""}, {"predicate": ""}, {"subject": None}, {"subject": "x"}, {"object": 1.5}, {"weight": 1e39}, {"edges": []}, {"edges": [1]}):
+        with fails("InvalidArgument"):
+            calls.action("add-edge", {**good, **bad})
+    for kind in ("add-edge", "traverse-graph", "GetGraphStats"):
+        with fails("NotFound", "no-such-set"):
+            calls.action(kind, {**good, "start": 1, "dataset": "no-such-set"})
+    assert calls.action_json("GetGraphStats", {"dataset": dataset})["edge_count"] == 0
+
+
+def test_graph_alpha_lets_hits_lend_their_score(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, batch(np.arange(10), [[float(i), 0.0] for i in range(10)], name=[f"n{i}" for i in range(10)]))
+    calls.action("add-edge", {"dataset": dataset, "subject": 0, "predicate": "cites", "object": 9})
+    search = {"dataset": dataset, "vector": [0, 0], "k": 2}
+    assert calls.get({"search": search})["id"].to_pylist() == [0, 1]
+    favoured = calls.get({"search": {**search, "graph_alpha": 0.9}})
+    assert favoured["id"].to_pylist() == [0, 9] and favoured["name"].to_pylist() == ["n0", "n9"]
+    assert favoured["score"].to_pylist() == pytest.approx([1, 0.9])
+    assert calls.search_action(**search, graph_alpha=0.9)[0]["id"].to_pylist() == [0, 9]
+    command = {"command": "VectorSearch", "dataset": dataset, "k": 2, "graph_alpha": 0.9}
+    [(hits, _)] = calls.exchange(command, query_batch([[0, 0], [5, 0]]))
+    assert hits["id"].to_pylist() == [0, 9, 5, 4]
+    with fails("InvalidArgument", "graph_alpha"):
+        calls.get({"search": {**search, "graph_alpha": -1}})
+
+
+def test_a_hybrid_search_answers_with_objects(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, batch([3, 4], [[1, 0], [0, 1]], text=["a", None], n=[1.5, 2.5], tags=pa.array([["x"], []])))
+    [near, far] = calls.action_json("HybridSearch", {"dataset": dataset, "vector": [1, 0], "k": 2, "alpha": 1.0})
+    assert near == {"ID": 3, "Score": 1.0, "Distance": 0.0, "Vector": None, "Metadata": {"text": "a", "n": 1.5, "tags": ["x"]}}
+    assert far["ID"] == 4 and far["Metadata"]["text"] is None
+    [hit] = calls.action_json("HybridSearch", {"dataset": dataset, "vector": [1, 0], "k": 1, "include_vectors": True, "columns": []})
+    assert hit["Vector"] == [1, 0] and hit["Metadata"] == {}
 
 
 def test_numbers_beyond_json_are_refused(calls: Calls, dataset: str) -> None:

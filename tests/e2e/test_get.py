@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import operator
+import re
+import time
+import urllib.request
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -12,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
-from flight_calls import Calls, batch, fails, random_batch, vectors
+from flight_calls import Calls, batch, fails, query_batch, random_batch, vectors
+from raw_flight import RawFlight, field
 
 SPELLINGS: dict[str, Callable[[Any, Any], bool]] = {
     **dict.fromkeys(["=", "==", "eq", "Eq", "EQ"], operator.eq),
@@ -211,6 +216,46 @@ def test_a_dataset_without_vectors_can_be_scanned(calls: Calls, dataset: str) ->
     assert calls.ids(dataset, {"field": "title", "op": "=", "value": "b"}) == [2]
 
 
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+def test_bodies_are_compressed_for_those_who_ask(server, calls: Calls, raw: RawFlight, dataset: str, codec: str) -> None:
+    calls.put(dataset, batch(np.arange(20_000), np.zeros((20_000, 16)), text=["the same"] * 20_000))
+    plain = calls.get(dataset)
+    header = (b"x-longbow-compression", codec.encode())
+    options = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.token}".encode()), header])
+    assert calls.client.do_get(flight.Ticket(dataset), options).read_all().equals(plain)
+    sizes = [sum(map(len, raw.call("DoGet", field(1, dataset.encode()), headers=h)[0])) for h in ([], [(header[0].decode(), codec)])]
+    assert sizes[1] < sizes[0] / 5
+    command = flight.FlightDescriptor.for_command(json.dumps({"command": "VectorSearch", "dataset": dataset, "k": 3}))
+    writer, reader = calls.client.do_exchange(command, options)
+    with writer:
+        query = query_batch(np.zeros((1, 16)))
+        writer.begin(query.schema)
+        writer.write_batch(query)
+        writer.done_writing()
+        assert reader.read_chunk().data.num_rows == 3
+    bad = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.token}".encode()), (header[0], b"brotli")])
+    with fails("InvalidArgument", "x-longbow-compression", "brotli"):
+        calls.client.do_get(flight.Ticket(dataset), bad).read_all()
+
+
+def test_a_reader_that_stops_reading_stops_the_scan(server, calls: Calls, open_calls: Callable[..., Calls], dataset: str) -> None:
+    calls.put(dataset, *[random_batch(10_000, 256, seed=i, first_id=10_000 * i) for i in range(8)])
+
+    def scanned() -> int:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics") as reply:
+            return int(float(re.search(r"^longbow_scan_rows_total (\S+)", reply.read().decode(), re.M).group(1)))
+
+    before = scanned()
+    reader = open_calls(server).open_get(dataset)
+    reader.read_chunk()
+    seen = -1
+    while seen != (seen := scanned()):
+        time.sleep(0.3)
+    assert seen - before < 40_000, "what the transport takes ahead is bounded"
+    assert reader.read_all().num_rows + 4096 > 70_000, "and goes on when it reads again"
+    assert scanned() - before == 80_000
+
+
 # Infos
 
 
@@ -228,8 +273,6 @@ def test_flights_are_listed_by_name_and_rows(calls: Calls, dataset: str) -> None
     calls.put(dataset, random_batch(5, 3, seed=1))
 
     def listed(*filters: dict[str, Any]) -> list[str]:
-        import json
-
         criteria = json.dumps({"filters": list(filters)}).encode()
         return [i.descriptor.path[0].decode() for i in calls.client.list_flights(criteria, calls.options)]
 

@@ -113,7 +113,10 @@ def test_a_busy_port_is_named(start_server: StartServer, tmp_path: Path) -> None
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert str(port) in start_that_fails(tmp_path, LISTEN_ADDR=f"127.0.0.1:{port}")
+        for name in ("LISTEN_ADDR", "META_ADDR"):
+            log = start_that_fails(tmp_path, **{name: f"127.0.0.1:{port}"})
+            assert f"port {port} is in use by another process" in log and "choose another port" in log, log
+            assert "grpc" not in log.lower(), f"one sentence of our own says it:\n{log}"
 
 
 def test_an_unknown_setting_in_the_file_names_the_nearest(tmp_path: Path) -> None:
@@ -175,7 +178,9 @@ def test_health_ready_and_metrics(server: longbow.Server, calls: Calls, dataset:
         "longbow_flight_ops_total", "longbow_flight_rows_processed_total", "longbow_vector_search_action_total",
         "longbow_wal_writes_total", "longbow_wal_bytes_written_total", "longbow_wal_fsync_duration_seconds",
         "longbow_do_exchange_calls_total", "longbow_namespaces_total", "longbow_ingestion_queue_depth",
-        "longbow_index_queue_depth", "go_goroutines",
+        "longbow_index_queue_depth", "longbow_ingestion_lag_count", "longbow_do_put_payload_size_bytes",
+        "longbow_do_get_zero_copy_total", "longbow_wal_replay_duration_seconds", "longbow_hnsw_node_count",
+        f'longbow_vector_search_latency_seconds_count{{dataset="{dataset}"}}', "go_goroutines",
     ):  # fmt: skip
         assert f"\n{name}" in "\n" + text, f"{name} is missing"
     for line in text.splitlines():

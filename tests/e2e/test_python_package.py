@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import longbow
+import longbow.columns
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -94,12 +95,14 @@ def test_filters_in_every_notation(client: longbow.Client, dataset: str) -> None
         [("n", "<", 10), ("n", ">", 0), ("parity", "=", "even")],
         [{"field": "n", "op": "<", "value": 10}, ("n", ">", 0), {"field": "parity", "op": "=", "value": "even"}],
         ("n", "in", [2, 4, 6, 8]),
+        "n < 10 and n > 0 and parity = 'even'",
+        (longbow.col("n") < 10) & (longbow.col("n") > 0) & (longbow.col("parity") == "even"),
         {"logic": "OR", "filters": [{"field": "n", "op": "in", "value": [2, 4]}, {"field": "n", "op": "in", "value": [6, 8]}]},
     ):
         assert set(client.get(dataset, filter)["n"].to_pylist()) == expected, filter
         assert set(client.search(dataset, np.zeros(8), k=50, filter=filter)["n"].to_pylist()) == expected, filter
     with pytest.raises(longbow.InvalidArgumentError):
-        client.get(dataset, "n < 10")  # type: ignore[arg-type]
+        client.get(dataset, "n <")
 
 
 def test_metric_and_durability_are_chosen_at_creation(client: longbow.Client, dataset: str) -> None:
@@ -113,7 +116,7 @@ def test_metric_and_durability_are_chosen_at_creation(client: longbow.Client, da
 def test_a_refused_batch_says_which_rows(client: longbow.Client, dataset: str) -> None:
     matrix = np.ones((100, 4), "f4")
     matrix[57, 2] = np.nan
-    table = pa.table({"id": np.arange(100), "vector": longbow.tables.vector_array(matrix)})
+    table = pa.table({"id": np.arange(100), "vector": longbow.columns.vector_array(matrix)})
     batches = pa.Table.from_batches([b for i in range(0, 100, 10) for b in table.slice(i, 10).to_batches()])
     with pytest.raises(longbow.InvalidArgumentError, match="rows 50 to 59") as raised:
         client.put(dataset, batches)

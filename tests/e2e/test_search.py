@@ -76,6 +76,26 @@ def test_vectors_come_along_when_asked_for(calls: Calls, dataset: str) -> None:
     assert new["vector"].to_pylist() == [[1.5, 0], [0, 2.5]]
 
 
+def test_vectors_as_bytes_with_scale_and_offset(calls: Calls, dataset: str) -> None:
+    stored = random_batch(100, 24, seed=5)
+    calls.put(dataset, stored)
+    found = calls.get(search_ticket(dataset, [0.0] * 24, k=100, columns=["vector"], vector_format="sq8"))
+    field = found.schema.field("vector")
+    assert field.type == pa.list_(pa.uint8(), 24)
+    scale, offset = (float(field.metadata[f"longbow.sq8.{name}".encode()]) for name in ("scale", "offset"))
+    back = matrix_of(found["vector"]).astype("f8") * scale + offset
+    expected = matrix_of(stored["vector"])[found["id"].to_pylist()]
+    assert np.abs(back - expected).max() <= scale / 2 * 1.001
+    with fails("InvalidArgument", "sq8"):
+        calls.exchange({"command": "VectorSearch", "dataset": dataset, "columns": ["vector"], "vector_format": "sq8"}, query_batch([[0.0] * 24]))
+
+
+@pytest.mark.parametrize("command", ["sync", "merkle_node", "root"])
+def test_the_words_between_servers_are_not_spoken(calls: Calls, command: str) -> None:
+    with fails("Unimplemented", command, "DoGet"):
+        calls.exchange(command, query_batch([[1.0]]))
+
+
 @pytest.mark.parametrize("name, type", [("f32", pa.float32()), ("float32", pa.float32()), ("f16", pa.float16())])
 def test_the_format_of_vectors_can_be_chosen(calls: Calls, dataset: str, name: str, type: pa.DataType) -> None:
     calls.put(dataset, batch([1, 2], vectors([[1, 0], [0, 2]], "float64")))

@@ -113,7 +113,8 @@ class Layer:
         root = self.root / f"{self.name}-{self.seed}-{self.lives}"
         self.lives += 1
         self.medium = self.open_medium(root)
-        self.life = Life(self.medium.path, self.seed * 100 + self.lives, **self.settings())
+        settings = {**self.settings(), **self.options.get("settings", {})}
+        self.life = Life(self.medium.path, self.seed * 100 + self.lives, **settings)
         self.before = Counter()
         return self.life
 

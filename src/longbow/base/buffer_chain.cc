@@ -1,5 +1,6 @@
 #include "longbow/base/buffer_chain.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace longbow {
@@ -32,6 +33,12 @@ void BufferChain::Append(const BufferChain& other) {
 }
 
 void BufferChain::AppendString(std::string bytes) { Append(arrow::Buffer::FromString(std::move(bytes))); }
+
+bool BufferChain::SharesAllOf(const BufferChain& other) const {
+  return std::equal(
+      pieces_.begin(), pieces_.end(), other.pieces_.begin(), other.pieces_.end(),
+      [](const auto& a, const auto& b) { return a->data() == b->data() && a->size() == b->size(); });
+}
 
 Status BufferChain::CopyTo(int64_t offset, int64_t length, void* out) const {
   LB_RETURN_NOT_OK(CheckRange(offset, length, size_));

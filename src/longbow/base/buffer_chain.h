@@ -30,6 +30,9 @@ class BufferChain {
   int64_t size() const { return size_; }
   const std::vector<std::shared_ptr<arrow::Buffer>>& pieces() const { return pieces_; }
 
+  // Whether the two are the same memory in the same pieces.
+  bool SharesAllOf(const BufferChain& other) const;
+
   // Copies [offset, offset + length) to `out`. InvalidArgument when the range leaves the chain.
   Status CopyTo(int64_t offset, int64_t length, void* out) const;
   // Shares [offset, offset + length).

@@ -2,16 +2,16 @@
 
 constexpr size_t kGroupsATurn = 64;  // 4 * 64 * 255 fits 16 bits
 
-LONGBOW_CODE_INLINE void AddWeighted(__m256i sixteen, __m512 weight, float* sums) {
-  const __m512 x = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(sixteen));
-  _mm512_storeu_ps(sums, _mm512_add_ps(_mm512_loadu_ps(sums), _mm512_mul_ps(x, weight)));
-}
-
 // Sixteen-bit lanes take a byte of even place and 256 times one of odd place; the odd ones are summed beside
 // and taken out at the end. Both halves of a vector hold the same neighbours.
-void AddBlockSums(const uint8_t* plane, const uint8_t* entries, size_t n, float weight, float* sums) {
+LONGBOW_CODE_INLINE void BlockSums(const uint8_t* block, uint32_t bits, const uint8_t* all_entries, size_t n,
+                                   float* sums) {
   const __m512i low = _mm512_set1_epi8(15);
-  for (size_t left = n / 16; left > 0;) {
+  __m512 sum = _mm512_setzero_ps(), sum2 = sum;
+  __m512 weight = _mm512_set1_ps(1);
+  const uint8_t* plane = block;
+  const uint8_t* entries = all_entries;
+  for (size_t bit = 0, left = n / 16; bit < bits;) {
     const size_t turn = left < kGroupsATurn ? left : kGroupsATurn;
     left -= turn;
     __m512i both = _mm512_setzero_si512(), odd = both;
@@ -27,8 +27,18 @@ void AddBlockSums(const uint8_t* plane, const uint8_t* entries, size_t n, float 
     const __m256i even2 = _mm256_add_epi16(_mm512_castsi512_si256(even), _mm512_extracti64x4_epi64(even, 1));
     const __m256i odd2 = _mm256_add_epi16(_mm512_castsi512_si256(odd), _mm512_extracti64x4_epi64(odd, 1));
     const __m256i first = _mm256_unpacklo_epi16(even2, odd2), second = _mm256_unpackhi_epi16(even2, odd2);
-    const __m512 w = _mm512_set1_ps(weight);
-    AddWeighted(_mm256_permute2x128_si256(first, second, 0x20), w, sums);
-    AddWeighted(_mm256_permute2x128_si256(first, second, 0x31), w, sums + 16);
+    const __m256i low_half = _mm256_permute2x128_si256(first, second, 0x20),
+                  high_half = _mm256_permute2x128_si256(first, second, 0x31);
+    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(low_half)), weight, sum);
+    sum2 = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(high_half)), weight, sum2);
+    if (left > 0) continue;
+    ++bit, left = n / 16, entries = all_entries;
+    weight = _mm512_add_ps(weight, weight);
   }
+  _mm512_store_ps(sums, sum);
+  _mm512_store_ps(sums + 16, sum2);
+}
+
+LONGBOW_CODE_INLINE uint32_t NotAbove(const float* x, float limit) {
+  return _mm512_cmp_ps_mask(_mm512_load_ps(x), _mm512_set1_ps(limit), _CMP_LE_OQ);
 }

@@ -2,8 +2,10 @@
 // what the file's flags allow; sums are taken in one order, so all levels agree to the last bit. Included
 // inside an instruction set's unnamed namespace, after its
 //   int32_t Dot(const int8_t* a, const int8_t* b, int32_t sum_b, size_t n)
-//   void AddBlockSums(const uint8_t* plane, const uint8_t* entries, size_t n, float weight, float* sums)
-// the latter adding weight * (sum of entries chosen by each code) to kBlock sums.
+//   void BlockSums(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n, float* sums)
+//   uint32_t NotAbove(const float* x, float limit)
+// BlockSums giving for each of kBlock codes the sum of the entries its planes choose, plane b taken 2^b
+// times, and NotAbove a bit for each of 16 values at an aligned address.
 
 typedef float Float16 __attribute__((vector_size(64)));
 typedef float Float16Unaligned __attribute__((vector_size(64), aligned(4)));
@@ -32,7 +34,13 @@ LONGBOW_CODE_INLINE Float16 ButterflyInLanes(Float16 x) {
   Int16 partner;
   Float16 sign;
   for (int i = 0; i < 16; ++i) partner[i] = i ^ kHalf, sign[i] = (i & kHalf) != 0 ? -1.0f : 1.0f;
+#if defined(__clang__)
+  Float16 swapped;
+  for (int i = 0; i < 16; ++i) swapped[i] = x[i ^ kHalf];
+  return swapped + x * sign;
+#else
   return __builtin_shuffle(x, partner) + x * sign;
+#endif
 }
 
 void Hadamard(float* x, size_t n) {
@@ -222,20 +230,27 @@ NeighborFactors EncodeNeighbor(const float* from, const float* to, size_t n, uin
   return factors;
 }
 
-void Estimate(const uint8_t* block, uint32_t bits, size_t n, const NeighborTable& table, float base,
-              const float* constants, const float* slopes, float* out) {
-  alignas(64) float sums[kBlock] = {};
-  float weight = 1;
-  for (uint32_t bit = 0; bit < bits; ++bit, weight *= 2) {
-    AddBlockSums(block + bit * BlockBytes(n, 1), table.entries, n, weight, sums);
-  }
-  const float offset = table.offset * (weight - 1);
+uint32_t Estimate(const uint8_t* block, uint32_t bits, size_t n, const NeighborTable& table,
+                  const EstimateTerms& terms, float limit, float* out) {
+  alignas(64) float sums[kBlock];
+  BlockSums(block, bits, table.entries, n, sums);
+  const float offset = table.offset * static_cast<float>((1u << bits) - 1);
+  uint32_t near = 0;
   for (size_t i = 0; i < kBlock; i += 16) {
     const Float16 product = Load(sums + i) * table.step + offset;
-    Store(out + i, Load(slopes + i) * product + (Load(constants + i) + base));
+    Float16 x = Load(terms.slopes + i) * product + (Load(terms.constants + i) + terms.base);
+    if (terms.more != nullptr) x += Load(terms.more + i) * terms.weight;
+    Store(out + i, x);
+    near |= NotAbove(out + i, limit) << i;
   }
+  return near;
+}
+
+uint32_t NotAboveInBlock(const float* x, float limit) {
+  return NotAbove(x, limit) | NotAbove(x + 16, limit) << 16;
 }
 
 constexpr CodeKernels StampKernels(std::string_view name) {
-  return {name, &Hadamard, &Multiply, &Encode, &Decode, &Dot, &MakeTable, &EncodeNeighbor, &Estimate};
+  return {name, &Hadamard,  &Multiply,       &Encode,   &Decode,
+          &Dot, &MakeTable, &EncodeNeighbor, &Estimate, &NotAboveInBlock};
 }

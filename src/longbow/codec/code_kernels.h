@@ -41,6 +41,15 @@ struct NeighborFactors {
   float square = 0;  // |r|^2
 };
 
+// What a block's estimates are put together from beside the codes; kBlock of each.
+struct EstimateTerms {
+  float base = 0;
+  const float* constants = nullptr;
+  const float* slopes = nullptr;
+  const float* more = nullptr;  // null: nothing more
+  float weight = 0;
+};
+
 struct CodeKernels {
   std::string_view name;
 
@@ -60,9 +69,12 @@ struct CodeKernels {
   // bytes.
   NeighborFactors (*encode_neighbor)(const float* from, const float* to, size_t n, uint32_t bits,
                                      uint32_t position, uint8_t* block, uint8_t* levels);
-  // out[i] = base + constants[i] + slopes[i] * <query, code i>, for the kBlock codes of a block.
-  void (*estimate)(const uint8_t* block, uint32_t bits, size_t n, const NeighborTable& table, float base,
-                   const float* constants, const float* slopes, float* out);
+  // out[i] = base + constants[i] + slopes[i] * <query, code i> + more[i] * weight, for the kBlock codes of a
+  // block; bit i of what it returns: out[i] <= limit. `out` is aligned to 64 bytes.
+  uint32_t (*estimate)(const uint8_t* block, uint32_t bits, size_t n, const NeighborTable& table,
+                       const EstimateTerms& terms, float limit, float* out);
+  // Bit i: x[i] <= limit, i < kBlock; x is aligned to 64 bytes.
+  uint32_t (*not_above)(const float* x, float limit);
 };
 
 // The best this build has code for and this machine can run.

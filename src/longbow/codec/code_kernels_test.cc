@@ -108,7 +108,8 @@ TEST_F(CodeKernelsTest, AllLevelsAgreeToTheLastBit) {
       ASSERT_EQ(t.offset, t2.offset);
       for (uint32_t bits = 1; bits <= kMaxBits; ++bits) {
         std::vector<uint8_t> block(BlockBytes(n, bits)), block2(BlockBytes(n, bits));
-        float constants[kBlock], slopes[kBlock], out[kBlock], out2[kBlock];
+        float constants[kBlock], slopes[kBlock], more[kBlock];
+        alignas(64) float out[kBlock], out2[kBlock];
         for (uint32_t i = 0; i < kBlock; ++i) {
           const auto to = Normal(n);
           const auto f =
@@ -117,13 +118,22 @@ TEST_F(CodeKernelsTest, AllLevelsAgreeToTheLastBit) {
           ASSERT_EQ(f.constant, g.constant) << k->name << " " << n << " " << bits;
           ASSERT_EQ(f.slope, g.slope);
           ASSERT_EQ(f.square, g.square);
-          constants[i] = f.constant, slopes[i] = f.slope;
+          constants[i] = f.constant, slopes[i] = f.slope, more[i] = f.square;
         }
         ASSERT_EQ(block, block2) << k->name << " " << n << " " << bits;
-        scalar.estimate(block.data(), bits, n, t, 3.0f, constants, slopes, out);
-        k->estimate(block.data(), bits, n, t, 3.0f, constants, slopes, out2);
-        for (uint32_t i = 0; i < kBlock; ++i)
-          ASSERT_EQ(out[i], out2[i]) << k->name << " " << n << " " << bits;
+        for (const float* added : {static_cast<const float*>(nullptr), static_cast<const float*>(more)}) {
+          const EstimateTerms terms{3.0f, constants, slopes, added, -0.5f};
+          scalar.estimate(block.data(), bits, n, t, terms, 0, out);
+          const float limit = out[7];
+          const uint32_t near = scalar.estimate(block.data(), bits, n, t, terms, limit, out);
+          const uint32_t near2 = k->estimate(block.data(), bits, n, t, terms, limit, out2);
+          for (uint32_t i = 0; i < kBlock; ++i) {
+            ASSERT_EQ(out[i], out2[i]) << k->name << " " << n << " " << bits;
+            ASSERT_EQ(near >> i & 1, out[i] <= limit ? 1u : 0u);
+          }
+          ASSERT_EQ(k->not_above(out, limit), near);
+          ASSERT_EQ(near, near2) << k->name << " " << n << " " << bits;
+        }
       }
     }
   }
@@ -142,7 +152,8 @@ TEST_F(CodeKernelsTest, EstimatesAreUnbiasedAndAsNearAsTheirBitsAllow) {
       for (int round = 0; round < 10; ++round) {
         const auto q = Normal(n), v = Normal(n);
         const NeighborTable t = k.make_table(q.data(), n, table.data());
-        float constants[kBlock], slopes[kBlock], out[kBlock], expected[kBlock];
+        float constants[kBlock], slopes[kBlock], expected[kBlock];
+        alignas(64) float out[kBlock];
         float base = 0;
         for (size_t i = 0; i < n; ++i) base += (q[i] - v[i]) * (q[i] - v[i]);
         double lengths[kBlock];
@@ -156,7 +167,7 @@ TEST_F(CodeKernelsTest, EstimatesAreUnbiasedAndAsNearAsTheirBitsAllow) {
           expected[j] = static_cast<float>(d);
           lengths[j] = std::sqrt(double{f.square} * base / static_cast<double>(n));
         }
-        k.estimate(block.data(), bits, n, t, base, constants, slopes, out);
+        k.estimate(block.data(), bits, n, t, {base, constants, slopes}, 0, out);
         for (uint32_t j = 0; j < kBlock; ++j) {
           const double e = (out[j] - expected[j]) / (2 * lengths[j]);
           error += e, error2 += e * e, ++count;

@@ -32,7 +32,8 @@ LONGBOW_CODE_INLINE void AddWeighted(__m128i eight, __m256 weight, float* sums) 
 
 // Sixteen-bit lanes take a byte of even place and 256 times one of odd place; the odd ones are summed beside
 // and taken out at the end.
-void AddBlockSums(const uint8_t* plane, const uint8_t* entries, size_t n, float weight, float* sums) {
+LONGBOW_CODE_INLINE void AddPlaneSums(const uint8_t* plane, const uint8_t* entries, size_t n, float weight,
+                                      float* sums) {
   const __m256i low = _mm256_set1_epi8(15);
   for (size_t left = n / 16; left > 0;) {
     const size_t turn = left < kGroupsATurn ? left : kGroupsATurn;
@@ -55,6 +56,22 @@ void AddBlockSums(const uint8_t* plane, const uint8_t* entries, size_t n, float 
     AddWeighted(_mm256_extracti128_si256(first, 1), w, sums + 16);
     AddWeighted(_mm256_extracti128_si256(second, 1), w, sums + 24);
   }
+}
+
+LONGBOW_CODE_INLINE void BlockSums(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n,
+                                   float* sums) {
+  for (size_t i = 0; i < kBlock; i += 8) _mm256_store_ps(sums + i, _mm256_setzero_ps());
+  float weight = 1;
+  for (uint32_t bit = 0; bit < bits; ++bit, weight *= 2)
+    AddPlaneSums(block + bit * BlockBytes(n, 1), entries, n, weight, sums);
+}
+
+LONGBOW_CODE_INLINE uint32_t NotAbove(const float* x, float limit) {
+  const __m256 most = _mm256_set1_ps(limit);
+  const auto bits = [&](const float* p) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(_mm256_load_ps(p), most, _CMP_LE_OQ)));
+  };
+  return bits(x) | bits(x + 8) << 8;
 }
 
 #include "longbow/codec/code_kernels-inl.h"

@@ -10,15 +10,26 @@ int32_t Dot(const int8_t* a, const int8_t* b, int32_t, size_t n) {
   return sum;
 }
 
-void AddBlockSums(const uint8_t* plane, const uint8_t* entries, size_t n, float weight, float* sums) {
+void BlockSums(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n, float* sums) {
   uint32_t chosen[kBlock] = {};
-  for (size_t group = 0; group < n / 16; ++group, plane += 64, entries += 128) {
-    for (size_t i = 0; i < kBlock; ++i) {
-      chosen[i] += uint32_t{entries[plane[i] & 15]} + entries[64 + (plane[i] >> 4)] +
-                   entries[32 + (plane[32 + i] & 15)] + entries[96 + (plane[32 + i] >> 4)];
+  const uint8_t* plane = block;
+  for (uint32_t bit = 0; bit < bits; ++bit) {
+    for (size_t group = 0; group < n / 16; ++group, plane += 64) {
+      const uint8_t* table = entries + group * 128;
+      for (size_t i = 0; i < kBlock; ++i) {
+        chosen[i] += (uint32_t{table[plane[i] & 15]} + table[64 + (plane[i] >> 4)] +
+                      table[32 + (plane[32 + i] & 15)] + table[96 + (plane[32 + i] >> 4)])
+                     << bit;
+      }
     }
   }
-  for (size_t i = 0; i < kBlock; ++i) sums[i] += weight * static_cast<float>(chosen[i]);
+  for (size_t i = 0; i < kBlock; ++i) sums[i] = static_cast<float>(chosen[i]);
+}
+
+uint32_t NotAbove(const float* x, float limit) {
+  uint32_t bits = 0;
+  for (uint32_t i = 0; i < 16; ++i) bits |= static_cast<uint32_t>(x[i] <= limit) << i;
+  return bits;
 }
 
 #include "longbow/codec/code_kernels-inl.h"

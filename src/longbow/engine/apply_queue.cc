@@ -129,6 +129,11 @@ void ApplyQueue::PublishApplied(std::vector<Result<WriteAck>>* acks) {
   }
 }
 
+int64_t ApplyQueue::waiting() const {
+  std::lock_guard lock(mutex_);
+  return static_cast<int64_t>(mutations_.size());
+}
+
 Status ApplyQueue::fence() const {
   std::lock_guard lock(mutex_);
   return fence_;

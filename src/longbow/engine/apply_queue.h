@@ -45,6 +45,8 @@ class ApplyQueue : public std::enable_shared_from_this<ApplyQueue> {
 
   // Applies what is settled, in the calling thread.
   void Drain();
+  // Pushed, not yet taken to be applied.
+  int64_t waiting() const;
   // Why nothing is applied any more: a failed apply fences the shard. OK otherwise.
   Status fence() const;
 

@@ -10,6 +10,7 @@
 #include <arrow/type.h>
 #include <arrow/util/bit_util.h>
 #include <arrow/util/bitmap_ops.h>
+#include <arrow/util/compression.h>
 
 #include <deque>
 
@@ -346,10 +347,16 @@ Result<IpcMessage> EncodeSchema(const arrow::Schema& schema) {
   return FromPayload(payload);
 }
 
-Result<IpcMessage> EncodeBatch(const arrow::RecordBatch& batch) {
+Result<IpcMessage> EncodeBatch(const arrow::RecordBatch& batch, BodyCompression compression) {
+  auto options = arrow::ipc::IpcWriteOptions::Defaults();
+  options.use_threads = false;
+  if (compression != BodyCompression::kNone) {
+    const auto codec =
+        compression == BodyCompression::kLz4 ? arrow::Compression::LZ4_FRAME : arrow::Compression::ZSTD;
+    LB_ASSIGN_OR_RETURN(options.codec, arrow::util::Codec::Create(codec));
+  }
   arrow::ipc::IpcPayload payload;
-  LB_RETURN_NOT_OK(
-      arrow::ipc::GetRecordBatchPayload(batch, arrow::ipc::IpcWriteOptions::Defaults(), &payload));
+  LB_RETURN_NOT_OK(arrow::ipc::GetRecordBatchPayload(batch, options, &payload));
   return FromPayload(payload);
 }
 

@@ -65,7 +65,9 @@ class BatchDecoder {
 
 // For what does not come from the network: tests, replay of small batches, the Python-free tools.
 Result<IpcMessage> EncodeSchema(const arrow::Schema& schema);
-// Bodies refer to the batch's own buffers.
-Result<IpcMessage> EncodeBatch(const arrow::RecordBatch& batch);
+enum class BodyCompression : uint8_t { kNone, kLz4, kZstd };
+// Without compression bodies refer to the batch's own buffers.
+Result<IpcMessage> EncodeBatch(const arrow::RecordBatch& batch,
+                               BodyCompression compression = BodyCompression::kNone);
 
 }  // namespace longbow::engine

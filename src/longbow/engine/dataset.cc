@@ -39,6 +39,7 @@ Dataset::Dataset(EngineParts* parts, DatasetId id, std::string name,
       id_(id),
       name_(std::move(name)),
       queue_(std::make_shared<ApplyQueue>(parts->environment.appliers, parts->gate, [this] { Publish(); })),
+      edges_(std::make_shared<EdgeStore>(layout->schema->key, parts->ledger)),
       appended_(layout),
       shard_(std::make_shared<Shard>(parts->shard_input(), name_, *layout, id)),
       applied_(layout) {
@@ -60,13 +61,14 @@ Dataset::Published Dataset::published() const {
 }
 
 Status Dataset::Append(RecordKind kind, storage::Durability durability, BufferChain payload,
-                       std::shared_ptr<Mutation> mutation) {
+                       std::shared_ptr<Mutation> mutation, std::vector<KnownCrc> known_crcs) {
   storage::LogAppend append;
   append.shard = id_;
   append.kind = static_cast<storage::RecordKind>(kind);
   append.schema_version = appended_->schema->version;
   append.durability = durability;
   append.payload = std::move(payload);
+  append.known_crcs = std::move(known_crcs);
   auto settle = [self = shared_from_this(), mutation](const storage::LogPosition& position, Status status) {
     self->queue_->Settle(mutation, position, std::move(status));
   };
@@ -158,6 +160,8 @@ Result<std::optional<WriteAck>> Dataset::EnterPut(PreparedPut put, PutRecord rec
     put.DrawKeys(next_hidden_key_);
   }
   BufferChain payload = Encode(record);
+  auto known_crcs = KnownCrcs(put, record.batch.body);
+  for (auto& known : known_crcs) known.offset += payload.size() - record.batch.body.size();  // it comes last
   auto shared_done = std::make_shared<WriteDone>(std::move(*done));
   auto mutation = std::make_shared<Mutation>();
   mutation->message = std::move(message);
@@ -167,8 +171,8 @@ Result<std::optional<WriteAck>> Dataset::EnterPut(PreparedPut put, PutRecord rec
       [this, prepared = std::make_shared<PreparedPut>(std::move(put))](const storage::LogPosition& position) {
         return ApplyPut(position.sequence, prepared.get());
       };
-  const Status status =
-      Append(RecordKind::kPut, appended_->schema->durability, std::move(payload), std::move(mutation));
+  const Status status = Append(RecordKind::kPut, appended_->schema->durability, std::move(payload),
+                               std::move(mutation), std::move(known_crcs));
   if (!status.ok()) {
     // Under the append lock, so no second sender can be waiting for this one.
     parts_->retries.Abandon(id_, record.retry);

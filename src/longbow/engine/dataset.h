@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "longbow/engine/apply_queue.h"
+#include "longbow/engine/edge_store.h"
 #include "longbow/engine/engine.h"
 #include "longbow/engine/record.h"
 #include "longbow/engine/retry_table.h"
@@ -60,6 +61,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   void AppendPut(PreparedPut put, PutRecord record, MemoryReservation message, MemoryReservation memory,
                  WriteDone done);
   void AppendDelete(const std::vector<std::string>& keys, WriteDone done);
+  void AppendEdges(const std::vector<NewEdge>& edges, WriteDone done);
   // `applied` runs on the strand once the drop is durable.
   Status AppendDrop(std::function<void()> applied, WriteDone done);
   // For a drop that another record says: no more writes; false when it was dropped before.
@@ -72,6 +74,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Status ReplayEvolve(const storage::LogRecord& record);
   Status ReplayPut(const storage::LogRecord& record);
   Status ReplayDelete(const storage::LogRecord& record);
+  Status ReplayEdges(const storage::LogRecord& record);
   void Publish();
   // Readers of the name get nothing any more; views go on.
   void Drop();
@@ -81,6 +84,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Result<DatasetInfo> Info() const;
   void WhenIndexed(Done done) const;
   int64_t IndexBacklog() const;
+  std::shared_ptr<const EdgeStore> edges() const { return edges_; }
   int64_t tombstones() const;
 
  private:
@@ -97,7 +101,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Status NotThere() const { return NotFound("dataset not found: ", name_); }
   // Logs `payload` and queues `mutation` behind what was appended before. Under append_mutex_.
   Status Append(RecordKind kind, storage::Durability durability, BufferChain payload,
-                std::shared_ptr<Mutation> mutation);
+                std::shared_ptr<Mutation> mutation, std::vector<KnownCrc> known_crcs = {});
   // What is known of the batch already; nothing when `done` was taken and will be called. Takes it only then.
   Result<std::optional<WriteAck>> EnterPut(PreparedPut put, PutRecord record, MemoryReservation message,
                                            MemoryReservation memory, WriteDone* done);
@@ -112,6 +116,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   const DatasetId id_;
   const std::string name_;
   const std::shared_ptr<ApplyQueue> queue_;
+  const std::shared_ptr<EdgeStore> edges_;  // guarded by itself
 
   mutable std::mutex append_mutex_;
   std::shared_ptr<const StoredLayout> appended_;  // guarded by append_mutex_

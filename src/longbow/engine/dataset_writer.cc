@@ -57,7 +57,7 @@ void StreamWriter::Write(IncomingBatch batch, const IpcMessage& message, RetryKe
                          MemoryReservation reservation, WriteDone done) {
   const auto prepare = [&]() -> Status {
     LB_ASSIGN_OR_RETURN(auto put, PreparePut(*layout_, batch));
-    LB_RETURN_NOT_OK(CheckRows(*layout_, batch, put, parts_->options.max_row_bytes));
+    LB_RETURN_NOT_OK(CheckRows(*layout_, batch, parts_->options.max_row_bytes, &put));
     LB_ASSIGN_OR_RETURN(auto record, MakeRecord(batch, message, std::move(retry)));
     LB_ASSIGN_OR_RETURN(auto memory,
                         parts_->ledger->Reserve(MemoryUse::kRows, put.MemoryNeeded(*layout_->schema)));

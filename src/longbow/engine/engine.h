@@ -23,6 +23,8 @@
 
 namespace longbow::engine {
 
+class EdgeStore;
+
 struct WriteAck {
   Sequence sequence = 0;
   int64_t rows = 0;
@@ -62,19 +64,33 @@ class DatasetWriter {
   virtual storage::Durability durability() const = 0;  // the dataset's level
 };
 
+// Held while a directory is in use: of its note a second one is told.
+inline constexpr std::string_view kDirectoryLock = "LOCK";
+
 struct EngineOptions {
   storage::CommitLogOptions log;
   SchemaLimits schema_limits;
   int64_t max_row_bytes = int64_t{1} << 20;  // of payload
   // What a second server on the same directory is told about this one: process, host.
   std::string holder = "a longbow engine";
+  // kDirectoryLock, when the caller took it before; null: Open takes it.
+  std::shared_ptr<FileLock> directory_lock;
 };
 
 struct EngineCounters {
-  Counter batches_written, rows_written, bytes_written, rows_deleted, batches_rejected, duplicates_ignored;
+  Counter batches_written, rows_written, bytes_written, rows_deleted, edges_added, batches_rejected,
+      duplicates_ignored;
   Counter datasets_created, datasets_dropped, blocks_merged;
-  Histogram apply_nanos, ack_nanos;
+  Histogram apply_nanos, ack_nanos, replay_nanos;
 };
+
+// An edge as clients name it: keys as they write them.
+struct NewEdge {
+  std::string subject, predicate, object;
+  float weight = 1;
+};
+inline constexpr size_t kMaxPredicateBytes = 1024;
+inline constexpr size_t kMaxNewEdges = 10000;  // of one call
 
 // Progress of opening, readable while Open runs. Atomic.
 struct RecoveryProgress {
@@ -86,7 +102,8 @@ struct RecoveryProgress {
 // Thread-safe. Calls with a `done` never wait for the disk.
 class Engine {
  public:
-  // Takes the directory (FailedPrecondition that names the holder when another has it), replays the log
+  // Takes the directory unless the caller has it (FailedPrecondition that names the holder when another has
+  // it), replays the log
   // through the same apply that writes use. Environment, ledger and arena outlive the engine.
   static Result<std::unique_ptr<Engine>> Open(const Environment& environment, MemoryLedger* ledger,
                                               SlabArena* arena, EngineOptions options,
@@ -97,9 +114,18 @@ class Engine {
   // once; the records are logged without waiting.
   virtual Result<std::shared_ptr<DatasetWriter>> OpenWriter(std::string_view dataset,
                                                             const arrow::Schema& schema) = 0;
+  // The highest sequence of this client's stream whose batch was applied; 0 when none is known. Where its
+  // writer may go on after a break. An empty `dataset` means the one that the stream wrote to;
+  // InvalidArgument when it wrote to several.
+  virtual Result<uint64_t> AppliedThrough(std::string_view dataset, const std::string& client,
+                                          const std::string& stream) const = 0;
   // Keys as clients write them. NotFound "id <key> not found in dataset <name>" when one was never there;
   // keys deleted before are fine.
   virtual void Delete(std::string_view dataset, std::vector<std::string> keys, WriteDone done) = 0;
+  // Adds edges between keys, or gives those that are there a new weight. InvalidArgument for a key that
+  // cannot be one of this dataset, an empty or too long predicate, a weight that is not finite.
+  virtual void AddEdges(std::string_view dataset, std::vector<NewEdge> edges, WriteDone done) = 0;
+  virtual Result<std::shared_ptr<const EdgeStore>> Edges(std::string_view dataset) const = 0;
   virtual void DropDataset(std::string_view dataset, Done done) = 0;
 
   virtual void CreateNamespace(std::string_view name, Done done) = 0;  // AlreadyExists

@@ -10,7 +10,6 @@ namespace longbow::engine {
 namespace {
 
 constexpr std::string_view kNodeFile = "node";
-constexpr std::string_view kLockFile = "LOCK";
 constexpr std::string_view kNodeMagic = "longbow-node 1 ";
 constexpr size_t kNodeIdBytes = 16;
 
@@ -49,11 +48,12 @@ Result<std::unique_ptr<Engine>> Engine::Open(const Environment& environment, Mem
 }
 
 Status LocalEngine::Start(RecoveryProgress* progress) {
+  const int64_t began = parts_.environment.clock->MonotonicNanos();
   FileSystem* files = parts_.environment.files;
-  const std::string note = parts_.options.holder + ", since " +
-                           std::to_string(parts_.environment.clock->WallMicros() / 1000000) +
-                           " (seconds of 1970)";
-  LB_ASSIGN_OR_RETURN(lock_, files->Lock(kLockFile, note));
+  lock_ = parts_.options.directory_lock;
+  if (lock_ == nullptr) {
+    LB_ASSIGN_OR_RETURN(lock_, files->Lock(kDirectoryLock, parts_.options.holder));
+  }
   LB_RETURN_NOT_OK(ReadIdentity());
   LB_ASSIGN_OR_RETURN(const auto manifest, ReadManifest());
   auto log_options = parts_.options.log;
@@ -75,6 +75,7 @@ Status LocalEngine::Start(RecoveryProgress* progress) {
     catalog_.Show(dataset);
   }
   replaying_.clear();
+  parts_.counters.replay_nanos.Record(parts_.environment.clock->MonotonicNanos() - began);
   if (progress != nullptr) progress->finished.store(true);
   return Status::OK();
 }
@@ -142,6 +143,8 @@ Status LocalEngine::ReplayRecord(const storage::LogRecord& record) {
       return dataset->ReplayPut(record);
     case RecordKind::kDelete:
       return dataset->ReplayDelete(record);
+    case RecordKind::kAddEdges:
+      return dataset->ReplayEdges(record);
     case RecordKind::kDropDataset:
       ReplayDrop(dataset);
       return Status::OK();

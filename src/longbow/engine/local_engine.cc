@@ -69,10 +69,44 @@ Result<std::shared_ptr<DatasetWriter>> LocalEngine::OpenWriter(std::string_view 
   return StreamWriter::Make(&parts_, std::move(dataset), std::move(layout), schema);
 }
 
+Result<uint64_t> LocalEngine::AppliedThrough(std::string_view name, const std::string& client,
+                                             const std::string& stream) const {
+  const auto applied = parts_.retries.AppliedThrough(client, stream);
+  if (!name.empty()) {
+    LB_ASSIGN_OR_RETURN(const auto dataset, Find(name));
+    const auto found = applied.find(dataset->id());
+    return found == applied.end() ? 0 : found->second;
+  }
+  uint64_t through = 0;
+  int datasets = 0;  // that still are there
+  for (const auto& dataset : catalog_.VisibleAll()) {
+    const auto found = applied.find(dataset->id());
+    if (found == applied.end()) continue;
+    through = found->second;
+    ++datasets;
+  }
+  if (datasets > 1) {
+    return InvalidArgument("this client wrote to ", datasets,
+                           " datasets under that stream's name; say which, in \"dataset\"");
+  }
+  return through;
+}
+
 void LocalEngine::Delete(std::string_view name, std::vector<std::string> keys, WriteDone done) {
   auto dataset = Find(name);
   if (!dataset.ok()) return done(dataset.status());
   (*dataset)->AppendDelete(keys, std::move(done));
+}
+
+void LocalEngine::AddEdges(std::string_view name, std::vector<NewEdge> edges, WriteDone done) {
+  auto dataset = Find(name);
+  if (!dataset.ok()) return done(dataset.status());
+  (*dataset)->AppendEdges(edges, std::move(done));
+}
+
+Result<std::shared_ptr<const EdgeStore>> LocalEngine::Edges(std::string_view name) const {
+  LB_ASSIGN_OR_RETURN(const auto dataset, Find(name));
+  return dataset->edges();
 }
 
 void LocalEngine::DropDataset(std::string_view name, Done done) {
@@ -241,6 +275,7 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
   visitor.Visit("rows_written_total", "Rows acknowledged.", {}, c.rows_written);
   visitor.Visit("bytes_written_total", "Log payload bytes of acknowledged batches.", {}, c.bytes_written);
   visitor.Visit("rows_deleted_total", "Rows that deletes removed.", {}, c.rows_deleted);
+  visitor.Visit("edges_added_total", "Edges added or weighed anew.", {}, c.edges_added);
   visitor.Visit("batches_rejected_total", "Record batches refused before they were logged.", {},
                 c.batches_rejected);
   visitor.Visit("duplicates_ignored_total", "Batches recognised as sent again.", {}, c.duplicates_ignored);
@@ -251,18 +286,26 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
   visitor.Visit("write_ack_duration_seconds", "Time from append to acknowledgement.", {}, c.ack_nanos, 1e-9);
   visitor.VisitValue("namespaces_total", "Namespaces.", {},
                      static_cast<double>(catalog_.Namespaces().size()));
-  int64_t indexed = 0, behind = 0;
+  visitor.Visit("wal_replay_duration_seconds", "Time to replay the log at the start.", {}, c.replay_nanos,
+                1e-9);
+  int64_t indexed = 0, behind = 0, waiting = catalog_queue_->waiting();
   for (const auto& dataset : catalog_.VisibleAll()) {
     const auto info = dataset->Info();
     if (!info.ok()) continue;
     const int64_t backlog = dataset->IndexBacklog();
-    if (!info->schema->vectors.empty()) indexed += std::max<int64_t>(0, info->rows - backlog);
+    const int64_t nodes = info->schema->vectors.empty() ? 0 : std::max<int64_t>(0, info->rows - backlog);
+    indexed += nodes;
     behind += backlog;
+    waiting += dataset->queue().waiting();
     const Labels labels{{"dataset", info->name}};
     visitor.VisitValue(
         "dataset_durability", "1; the level is its label.",
         {{"dataset", info->name}, {"level", std::string(storage::DurabilityName(info->schema->durability))}},
         1);
+    visitor.VisitValue("hnsw_node_count", "Rows in a dataset's vector index.", labels,
+                       static_cast<double>(nodes));
+    visitor.VisitValue("dataset_bytes", "Bytes of vectors and payload.", labels,
+                       static_cast<double>(info->bytes));
     visitor.VisitValue("dataset_rows", "Visible rows.", labels, static_cast<double>(info->rows));
     visitor.VisitValue("schema_version_current", "Schema version.", labels, info->schema->version);
     visitor.VisitValue("tombstones_total", "Row versions that died.", labels,
@@ -271,6 +314,8 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
   visitor.VisitValue("vector_index_size", "Rows in vector indexes.", {}, static_cast<double>(indexed));
   visitor.VisitValue("index_queue_depth", "Rows visible and not yet indexed.", {},
                      static_cast<double>(behind));
+  visitor.VisitValue("ingestion_lag_count", "Writes and other changes handed to the log, not yet applied.",
+                     {}, static_cast<double>(waiting));
   parts_.log->counters().List(visitor);
 }
 

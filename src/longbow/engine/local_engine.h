@@ -23,7 +23,11 @@ class LocalEngine final : public Engine {
 
   Result<std::shared_ptr<DatasetWriter>> OpenWriter(std::string_view dataset,
                                                     const arrow::Schema& schema) override;
+  Result<uint64_t> AppliedThrough(std::string_view dataset, const std::string& client,
+                                  const std::string& stream) const override;
   void Delete(std::string_view dataset, std::vector<std::string> keys, WriteDone done) override;
+  void AddEdges(std::string_view dataset, std::vector<NewEdge> edges, WriteDone done) override;
+  Result<std::shared_ptr<const EdgeStore>> Edges(std::string_view dataset) const override;
   void DropDataset(std::string_view dataset, Done done) override;
   void CreateNamespace(std::string_view name, Done done) override;
   void DropNamespace(std::string_view name, Done done) override;
@@ -63,7 +67,7 @@ class LocalEngine final : public Engine {
   const std::shared_ptr<ApplyQueue> catalog_queue_;          // of records about namespaces
   const std::shared_ptr<char> catalog_owner_;                // what the queue's tasks may rely on
   std::map<DatasetId, std::shared_ptr<Dataset>> replaying_;  // only in Start
-  std::unique_ptr<FileLock> lock_;
+  std::shared_ptr<FileLock> lock_;
   std::string node_id_;
   storage::RecoveryReport recovery_;
 };

@@ -8,6 +8,7 @@
 #include <arrow/util/bit_util.h>
 #include <arrow/util/byte_size.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -132,27 +133,44 @@ Status NotFinite(const VectorColumn& column, int64_t row, const uint8_t* bytes, 
   return InvalidArgument("column '", column.name, "', row ", row, ": the vector is not finite");
 }
 
-Status CheckVectorValues(const VectorColumn& column, const VectorInput& input, int64_t rows) {
+// A bad value among rows [first, first + count), which lie at `bytes`.
+Status CheckVectorRows(const VectorColumn& column, const VectorInput& input, int64_t first, int64_t count,
+                       const uint8_t* bytes, size_t scalars, bool finite) {
+  for (int64_t i = 0; i < count; ++i) {
+    const uint8_t* row = bytes + i * input.values.row_bytes;
+    if (input.IsNull(first + i)) continue;
+    if (!finite && !distance::AllFinite(column.type, row, scalars)) {
+      return NotFinite(column, first + i, row, scalars);
+    }
+    if (column.metric == distance::Metric::kCosine && distance::IsZero(column.type, row, scalars)) {
+      return InvalidArgument(
+          "column '", column.name, "', row ", first + i,
+          ": the zero vector has no direction, so it cannot be stored under the cosine metric");
+    }
+  }
+  return Status::OK();
+}
+
+// Most batches are sound: one look at many rows, and row by row only to find what is wrong. The checksum is
+// taken while they are in the cache.
+Status CheckVectorValues(const VectorColumn& column, int64_t rows, VectorInput* input) {
+  constexpr int64_t kLookBytes = 32 << 10;
   const size_t scalars = size_t{column.dim} * static_cast<size_t>(distance::ScalarsPerElement(column.type));
-  const bool cosine = column.metric == distance::Metric::kCosine;
+  const int64_t row_bytes = input->values.row_bytes, step = std::max<int64_t>(1, kLookBytes / row_bytes);
   Status status;
-  ForEachRun(input.values, rows, [&](int64_t first, int64_t count, const uint8_t* bytes) {
-    // Most batches are sound: one look at the whole run, and row by row only to find what is wrong.
-    const bool finite = distance::AllFinite(column.type, bytes, static_cast<size_t>(count) * scalars);
-    if (finite && !cosine) return true;
-    for (int64_t i = 0; i < count && status.ok(); ++i) {
-      const uint8_t* row = bytes + i * input.values.row_bytes;
-      if (input.IsNull(first + i)) continue;
-      if (!finite && !distance::AllFinite(column.type, row, scalars)) {
-        status = NotFinite(column, first + i, row, scalars);
-      } else if (cosine && distance::IsZero(column.type, row, scalars)) {
-        status = InvalidArgument(
-            "column '", column.name, "', row ", first + i,
-            ": the zero vector has no direction, so it cannot be stored under the cosine metric");
-      }
+  uint32_t crc = 0;
+  ForEachRun(input->values, rows, [&](int64_t first, int64_t count, const uint8_t* bytes) {
+    for (int64_t at = 0; at < count && status.ok(); at += step) {
+      const int64_t n = std::min(step, count - at);
+      const uint8_t* here = bytes + at * row_bytes;
+      const bool finite = distance::AllFinite(column.type, here, static_cast<size_t>(n) * scalars);
+      crc = ExtendCrc32c(crc, here, static_cast<size_t>(n * row_bytes));
+      if (finite && column.metric != distance::Metric::kCosine) continue;
+      status = CheckVectorRows(column, *input, first + at, n, here, scalars, finite);
     }
     return status.ok();
   });
+  if (status.ok()) input->crc = crc;
   return status;
 }
 
@@ -213,17 +231,28 @@ Result<PreparedPut> PreparePut(const StoredLayout& layout, const IncomingBatch& 
   return put;
 }
 
-Status CheckRows(const StoredLayout& layout, const IncomingBatch& incoming, const PreparedPut& put,
-                 int64_t max_row_bytes) {
-  LB_RETURN_NOT_OK(CheckKeys(layout, put));
-  for (size_t i = 0; i < put.vectors.size(); ++i) {
-    if (put.vectors[i].values.row_bytes == 0) continue;
+Status CheckRows(const StoredLayout& layout, const IncomingBatch& incoming, int64_t max_row_bytes,
+                 PreparedPut* put) {
+  LB_RETURN_NOT_OK(CheckKeys(layout, *put));
+  for (size_t i = 0; i < put->vectors.size(); ++i) {
+    if (put->vectors[i].values.row_bytes == 0) continue;
     const auto& column = layout.schema->vectors[i];
     const int at = incoming.batch->schema()->GetFieldIndex(column.name);
-    LB_RETURN_NOT_OK(CheckNoNullNumbers(column, *incoming.batch->column_data(at), put.vectors[i], put.rows));
-    LB_RETURN_NOT_OK(CheckVectorValues(column, put.vectors[i], put.rows));
+    LB_RETURN_NOT_OK(
+        CheckNoNullNumbers(column, *incoming.batch->column_data(at), put->vectors[i], put->rows));
+    LB_RETURN_NOT_OK(CheckVectorValues(column, put->rows, &put->vectors[i]));
   }
-  return put.payload_bytes <= max_row_bytes ? Status::OK() : CheckRowBytes(*put.payload, max_row_bytes);
+  return put->payload_bytes <= max_row_bytes ? Status::OK() : CheckRowBytes(*put->payload, max_row_bytes);
+}
+
+std::vector<KnownCrc> KnownCrcs(const PreparedPut& put, const BufferChain& body) {
+  std::vector<KnownCrc> known;
+  for (const VectorInput& input : put.vectors) {
+    if (!input.crc || !input.values.body.SharesAllOf(body)) continue;
+    known.push_back({input.values.offset, put.rows * input.values.row_bytes, *input.crc});
+  }
+  std::sort(known.begin(), known.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  return known;
 }
 
 }  // namespace longbow::engine

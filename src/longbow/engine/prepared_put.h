@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "longbow/base/crc32c.h"
 #include "longbow/engine/batch_codec.h"
 #include "longbow/engine/stored_layout.h"
 
@@ -14,6 +16,7 @@ struct VectorInput {
   LazyVectors values;                       // row_bytes == 0: null in every row
   std::shared_ptr<arrow::Buffer> validity;  // null: every row has a vector
   int64_t null_count = 0;
+  std::optional<uint32_t> crc;  // CRC-32C of the values' bytes, where CheckRows looked at them all
 
   bool IsNull(int64_t row) const;
 };
@@ -36,8 +39,10 @@ struct PreparedPut {
 Result<PreparedPut> PreparePut(const StoredLayout& layout, const IncomingBatch& incoming);
 
 // The rules of the data model: no null key; every present vector whole, finite and, under cosine, not zero;
-// payload of a row within the cap. Names column, row and value.
-Status CheckRows(const StoredLayout& layout, const IncomingBatch& incoming, const PreparedPut& put,
-                 int64_t max_row_bytes);
+// payload of a row within the cap. Names column, row and value. Takes the checksum of vectors on the way.
+Status CheckRows(const StoredLayout& layout, const IncomingBatch& incoming, int64_t max_row_bytes,
+                 PreparedPut* put);
+// What CheckRows found, as stretches of `body`: only of vectors that lie there.
+std::vector<KnownCrc> KnownCrcs(const PreparedPut& put, const BufferChain& body);
 
 }  // namespace longbow::engine

@@ -31,6 +31,9 @@ class Writer {
     const auto& metadata = *message.metadata;
     return Text({reinterpret_cast<const char*>(metadata.data()), static_cast<size_t>(metadata.size())});
   }
+  Writer& AddKey(KeyKind kind, const Key& key) {
+    return kind == KeyKind::kString ? Text(key.text) : Number(key.number);
+  }
   BufferChain Finish() { return BufferChain::FromString(std::move(bytes_)); }
 
  private:
@@ -73,6 +76,12 @@ class Reader {
     uint32_t size = 0;
     LB_RETURN_NOT_OK(Number(&size));
     return Bytes(size, out);
+  }
+  Status ReadKey(KeyKind kind, Key* key) {
+    if (kind != KeyKind::kString) return Number(&key->number);
+    LB_RETURN_NOT_OK(Text(&key->text));
+    key->number = StringKeyNumber(key->text);
+    return Status::OK();
   }
   Status Metadata(uint32_t size, IpcMessage* message) {
     if (size > left()) return Damaged();
@@ -202,13 +211,7 @@ Status Decode(const BufferChain& payload, PutRecord* record) {
 BufferChain Encode(const DeleteRecord& record) {
   Writer out;
   out.Number(static_cast<uint8_t>(record.kind)).Number(static_cast<uint32_t>(record.keys.size()));
-  for (const Key& key : record.keys) {
-    if (record.kind == KeyKind::kString) {
-      out.Text(key.text);
-    } else {
-      out.Number(key.number);
-    }
-  }
+  for (const Key& key : record.keys) out.AddKey(record.kind, key);
   return out.Finish();
 }
 
@@ -222,13 +225,36 @@ Status Decode(const BufferChain& payload, DeleteRecord* record) {
   if (kind > static_cast<uint8_t>(KeyKind::kString) || count > in.left() / 4) return Damaged();
   record->kind = static_cast<KeyKind>(kind);
   record->keys.resize(count);
-  for (Key& key : record->keys) {
-    if (record->kind == KeyKind::kString) {
-      LB_RETURN_NOT_OK(in.Text(&key.text));
-      key.number = StringKeyNumber(key.text);
-    } else {
-      LB_RETURN_NOT_OK(in.Number(&key.number));
-    }
+  for (Key& key : record->keys) LB_RETURN_NOT_OK(in.ReadKey(record->kind, &key));
+  return in.End();
+}
+
+BufferChain Encode(const AddEdgesRecord& record) {
+  Writer out;
+  out.Number(static_cast<uint8_t>(record.kind)).Number(static_cast<uint32_t>(record.edges.size()));
+  for (const Edge& edge : record.edges) {
+    out.AddKey(record.kind, edge.subject).Text(edge.predicate).AddKey(record.kind, edge.object);
+    out.Number(edge.weight);
+  }
+  return out.Finish();
+}
+
+Status Decode(const BufferChain& payload, AddEdgesRecord* record) {
+  constexpr int64_t kLeastEdgeBytes = 16;  // three lengths and a weight
+  Reader in(payload);
+  uint8_t kind = 0;
+  uint32_t count = 0;
+  LB_RETURN_NOT_OK(in.Version());
+  LB_RETURN_NOT_OK(in.Number(&kind));
+  LB_RETURN_NOT_OK(in.Number(&count));
+  if (kind > static_cast<uint8_t>(KeyKind::kString) || count > in.left() / kLeastEdgeBytes) return Damaged();
+  record->kind = static_cast<KeyKind>(kind);
+  record->edges.resize(count);
+  for (Edge& edge : record->edges) {
+    LB_RETURN_NOT_OK(in.ReadKey(record->kind, &edge.subject));
+    LB_RETURN_NOT_OK(in.Text(&edge.predicate));
+    LB_RETURN_NOT_OK(in.ReadKey(record->kind, &edge.object));
+    LB_RETURN_NOT_OK(in.Number(&edge.weight));
   }
   return in.End();
 }

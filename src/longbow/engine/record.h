@@ -10,6 +10,7 @@
 #include "longbow/base/status.h"
 #include "longbow/engine/batch_codec.h"
 #include "longbow/engine/dataset_schema.h"
+#include "longbow/engine/edge_store.h"
 #include "longbow/engine/engine.h"
 #include "longbow/engine/key.h"
 
@@ -23,6 +24,7 @@ enum class RecordKind : storage::RecordKind {
   kDropDataset = 5,
   kPut = 6,
   kDelete = 7,
+  kAddEdges = 8,
 };
 
 struct CreateNamespaceRecord {
@@ -53,6 +55,11 @@ struct DeleteRecord {
   std::vector<Key> keys;
 };
 
+struct AddEdgesRecord {
+  KeyKind kind = KeyKind::kHidden;
+  std::vector<Edge> edges;
+};
+
 inline constexpr size_t kMaxRetryName = 255;  // bytes of a client's or stream's name
 
 BufferChain Encode(const CreateNamespaceRecord& record);
@@ -63,6 +70,7 @@ BufferChain Encode(const DropDatasetRecord& record);
 // Shares the messages' buffers.
 BufferChain Encode(const PutRecord& record);
 BufferChain Encode(const DeleteRecord& record);
+BufferChain Encode(const AddEdgesRecord& record);
 
 // Corruption when the payload does not hold such a record, FailedPrecondition when a newer version wrote it.
 Status Decode(const BufferChain& payload, CreateNamespaceRecord* record);
@@ -72,5 +80,6 @@ Status Decode(const BufferChain& payload, EvolveSchemaRecord* record);
 Status Decode(const BufferChain& payload, DropDatasetRecord* record);
 Status Decode(const BufferChain& payload, PutRecord* record);
 Status Decode(const BufferChain& payload, DeleteRecord* record);
+Status Decode(const BufferChain& payload, AddEdgesRecord* record);
 
 }  // namespace longbow::engine

@@ -1,5 +1,7 @@
 #include "longbow/engine/retry_table.h"
 
+#include <algorithm>
+
 namespace longbow::engine {
 
 RetryTable::Verdict RetryTable::Begin(DatasetId dataset, const RetryKey& key, WriteDone* done,
@@ -39,6 +41,20 @@ std::vector<WriteDone> RetryTable::Abandon(DatasetId dataset, const RetryKey& ke
   if (key.client.empty()) return {};
   std::lock_guard lock(mutex_);
   return TakeWaiters(key.client, IdOf(dataset, key));
+}
+
+std::map<DatasetId, uint64_t> RetryTable::AppliedThrough(const std::string& client,
+                                                         const std::string& stream) const {
+  std::map<DatasetId, uint64_t> out;
+  std::lock_guard lock(mutex_);
+  const auto found = clients_.find(client);
+  if (found == clients_.end()) return out;
+  for (const auto& [id, ack] : found->second.known) {
+    if (std::get<1>(id) != stream) continue;
+    uint64_t& highest = out[std::get<0>(id)];
+    highest = std::max(highest, std::get<2>(id));
+  }
+  return out;
 }
 
 // Oldest means lowest log sequence, not order of arrival here: shards finish in any order, and replay must

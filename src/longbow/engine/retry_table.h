@@ -30,6 +30,8 @@ class RetryTable {
   Verdict Begin(DatasetId dataset, const RetryKey& key, WriteDone* done, WriteAck* ack);
   // The batch was applied. Returns those who wait for it, to be called without locks.
   std::vector<WriteDone> Finish(DatasetId dataset, const RetryKey& key, const WriteAck& ack);
+  // The highest sequence applied of each dataset's batches under these names; empty when none is known.
+  std::map<DatasetId, uint64_t> AppliedThrough(const std::string& client, const std::string& stream) const;
   // It was not.
   std::vector<WriteDone> Abandon(DatasetId dataset, const RetryKey& key);
 
@@ -43,7 +45,7 @@ class RetryTable {
   std::vector<WriteDone> TakeWaiters(const std::string& client, const BatchId& id);
   void Remember(const std::string& client, const BatchId& id, const WriteAck& ack);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<std::string, Client> clients_;                                        // guarded by mutex_
   std::map<Sequence, std::string> by_newest_;                                    // guarded by mutex_
   std::map<std::pair<std::string, BatchId>, std::vector<WriteDone>> under_way_;  // guarded by mutex_

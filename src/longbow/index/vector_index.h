@@ -17,6 +17,7 @@
 #include "longbow/base/row_selection.h"
 #include "longbow/base/row_versions.h"
 #include "longbow/base/status.h"
+#include "longbow/base/tie_order.h"
 #include "longbow/distance/kernels.h"
 #include "longbow/index/vector_source.h"
 
@@ -28,12 +29,8 @@ struct Neighbor {
   RowOrdinal row;
 };
 
-// Decides between rows at equal distance. Asked rarely; thread-safe.
-class TieOrder {
- public:
-  virtual ~TieOrder() = default;
-  virtual bool Before(RowOrdinal a, RowOrdinal b) const = 0;
-};
+// Decides between rows at equal distance.
+using longbow::TieOrder;
 
 // How hard to look. `ef` > 0 fixes the candidate list; otherwise `recall` is the share of the true k that the
 // index aims at, by its calibration. An exact index ignores both.

@@ -5,6 +5,9 @@
 #include <arrow/io/memory.h>
 #include <arrow/ipc/writer.h>
 #include <arrow/record_batch.h>
+#include <arrow/scalar.h>
+#include <arrow/type.h>
+#include <arrow/type_traits.h>
 #include <arrow/util/key_value_metadata.h>
 
 #include <nlohmann/json.hpp>
@@ -68,6 +71,30 @@ Result<SearchCall> ReadVectorSearchByKey(std::string_view body) {
   return out;
 }
 
+Result<SearchCall> ReadHybridSearch(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxSearchBodyBytes));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  SearchCall out;
+  out.request.k = {0};
+  LB_RETURN_NOT_OK(ReadSearch(object, &out));
+  LB_RETURN_NOT_OK(CheckDataset(object, out.request.dataset));
+  LB_RETURN_NOT_OK(CheckHasQuery(out));
+  if (out.request.vectors != query::VectorFormat::kNone) out.request.vectors = query::VectorFormat::kFloat32;
+  return out;
+}
+
+Result<RowNumberBody> ReadRowNumber(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  RowNumberBody out;
+  LB_RETURN_NOT_OK(object.Read("name", &out.dataset));
+  LB_RETURN_NOT_OK(object.Read("dataset", &out.dataset));
+  LB_RETURN_NOT_OK(CheckDataset(object, out.dataset));
+  if (!object.Find("vector_id")) return object.Invalid("expected \"vector_id\" to be a row's number");
+  LB_RETURN_NOT_OK(object.Read("vector_id", &out.row));
+  return out;
+}
+
 Result<DeleteBody> ReadDelete(std::string_view body) {
   LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
   LB_ASSIGN_OR_RETURN(auto object, document.Object());
@@ -89,6 +116,20 @@ Result<DeleteBody> ReadDelete(std::string_view body) {
   if (out.keys.empty()) return object.Invalid("expected \"id\" or \"ids\" to be keys of rows");
   return out;
 }
+
+Result<PutStatusBody> ReadPutStatus(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  PutStatusBody out;
+  LB_RETURN_NOT_OK(object.Read("name", &out.dataset));
+  LB_RETURN_NOT_OK(object.Read("dataset", &out.dataset));
+  LB_RETURN_NOT_OK(object.Read("client", &out.client));
+  LB_RETURN_NOT_OK(object.Read("stream", &out.stream));
+  if (out.client.empty()) return object.Invalid("expected \"client\" to be the client's name");
+  return out;
+}
+
+std::string PutStatusJson(uint64_t acked_through) { return Dump({{"acked_through", acked_through}}); }
 
 Result<Subject> ReadSubject(std::string_view body) {
   LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
@@ -140,6 +181,74 @@ Result<std::string> HitsJson(const arrow::RecordBatch& hits, int64_t first, int6
       out["ids"].push_back(ids->Value(row));
     }
     out["scores"].push_back(scores->Value(row));
+  }
+  return Dump(out);
+}
+
+namespace {
+
+// A value as JSON has it; what JSON has no word for as Arrow prints it.
+json ScalarJson(const arrow::Scalar& value) {
+  using arrow::Type;
+  if (!value.is_valid) return nullptr;
+  switch (value.type->id()) {
+    case Type::BOOL:
+      return static_cast<const arrow::BooleanScalar&>(value).value;
+    case Type::STRING:
+    case Type::LARGE_STRING:
+      return static_cast<const arrow::BaseBinaryScalar&>(value).value->ToString();
+    case Type::FIXED_SIZE_LIST:
+    case Type::LIST: {
+      json list = json::array();
+      const auto& values = *static_cast<const arrow::BaseListScalar&>(value).value;
+      for (int64_t i = 0; i < values.length(); ++i) list.push_back(ScalarJson(**values.GetScalar(i)));
+      return list;
+    }
+    default:
+      break;
+  }
+  if (arrow::is_signed_integer(value.type->id())) {
+    return static_cast<const arrow::Int64Scalar&>(**value.CastTo(arrow::int64())).value;
+  }
+  if (arrow::is_unsigned_integer(value.type->id())) {
+    return static_cast<const arrow::UInt64Scalar&>(**value.CastTo(arrow::uint64())).value;
+  }
+  if (arrow::is_floating(value.type->id())) {
+    return static_cast<const arrow::DoubleScalar&>(**value.CastTo(arrow::float64())).value;
+  }
+  return value.ToString();
+}
+
+Result<json> HitObject(const arrow::RecordBatch& hits, int64_t row) {
+  json hit = {{"Metadata", json::object()}, {"Vector", nullptr}};
+  for (int i = 0; i < hits.num_columns(); ++i) {
+    const std::string& name = hits.schema()->field(i)->name();
+    LB_ASSIGN_OR_RETURN(const auto scalar, hits.column(i)->GetScalar(row));
+    json value = ScalarJson(*scalar);
+    if (name == "id") {
+      if (!hit.contains("ID")) hit["ID"] = std::move(value);
+    } else if (name == "key") {
+      hit["ID"] = std::move(value);
+    } else if (name == "score") {
+      hit["Score"] = std::move(value);
+    } else if (name == "distance") {
+      hit["Distance"] = std::move(value);
+    } else if (name == "vector") {
+      hit["Vector"] = std::move(value);
+    } else {
+      hit["Metadata"][name] = std::move(value);
+    }
+  }
+  return hit;
+}
+
+}  // namespace
+
+Result<std::string> HitObjectsJson(const arrow::RecordBatch& hits, int64_t first, int64_t end) {
+  json out = json::array();
+  for (int64_t row = first; row < end; ++row) {
+    LB_ASSIGN_OR_RETURN(json hit, HitObject(hits, row));
+    out.push_back(std::move(hit));
   }
   return Dump(out);
 }

@@ -30,12 +30,30 @@ Result<VectorSearchBody> ReadVectorSearch(std::string_view body);
 // {"dataset", "id": string or number, "k", ...}: the neighbours of a stored row.
 Result<SearchCall> ReadVectorSearchByKey(std::string_view body);
 
+// The same with payload, which comes with all of it or with `columns`; always answered as JSON.
+Result<SearchCall> ReadHybridSearch(std::string_view body);
+
 struct DeleteBody {
   std::string dataset;
   std::vector<std::string> keys;  // never empty
 };
 // {"dataset", "id": string or number} or {"dataset", "ids": [...]}.
 Result<DeleteBody> ReadDelete(std::string_view body);
+
+struct RowNumberBody {
+  std::string dataset;
+  int64_t row = 0;
+};
+// {"dataset", "vector_id": number}.
+Result<RowNumberBody> ReadRowNumber(std::string_view body);
+
+struct PutStatusBody {
+  std::string dataset;  // may be empty
+  std::string client, stream;
+};
+// {"client", "stream"} as in DoPut's frames, and if wanted "dataset".
+Result<PutStatusBody> ReadPutStatus(std::string_view body);
+std::string PutStatusJson(uint64_t acked_through);  // {"acked_through": n}
 
 // What an action is about. Old clients mix the two words up, so what each means is the action's affair.
 struct Subject {
@@ -54,6 +72,8 @@ std::string NamespacesJson(const std::vector<std::string>& names);  // {"namespa
 std::string ReadinessJson(std::string_view status, std::string_view reason, int64_t index_len);
 // Rows [first, end) of a search's hits as {"ids": [...], "scores": [...]}; ids are keys as clients know them.
 Result<std::string> HitsJson(const arrow::RecordBatch& hits, int64_t first, int64_t end);
+// The same rows as [{"ID", "Distance", "Score", "Metadata": {payload}, "Vector": [...] or null}].
+Result<std::string> HitObjectsJson(const arrow::RecordBatch& hits, int64_t first, int64_t end);
 // The same rows as one Arrow IPC stream.
 Result<std::string> HitsStream(const arrow::RecordBatch& hits, int64_t first, int64_t end);
 

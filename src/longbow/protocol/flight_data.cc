@@ -193,8 +193,9 @@ Result<BufferChain> EncodeSchemaMessage(const arrow::Schema& schema, std::string
   return EncodeFlightData(data);
 }
 
-Result<BufferChain> EncodeBatchMessage(const arrow::RecordBatch& batch, std::string_view app_metadata) {
-  LB_ASSIGN_OR_RETURN(engine::IpcMessage message, engine::EncodeBatch(batch));
+Result<BufferChain> EncodeBatchMessage(const arrow::RecordBatch& batch, std::string_view app_metadata,
+                                       engine::BodyCompression compression) {
+  LB_ASSIGN_OR_RETURN(engine::IpcMessage message, engine::EncodeBatch(batch, compression));
   FlightData data;
   data.header = std::move(message.metadata);
   data.app_metadata = app_metadata;

@@ -9,6 +9,7 @@
 
 #include "longbow/base/buffer_chain.h"
 #include "longbow/base/status.h"
+#include "longbow/engine/batch_codec.h"
 
 namespace arrow {
 class Buffer;
@@ -35,9 +36,11 @@ Result<FlightData> ParseFlightData(const BufferChain& message);
 // The body's buffers are shared, not copied.
 BufferChain EncodeFlightData(const FlightData& data);
 
-// The messages of an Arrow stream as FlightData. The batch's own buffers travel.
+// The messages of an Arrow stream as FlightData. The batch's own buffers travel, or what compressing
+// them gave.
 Result<BufferChain> EncodeSchemaMessage(const arrow::Schema& schema, std::string_view app_metadata = {});
-Result<BufferChain> EncodeBatchMessage(const arrow::RecordBatch& batch, std::string_view app_metadata = {});
+Result<BufferChain> EncodeBatchMessage(const arrow::RecordBatch& batch, std::string_view app_metadata = {},
+                                       engine::BodyCompression compression = engine::BodyCompression::kNone);
 // A message that carries metadata only.
 BufferChain EncodeMetadataMessage(std::string_view app_metadata);
 

@@ -151,6 +151,16 @@ Result<std::string> EncodeSchemaResult(const arrow::Schema& schema) {
   return message.SerializeAsString();
 }
 
+Status CheckCancelFlightInfo(std::string_view body) {
+  return Parse<pb::CancelFlightInfoRequest>(body, kMaxActionBytes, "CancelFlightInfo request").status();
+}
+
+std::string EncodeNotCancellable() {
+  pb::CancelFlightInfoResult message;
+  message.set_status(pb::CancelFlightInfoResult::NOT_CANCELLABLE);
+  return message.SerializeAsString();
+}
+
 Result<std::string> DatasetOf(const FlightDescriptor& descriptor) {
   if (!descriptor.path.empty()) {
     if (descriptor.path[0].empty())

@@ -61,6 +61,10 @@ Result<std::string> EncodeFlightInfo(const FlightInfo& info);
 Result<std::string> EncodePollInfo(const FlightInfo& info);
 Result<std::string> EncodeSchemaResult(const arrow::Schema& schema);
 
+// Of the action CancelFlightInfo: what its body must be, and the answer "not cancellable".
+Status CheckCancelFlightInfo(std::string_view body);
+std::string EncodeNotCancellable();
+
 // The dataset that a descriptor of DoPut, GetFlightInfo or GetSchema means: path[0], or a command that is a
 // name or JSON
 // {"name"|"dataset": ...}. InvalidArgument when it names none.

@@ -4,9 +4,9 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "longbow/base/crc32c.h"
 #include "longbow/protocol/error_text.h"
 #include "longbow/protocol/json_document.h"
-#include "longbow/storage/crc32c.h"
 
 namespace longbow::protocol {
 namespace {
@@ -88,7 +88,7 @@ Status CheckPutFrame(const PutFrame& frame, int64_t rows, const BufferChain& bod
   if (frame.rows && *frame.rows != rows) {
     return InvalidArgument("put frame: rows: the batch has ", rows, ", the frame says ", *frame.rows);
   }
-  if (frame.crc32c && *frame.crc32c != storage::ExtendCrc32c(0, body)) {
+  if (frame.crc32c && *frame.crc32c != ExtendCrc32c(0, body)) {
     return Error(ErrorCode::kCorruption,
                  "put frame: crc32c of the body differs from what the frame says: send the batch again");
   }

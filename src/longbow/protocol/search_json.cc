@@ -48,10 +48,11 @@ Result<VectorFormat> FormatFromName(const JsonObject& object, std::string_view n
   if (name.empty() || name == "stored") return VectorFormat::kStored;
   if (name == "f32" || name == "float32") return VectorFormat::kFloat32;
   if (name == "f16" || name == "float16") return VectorFormat::kFloat16;
+  if (name == "sq8") return VectorFormat::kSq8;
   for (std::string_view old : {"int8", "uint8", "float64", "complex64", "complex128", "quantized"}) {
     if (name == old) return VectorFormat::kStored;
   }
-  return object.Invalid("vector_format: expected stored, f32 or f16, got '" + std::string(name) + "'");
+  return object.Invalid("vector_format: expected stored, f32, f16 or sq8, got '" + std::string(name) + "'");
 }
 
 // Asked for by name among the columns the vectors come as lists; by the old switch they come as binary.
@@ -83,14 +84,12 @@ Status ReadEffort(const JsonObject& object, index::Effort* effort) {
   return Status::OK();
 }
 
-// Text is searched when there is some and alpha does not say "vectors only". Without edges a dataset's graph
-// changes no score, so graph_alpha has nothing to do.
+// Text is searched when there is some and alpha does not say "vectors only".
 Status CheckText(const JsonObject& object) {
   std::string text;
-  double alpha = 0, graph_alpha = 0;
+  double alpha = 0;
   LB_RETURN_NOT_OK(object.Read("text_query", &text));
   LB_RETURN_NOT_OK(object.Read("alpha", &alpha));
-  LB_RETURN_NOT_OK(object.Read("graph_alpha", &graph_alpha));
   if (text.empty() || alpha == 1.0) return Status::OK();
   return Error(
       ErrorCode::kUnimplemented,
@@ -126,6 +125,7 @@ Status ReadSearch(const JsonObject& object, SearchCall* call) {
   LB_RETURN_NOT_OK(ReadVectorFormat(object, &request));
   LB_RETURN_NOT_OK(ReadLimits(object, call));
   LB_RETURN_NOT_OK(object.Read("local_only", &call->local_only));
+  LB_RETURN_NOT_OK(object.Read("graph_alpha", &call->graph_alpha));
   return CheckText(object);
 }
 

@@ -16,6 +16,7 @@ struct SearchCall {
   query::SearchRequest request;
   int64_t deadline_ms = 0;  // from arrival; 0: the server's limit
   bool local_only = false;  // do not ask other nodes
+  double graph_alpha = 0;   // what hits lend along edges; 0: nothing
 };
 
 using TicketRequest = std::variant<query::ScanRequest, SearchCall>;

@@ -159,6 +159,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> ResultLayout::Build(const engine::Vi
     fixed.scores()[i] = distance::UserScore(metric, hits.neighbors[i].distance);
     fixed.distances()[i] = distance::UserDistance(metric, hits.neighbors[i].distance);
   }
+  std::shared_ptr<const arrow::KeyValueMetadata> about_vectors;
   std::vector<std::shared_ptr<arrow::ArrayData>> columns;
   columns.reserve(static_cast<size_t>(schema_->num_fields()));
   columns.push_back(fixed.Ids());
@@ -178,7 +179,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> ResultLayout::Build(const engine::Vi
     columns.push_back(keys->data());
   }
   if (format_ != VectorFormat::kNone) {
-    LB_ASSIGN_OR_RETURN(auto vectors, VectorValues(view, vector_column_, format_, rows));
+    LB_ASSIGN_OR_RETURN(auto vectors, VectorValues(view, vector_column_, format_, rows, &about_vectors));
     columns.push_back(vectors->data());
   }
   for (const Payload& payload : payload_) {
@@ -186,7 +187,12 @@ Result<std::shared_ptr<arrow::RecordBatch>> ResultLayout::Build(const engine::Vi
                                                          : view.TakeColumn(payload.column, rows));
     columns.push_back(values->data());
   }
-  return arrow::RecordBatch::Make(schema_, count, std::move(columns));
+  auto schema = schema_;
+  if (about_vectors != nullptr) {
+    const int column = schema->GetFieldIndex("vector");
+    LB_ASSIGN_OR_RETURN(schema, schema->SetField(column, schema->field(column)->WithMetadata(about_vectors)));
+  }
+  return arrow::RecordBatch::Make(std::move(schema), count, std::move(columns));
 }
 
 int64_t ResultLayout::BytesOf(int64_t rows) const {

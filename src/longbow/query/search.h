@@ -33,7 +33,8 @@ struct SearchLimits {
 };
 
 // How vectors come back.
-enum class VectorFormat : uint8_t { kNone, kStored, kFloat32, kFloat16, kBinary };
+// kSq8: a byte c an element, standing for offset + c x scale; both are in the field's metadata.
+enum class VectorFormat : uint8_t { kNone, kStored, kFloat32, kFloat16, kBinary, kSq8 };
 
 // The vectors asked about. Either numbers (from JSON), or an Arrow list array as it came, one query a row, or
 // stored keys.

@@ -4,9 +4,14 @@
 #include <arrow/buffer.h>
 #include <arrow/type.h>
 #include <arrow/util/float16.h>
+#include <arrow/util/key_value_metadata.h>
 
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <cstring>
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "longbow/distance/kernels.h"
@@ -55,6 +60,45 @@ Result<std::shared_ptr<arrow::Array>> StoredBytes(const index::VectorStore& stor
                                               std::shared_ptr(std::move(values)));
 }
 
+// The range that all elements of some rows lie in, in 255 equal steps.
+struct Sq8Range {
+  double offset = 0, scale = 0;
+  uint8_t CodeOf(double value) const {
+    return scale > 0 ? static_cast<uint8_t>(std::lround((value - offset) / scale)) : uint8_t{0};
+  }
+};
+
+Sq8Range RangeOf(const index::VectorStore& store, std::span<const RowOrdinal> rows) {
+  double least = std::numeric_limits<double>::max(), most = std::numeric_limits<double>::lowest();
+  std::vector<double> values(store.scalars());
+  for (const RowOrdinal row : rows) {
+    distance::ToDouble(store.type(), store.Row(row), values.size(), values.data());
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    least = std::min(least, *low);
+    most = std::max(most, *high);
+  }
+  return rows.empty() ? Sq8Range{} : Sq8Range{least, most / 255 - least / 255};
+}
+
+Result<std::shared_ptr<arrow::Buffer>> Sq8Codes(const index::VectorStore& store,
+                                                std::span<const RowOrdinal> rows, const Sq8Range& range) {
+  LB_ASSIGN_OR_RETURN(auto buffer,
+                      arrow::AllocateBuffer(static_cast<int64_t>(rows.size() * store.scalars())));
+  uint8_t* out = buffer->mutable_data();
+  std::vector<double> values(store.scalars());
+  for (const RowOrdinal row : rows) {
+    distance::ToDouble(store.type(), store.Row(row), values.size(), values.data());
+    for (const double value : values) *out++ = range.CodeOf(value);
+  }
+  return std::shared_ptr<arrow::Buffer>(std::move(buffer));
+}
+
+std::string NumberText(double number) {
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof(text), number).ptr;
+  return {text, end};
+}
+
 }  // namespace
 
 std::shared_ptr<arrow::DataType> VectorValuesType(const engine::DatasetSchema& schema, int vector_column,
@@ -66,6 +110,8 @@ std::shared_ptr<arrow::DataType> VectorValuesType(const engine::DatasetSchema& s
       return arrow::fixed_size_list(arrow::float32(), width);
     case VectorFormat::kFloat16:
       return arrow::fixed_size_list(arrow::float16(), width);
+    case VectorFormat::kSq8:
+      return arrow::fixed_size_list(arrow::uint8(), width);
     case VectorFormat::kBinary:
       return arrow::binary();
     default:
@@ -74,14 +120,23 @@ std::shared_ptr<arrow::DataType> VectorValuesType(const engine::DatasetSchema& s
 }
 
 Result<std::shared_ptr<arrow::Array>> VectorValues(const engine::View& view, int vector_column,
-                                                   VectorFormat format, std::span<const RowOrdinal> rows) {
+                                                   VectorFormat format, std::span<const RowOrdinal> rows,
+                                                   std::shared_ptr<const arrow::KeyValueMetadata>* about) {
   const index::VectorStore& store = view.Vectors(vector_column);
   if (format == VectorFormat::kStored) return view.TakeVectors(vector_column, rows);
   if (format == VectorFormat::kBinary) return StoredBytes(store, rows);
   const auto type = VectorValuesType(*view.schema(), vector_column, format);
   const auto& element = static_cast<const arrow::FixedSizeListType&>(*type).value_type();
-  LB_ASSIGN_OR_RETURN(auto buffer, format == VectorFormat::kFloat32 ? Convert<float>(store, rows)
-                                                                    : Convert<uint16_t>(store, rows));
+  std::shared_ptr<arrow::Buffer> buffer;
+  if (format == VectorFormat::kSq8) {
+    const Sq8Range range = RangeOf(store, rows);
+    *about = arrow::key_value_metadata({kSq8ScaleKey, kSq8OffsetKey},
+                                       {NumberText(range.scale), NumberText(range.offset)});
+    LB_ASSIGN_OR_RETURN(buffer, Sq8Codes(store, rows, range));
+  } else {
+    LB_ASSIGN_OR_RETURN(buffer, format == VectorFormat::kFloat32 ? Convert<float>(store, rows)
+                                                                 : Convert<uint16_t>(store, rows));
+  }
   auto values = arrow::MakeArray(arrow::ArrayData::Make(
       element, static_cast<int64_t>(rows.size() * store.scalars()), {nullptr, buffer}, 0));
   return std::make_shared<arrow::FixedSizeListArray>(type, static_cast<int64_t>(rows.size()),

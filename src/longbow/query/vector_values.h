@@ -11,6 +11,7 @@
 namespace arrow {
 class Array;
 class DataType;
+class KeyValueMetadata;
 }  // namespace arrow
 
 namespace longbow::query {
@@ -18,7 +19,13 @@ namespace longbow::query {
 // The type of the answer's vector column; `format` is not kNone.
 std::shared_ptr<arrow::DataType> VectorValuesType(const engine::DatasetSchema& schema, int vector_column,
                                                   VectorFormat format);
+// Metadata of an sq8 column's field, numbers as text.
+inline constexpr char kSq8ScaleKey[] = "longbow.sq8.scale";
+inline constexpr char kSq8OffsetKey[] = "longbow.sq8.offset";
+
+// `about` gets what the column's field says of an sq8 column, and stays as it is otherwise.
 Result<std::shared_ptr<arrow::Array>> VectorValues(const engine::View& view, int vector_column,
-                                                   VectorFormat format, std::span<const RowOrdinal> rows);
+                                                   VectorFormat format, std::span<const RowOrdinal> rows,
+                                                   std::shared_ptr<const arrow::KeyValueMetadata>* about);
 
 }  // namespace longbow::query

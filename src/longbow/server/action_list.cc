@@ -12,9 +12,13 @@ namespace {
 constexpr ActionType kActions[] = {
     {"VectorSearch", "Nearest rows to one or more vectors; one Arrow stream a vector", true, VectorSearch},
     {"VectorSearchByID", "Nearest rows to a stored row; JSON", true, VectorSearchByKey},
+    {"HybridSearch", "Nearest rows by vector and text; JSON with the rows' columns", true, HybridSearch},
     {"delete", "Deletes rows by key", true, DeleteRows},
     {"Delete", "The same as delete", true, DeleteRows},
+    {"delete-vector", "Deletes the row with a number of this server's own", true, DeleteRowByNumber},
     {"delete-dataset", "Drops a dataset", true, DeleteDataset},
+    {"put.status", "How far a client's DoPut stream has been applied, to go on after a break", true,
+     PutStatus},
     {"check_readiness", "Whether a dataset, or the server, is recovered and indexed", false, CheckReadiness},
     {"wait_indexed", "Waits until every row of a dataset, or of all, is indexed", true, WaitIndexed},
     {"wait_durable", "Waits until the write that an acknowledgement's token stands for is on disk", true,
@@ -25,7 +29,15 @@ constexpr ActionType kActions[] = {
     {"ListNamespaces", "Names of all namespaces", true, ListNamespaces},
     {"GetTotalNamespaceCount", "Number of namespaces", true, CountNamespaces},
     {"GetNamespaceDatasetCount", "Number of datasets in a namespace", true, CountDatasets},
+    {"add-edge", "Adds edges between keys of a dataset, or weighs them anew", true, AddEdge},
+    {"traverse-graph", "Paths along a dataset's edges; JSON", true, TraverseGraph},
+    {"GetGraphStats", "Number of a dataset's edges, communities, and predicates", true, GetGraphStats},
+    {"CancelFlightInfo", "Tells that a flight info holds nothing that could be cancelled", false,
+     CancelFlightInfo},
     {"cluster-status", "Members of the cluster", false, ClusterStatus},
+    {"MeshIdentity", "This member of the cluster", false, NoMesh},
+    {"MeshStatus", "Members of the cluster", false, NoMesh},
+    {"DiscoveryStatus", "How members find each other", false, NoMesh},
 };
 
 }  // namespace

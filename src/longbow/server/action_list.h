@@ -55,9 +55,12 @@ void ListActions(std::shared_ptr<RequestCall> call, std::string request);
 // search_actions.cc
 void VectorSearch(const ActionCall& action);
 void VectorSearchByKey(const ActionCall& action);
+void HybridSearch(const ActionCall& action);
 // dataset_actions.cc
 void DeleteRows(const ActionCall& action);
+void DeleteRowByNumber(const ActionCall& action);
 void DeleteDataset(const ActionCall& action);
+void PutStatus(const ActionCall& action);
 void CheckReadiness(const ActionCall& action);
 void WaitIndexed(const ActionCall& action);
 void WaitDurable(const ActionCall& action);
@@ -67,7 +70,14 @@ void DeleteNamespace(const ActionCall& action);
 void ListNamespaces(const ActionCall& action);
 void CountNamespaces(const ActionCall& action);
 void CountDatasets(const ActionCall& action);
+// graph_actions.cc
+void AddEdge(const ActionCall& action);
+void TraverseGraph(const ActionCall& action);
+void GetGraphStats(const ActionCall& action);
 // cluster_actions.cc
 void ClusterStatus(const ActionCall& action);
+void NoMesh(const ActionCall& action);
+// info_actions.cc
+void CancelFlightInfo(const ActionCall& action);
 
 }  // namespace longbow::server

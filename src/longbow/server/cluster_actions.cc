@@ -7,4 +7,8 @@ void ClusterStatus(const ActionCall& action) {
   action.FinishOne(Error(ErrorCode::kUnavailable, "gossip mesh not enabled"));
 }
 
+void NoMesh(const ActionCall& action) {
+  action.FinishOne(Error(ErrorCode::kFailedPrecondition, "gossip mesh not enabled"));
+}
+
 }  // namespace longbow::server

@@ -1,6 +1,11 @@
 // Actions on a dataset and its rows.
+#include <arrow/array.h>
+#include <arrow/type.h>
+
+#include <optional>
 #include <utility>
 
+#include "longbow/engine/key.h"
 #include "longbow/protocol/actions.h"
 #include "longbow/server/action_list.h"
 
@@ -26,6 +31,30 @@ Result<std::string> Readiness(engine::Engine& engine, const std::string& name) {
   return ReadinessJson("BUSY", std::to_string(backlog) + " rows are not indexed yet", rows - backlog);
 }
 
+// The key of a row that is there; absent for one that no longer is. NotFound for a number never given out.
+Result<std::optional<std::string>> KeyOfRow(const engine::View& view, const std::string& dataset,
+                                            int64_t number) {
+  if (number < 0 || number >= static_cast<int64_t>(view.visibility().end)) {
+    return NotFound("vector_id ", number, " not found in dataset ", dataset);
+  }
+  const auto row = static_cast<RowOrdinal>(number);
+  if (!view.visibility().Visible(row)) return std::nullopt;
+  const engine::DatasetSchema& schema = *view.schema();
+  if (schema.key == engine::KeyKind::kSigned) {
+    return std::to_string(static_cast<int64_t>(view.KeyNumber(row)));
+  }
+  if (schema.key != engine::KeyKind::kString) return std::to_string(view.KeyNumber(row));
+  LB_ASSIGN_OR_RETURN(const auto keys,
+                      view.TakeColumn(schema.arrow->field(schema.key_field)->name(), {&row, 1}));
+  return std::string(engine::TextAt(*keys->data(), 0));
+}
+
+engine::WriteDone SayDeleted(const ActionCall& action) {
+  return [action](const Result<engine::WriteAck>& done) {
+    action.FinishOne(done.ok() ? Result<std::string>("deleted") : done.status());
+  };
+}
+
 // Either word: `dataset` is what most clients send.
 Result<std::string> SubjectDataset(const std::string& body) {
   LB_ASSIGN_OR_RETURN(auto subject, protocol::ReadSubject(body));
@@ -37,10 +66,25 @@ Result<std::string> SubjectDataset(const std::string& body) {
 void DeleteRows(const ActionCall& action) {
   auto body = protocol::ReadDelete(action.body());
   if (!body.ok()) return action.FinishOne(body.status());
-  action.engine().Delete(body->dataset, std::move(body->keys),
-                         [action](const Result<engine::WriteAck>& done) {
-                           action.FinishOne(done.ok() ? Result<std::string>("deleted") : done.status());
-                         });
+  action.engine().Delete(body->dataset, std::move(body->keys), SayDeleted(action));
+}
+
+void DeleteRowByNumber(const ActionCall& action) {
+  auto body = protocol::ReadRowNumber(action.body());
+  if (!body.ok()) return action.FinishOne(body.status());
+  const auto view = action.engine().Pin(body->dataset);
+  if (!view.ok()) return action.FinishOne(view.status());
+  auto key = KeyOfRow(**view, body->dataset, body->row);
+  if (!key.ok()) return action.FinishOne(key.status());
+  if (!*key) return action.FinishOne(std::string("deleted"));  // before
+  action.engine().Delete(body->dataset, {**std::move(key)}, SayDeleted(action));
+}
+
+void PutStatus(const ActionCall& action) {
+  auto body = protocol::ReadPutStatus(action.body());
+  if (!body.ok()) return action.FinishOne(body.status());
+  const auto through = action.engine().AppliedThrough(body->dataset, body->client, body->stream);
+  action.FinishOne(through.ok() ? Result<std::string>(protocol::PutStatusJson(*through)) : through.status());
 }
 
 void DeleteDataset(const ActionCall& action) {

@@ -10,6 +10,19 @@
 #include "longbow/server/search_call.h"
 
 namespace longbow::server {
+namespace {
+
+// Words by which servers of old compared and copied their data among each other. What they hashed and logged
+// was theirs: nobody but one of them could use an answer.
+Status CheckNoPeerCommand(const std::string& command) {
+  if (command != "sync" && command != "merkle_node" && command != "root") return Status::OK();
+  return Error(
+      ErrorCode::kUnimplemented, "DoExchange command ", command,
+      ": servers are not compared or copied by this call; DoGet with {\"name\": dataset} reads all rows "
+      "of a dataset");
+}
+
+}  // namespace
 
 ExchangeStream::ExchangeStream(std::shared_ptr<FlightShared> shared, grpc::CallbackServerContext* context)
     : StreamReactor(std::move(shared), context, FlightCall::kDoExchange, Input::kMessages),
@@ -27,7 +40,9 @@ void ExchangeStream::OnMessage(BufferChain message) {
 
 Status ExchangeStream::OnFirst(const protocol::FlightData& data) {
   LB_ASSIGN_OR_RETURN(const auto descriptor, BatchInput::Descriptor(data));
+  LB_RETURN_NOT_OK(CheckNoPeerCommand(descriptor.command));
   LB_ASSIGN_OR_RETURN(command_, protocol::ReadExchangeCommand(descriptor));
+  LB_ASSIGN_OR_RETURN(compression_, AskedCompression(context()));
   json_command_ = descriptor.command.starts_with('{');
   return Status::OK();
 }
@@ -133,6 +148,11 @@ Status ExchangeStream::Search(const arrow::RecordBatch& batch) {
         "JSON, "
         "{\"command\": \"VectorSearch\"}, to ask several at a time");
   }
+  if (request.call.request.vectors == query::VectorFormat::kSq8) {
+    return InvalidArgument(
+        "vector_format: sq8 has one scale for a whole answer, told ahead of it, and this stream carries many "
+        "answers: ask by DoGet, or for f32 or f16");
+  }
   request.call.request.number_queries = *number_queries_;
   FillLimits(&request.call, shared(), deadline_ns(), stop());
   const double nanos = serving().query()->EstimateNanos(request.call.request);
@@ -149,10 +169,11 @@ Status ExchangeStream::Search(const arrow::RecordBatch& batch) {
 ExchangeStream::Answer ExchangeStream::Run(const protocol::ExchangeRequest& request) {
   shared().counters.exchange_searches.Add();
   const int64_t start = shared().clock().MonotonicNanos();
-  LB_ASSIGN_OR_RETURN(const query::SearchAnswer found, serving().query()->Search(request.call.request));
+  LB_ASSIGN_OR_RETURN(const query::SearchAnswer found, shared().Search(request.call));
   shared().counters.exchange_search_nanos.Record(shared().clock().MonotonicNanos() - start);
   const std::string metadata = protocol::WriteExchangeMetadata(request.request_id, found);
-  LB_ASSIGN_OR_RETURN(const BufferChain message, protocol::EncodeBatchMessage(*found.hits, metadata));
+  LB_ASSIGN_OR_RETURN(const BufferChain message,
+                      protocol::EncodeBatchMessage(*found.hits, metadata, compression_));
   return Reply{found.hits->schema(), ToByteBuffer(message)};
 }
 

@@ -58,6 +58,7 @@ class ExchangeStream final : public StreamReactor {
   }
 
   std::optional<protocol::ExchangeCommand> command_;
+  engine::BodyCompression compression_ = engine::BodyCompression::kNone;  // set by the first message
   bool json_command_ = false;
   BatchInput input_;
   uint64_t batches_ = 0;

@@ -1,5 +1,7 @@
 #include "longbow/server/flight_counters.h"
 
+#include <mutex>
+
 #include <string>
 
 namespace longbow::server {
@@ -45,6 +47,26 @@ std::string_view FlightCallLabel(FlightCall call) {
   return "unknown";
 }
 
+void SearchLatencies::Record(const std::string& dataset, int64_t nanos) {
+  {
+    std::shared_lock lock(mutex_);
+    const auto found = by_dataset_.find(dataset);
+    if (found != by_dataset_.end()) return found->second->Record(nanos);
+  }
+  std::unique_lock lock(mutex_);
+  auto& histogram = by_dataset_[by_dataset_.size() < kMaxDatasets ? dataset : "other"];
+  if (histogram == nullptr) histogram = std::make_unique<Histogram>();
+  histogram->Record(nanos);
+}
+
+void SearchLatencies::List(CounterVisitor& visitor) const {
+  std::shared_lock lock(mutex_);
+  for (const auto& [dataset, nanos] : by_dataset_) {
+    visitor.Visit("vector_search_latency_seconds", "Time of a request's searches, by dataset",
+                  {{"dataset", dataset}}, *nanos, kNanos);
+  }
+}
+
 void FlightCounters::List(CounterVisitor& visitor) const {
   for (size_t i = 0; i < kFlightCalls; ++i) ListCall(static_cast<FlightCall>(i), calls[i], visitor);
   visitor.Visit("flight_calls_running", "Flight calls under way, idle streams among them", {}, calls_running);
@@ -61,9 +83,13 @@ void FlightCounters::List(CounterVisitor& visitor) const {
                 rows_put_failed);
   visitor.Visit("flight_rows_processed_total", rows, {{"operation", "get"}, {"status", "success"}}, rows_got);
   visitor.Visit("doput_batch_size_bytes", "Size of batches put", {}, put_payload_bytes, 1);
+  visitor.Visit("do_put_payload_size_bytes", "The same as doput_batch_size_bytes", {}, put_payload_bytes, 1);
   visitor.Visit("do_put_batch_rows", "Rows of batches put", {}, put_batch_rows, 1);
   visitor.Visit("do_get_time_to_first_chunk_seconds", "Time to the first batch of a DoGet", {},
                 first_chunk_nanos, kNanos);
+  const std::string_view sliced = "Batches of DoGet sent as references to Arrow's buffers, without a copy";
+  visitor.Visit("do_get_zero_copy_total", sliced, {{"type", "scan"}}, batches_scanned_out);
+  visitor.Visit("do_get_zero_copy_total", sliced, {{"type", "search"}}, batches_found_out);
 
   const CallCounters& exchange = calls[static_cast<size_t>(FlightCall::kDoExchange)];
   visitor.Visit("do_exchange_calls_total", "DoExchange streams opened", {}, exchange.started);
@@ -85,6 +111,7 @@ void FlightCounters::List(CounterVisitor& visitor) const {
   visitor.Visit("search_inline_total", "Searches run on the handler that read them", {}, searches_inline);
   visitor.Visit("search_refused_total", "Searches refused because too many were waiting", {},
                 searches_refused);
+  search_latencies.List(visitor);
 }
 
 }  // namespace longbow::server

@@ -3,6 +3,10 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <string>
 #include <string_view>
 
 #include "longbow/base/counters.h"
@@ -29,6 +33,20 @@ struct CallCounters {
   Histogram nanos;
 };
 
+// Time of searches by dataset. Thread-safe.
+class SearchLatencies {
+ public:
+  // Datasets beyond these are counted together, under "other".
+  static constexpr size_t kMaxDatasets = 256;
+
+  void Record(const std::string& dataset, int64_t nanos);
+  void List(CounterVisitor& visitor) const;
+
+ private:
+  mutable std::shared_mutex mutex_;
+  std::map<std::string, std::unique_ptr<Histogram>> by_dataset_;  // guarded by mutex_; entries stay
+};
+
 // Atomic. Names are those of the wire protocol, section 11.
 struct FlightCounters {
   std::array<CallCounters, kFlightCalls> calls;
@@ -38,9 +56,12 @@ struct FlightCounters {
   Counter rows_put, rows_put_failed, rows_got;
   Counter exchange_batches_received, exchange_batches_sent, exchange_searches;
   Counter searches_inline, searches_refused;
+  Counter batches_scanned_out, batches_found_out;  // of DoGet, sent as slices of what is stored or was found
   Histogram exchange_search_nanos;
   Counter vector_search_actions, vector_search_action_errors;
   Histogram vector_search_action_nanos, put_batch_rows, put_payload_bytes, first_chunk_nanos;
+
+  SearchLatencies search_latencies;
 
   CallCounters& of(FlightCall call) { return calls[static_cast<size_t>(call)]; }
   void List(CounterVisitor& visitor) const;

@@ -12,6 +12,7 @@
 
 #include "longbow/server/flight_service.h"
 #include "longbow/server/flight_shared.h"
+#include "longbow/server/listen_address.h"
 #include "longbow/server/serving.h"
 #include "longbow/server/stream_reactor.h"
 
@@ -108,7 +109,9 @@ Result<std::unique_ptr<FlightServer>> FlightServer::Start(const FlightOptions& o
   const std::pair<const std::string*, int*> listeners[] = {{&options.data_address, &parts->ports.data},
                                                            {&options.meta_address, &parts->ports.meta}};
   for (const auto& [address, port] : listeners) {
-    if (!address->empty()) builder.AddListeningPort(*address, grpc::InsecureServerCredentials(), port);
+    if (address->empty()) continue;
+    LB_RETURN_NOT_OK(CheckListenAddress(*address));
+    builder.AddListeningPort(*address, grpc::InsecureServerCredentials(), port);
   }
   builder.RegisterService(parts->service.get());
   parts->server = builder.BuildAndStart();

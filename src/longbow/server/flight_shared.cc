@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "longbow/query/edge_rerank.h"
 #include "longbow/server/stream_reactor.h"
 
 namespace longbow::server {
@@ -48,6 +49,15 @@ std::vector<std::shared_ptr<StreamReactor>> CallTable::All() const {
   return out;
 }
 
+Result<query::SearchAnswer> FlightShared::Search(const protocol::SearchCall& call) {
+  query::QueryEngine& query = *serving->query();
+  auto answer = call.graph_alpha == 0
+                    ? query.Search(call.request)
+                    : query::SearchAlongEdges(query, *serving->engine(), call.request, call.graph_alpha);
+  if (answer.ok()) counters.search_latencies.Record(call.request.dataset, answer->nanos);
+  return answer;
+}
+
 Status FlightShared::RunSearch(double nanos, Task search) {
   if (nanos < options.inline_search_nanos && handlers.AnotherIsFree()) {
     counters.searches_inline.Add();
@@ -58,6 +68,15 @@ Status FlightShared::RunSearch(double nanos, Task search) {
   counters.searches_refused.Add();
   return Error(ErrorCode::kResourceExhausted, "too many searches are waiting (", searchers().waiting(),
                "): send fewer at a time, or try again");
+}
+
+Result<engine::BodyCompression> AskedCompression(const grpc::ServerContextBase& context) {
+  constexpr const char* kHeader = "x-longbow-compression";
+  const std::string_view asked = HeaderOf(context, kHeader);
+  if (asked.empty() || asked == "none") return engine::BodyCompression::kNone;
+  if (asked == "lz4") return engine::BodyCompression::kLz4;
+  if (asked == "zstd") return engine::BodyCompression::kZstd;
+  return InvalidArgument("header ", kHeader, ": expected lz4, zstd or none, got '", asked.substr(0, 64), "'");
 }
 
 std::string BasicPassword(const grpc::ServerContextBase& context) {

@@ -11,6 +11,7 @@
 
 #include "longbow/base/executor.h"
 #include "longbow/base/status.h"
+#include "longbow/protocol/ticket.h"
 #include "longbow/server/flight_counters.h"
 #include "longbow/server/flight_server.h"
 #include "longbow/server/serving.h"
@@ -68,6 +69,8 @@ struct FlightShared {
   const Clock& clock() const { return *serving->environment().clock; }
   Executor& searchers() const { return *serving->environment().searchers; }
 
+  // The search, along edges when the call asks for it, timed.
+  Result<query::SearchAnswer> Search(const protocol::SearchCall& call);
   // Runs `search`, estimated to take `nanos`: here when that is short and another handler is free, else on
   // the searchers. ResourceExhausted when too many are waiting there; then it is not run.
   Status RunSearch(double nanos, Task search);
@@ -75,6 +78,9 @@ struct FlightShared {
 
 // Unauthenticated, saying what to send, unless the call carries the token or none is wanted.
 Status CheckToken(const grpc::ServerContextBase& context, const FlightOptions& options);
+// What the header "x-longbow-compression" asks the bodies of answers to be: "lz4", "zstd", or "none", as
+// without it. InvalidArgument for another word.
+Result<engine::BodyCompression> AskedCompression(const grpc::ServerContextBase& context);
 // The password of an "authorization: Basic" header; empty when there is none.
 std::string BasicPassword(const grpc::ServerContextBase& context);
 // Takes as long whatever `given` is; only its length shows.

@@ -24,6 +24,9 @@ void GetStream::OnMessage(BufferChain message) {
   if (!ticket.ok()) return End(ticket.status());
   auto request = protocol::ReadTicket(*ticket);
   if (!request.ok()) return End(request.status());
+  const auto compression = AskedCompression(context());
+  if (!compression.ok()) return End(compression.status());
+  compression_ = *compression;
   WhenOpen([this, request = *std::move(request)]() mutable { Begin(std::move(request)); });
 }
 
@@ -51,7 +54,7 @@ void GetStream::BeginSearch(protocol::SearchCall call) {
   const double nanos = serving().query()->EstimateNanos(call.request);
   const Status placed = shared().RunSearch(nanos, [this, self = shared_from_this(), call = std::move(call)] {
     Guard([&] {
-      auto answer = serving().query()->Search(call.request);
+      auto answer = shared().Search(call);
       if (!answer.ok()) return Refuse(answer.status(), call.request.dataset);
       hits_ = std::move(answer->hits);
       auto messages = SchemaMessages(*hits_->schema());
@@ -95,7 +98,7 @@ Result<std::vector<grpc::ByteBuffer>> GetStream::SchemaMessages(const arrow::Sch
 }
 
 void GetStream::SendBatch(std::vector<grpc::ByteBuffer> before, const arrow::RecordBatch& batch) {
-  auto message = protocol::EncodeBatchMessage(batch);
+  auto message = protocol::EncodeBatchMessage(batch, {}, compression_);
   if (!message.ok()) return End(message.status());
   if (message->size() > shared().options.max_send_bytes) {
     return End(Error(ErrorCode::kResourceExhausted, "a batch of ", message->size(),
@@ -106,6 +109,9 @@ void GetStream::SendBatch(std::vector<grpc::ByteBuffer> before, const arrow::Rec
     shared().counters.first_chunk_nanos.Record(shared().clock().MonotonicNanos() - start_ns());
   }
   shared().counters.rows_got.Add(batch.num_rows());
+  if (compression_ == engine::BodyCompression::kNone) {
+    (hits_ ? shared().counters.batches_found_out : shared().counters.batches_scanned_out).Add();
+  }
   before.push_back(ToByteBuffer(*message));
   Send(std::move(before));  // the last step: OnSent may run before this returns
 }

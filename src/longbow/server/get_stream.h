@@ -34,6 +34,7 @@ class GetStream final : public StreamReactor {
   void Refuse(const Status& status, const std::string& dataset);
 
   std::string dataset_;
+  engine::BodyCompression compression_ = engine::BodyCompression::kNone;
   bool heavy_ = false;  // a step of the scan evaluates a filter
   std::unique_ptr<query::Scan> scan_;
   std::shared_ptr<arrow::RecordBatch> hits_;

@@ -12,13 +12,15 @@ namespace {
 
 using Bodies = Result<std::vector<std::string>>;
 
+// How hits become the bodies of results.
+using EncodeRows = Result<std::string> (*)(const arrow::RecordBatch& hits, int64_t first, int64_t end);
+
 // One body a query.
-Bodies EncodeHits(const query::SearchAnswer& answer, bool json) {
+Bodies EncodeHits(const query::SearchAnswer& answer, EncodeRows encode) {
   std::vector<std::string> out;
   for (size_t query = 0; query + 1 < answer.offsets.size(); ++query) {
     const int64_t first = answer.offsets[query], end = answer.offsets[query + 1];
-    LB_ASSIGN_OR_RETURN(out.emplace_back(), json ? protocol::HitsJson(*answer.hits, first, end)
-                                                 : protocol::HitsStream(*answer.hits, first, end));
+    LB_ASSIGN_OR_RETURN(out.emplace_back(), encode(*answer.hits, first, end));
   }
   return out;
 }
@@ -31,12 +33,12 @@ void FinishCounted(const ActionCall& action, const Bodies& bodies) {
   action.Finish(bodies);
 }
 
-void Run(const ActionCall& action, protocol::SearchCall call, bool json) {
+void Run(const ActionCall& action, protocol::SearchCall call, EncodeRows encode) {
   FillLimits(&call, action.shared(), action.deadline_ns(), action.stop());
   const double nanos = action.query().EstimateNanos(call.request);
-  action.RunSearch(nanos, [action, call = std::move(call), json] {
-    auto answer = action.query().Search(call.request);
-    FinishCounted(action, answer.ok() ? EncodeHits(*answer, json) : Bodies(answer.status()));
+  action.RunSearch(nanos, [action, call = std::move(call), encode] {
+    auto answer = action.shared().Search(call);
+    FinishCounted(action, answer.ok() ? EncodeHits(*answer, encode) : Bodies(answer.status()));
   });
 }
 
@@ -45,13 +47,19 @@ void Run(const ActionCall& action, protocol::SearchCall call, bool json) {
 void VectorSearch(const ActionCall& action) {
   auto body = protocol::ReadVectorSearch(action.body());
   if (!body.ok()) return FinishCounted(action, body.status());
-  Run(action, std::move(body->call), body->json);
+  Run(action, std::move(body->call), body->json ? protocol::HitsJson : protocol::HitsStream);
 }
 
 void VectorSearchByKey(const ActionCall& action) {
   auto call = protocol::ReadVectorSearchByKey(action.body());
   if (!call.ok()) return FinishCounted(action, call.status());
-  Run(action, *std::move(call), true);
+  Run(action, *std::move(call), protocol::HitsJson);
+}
+
+void HybridSearch(const ActionCall& action) {
+  auto call = protocol::ReadHybridSearch(action.body());
+  if (!call.ok()) return FinishCounted(action, call.status());
+  Run(action, *std::move(call), protocol::HitObjectsJson);
 }
 
 }  // namespace longbow::server

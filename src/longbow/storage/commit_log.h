@@ -10,6 +10,7 @@
 
 #include "longbow/base/buffer_chain.h"
 #include "longbow/base/counters.h"
+#include "longbow/base/crc32c.h"
 #include "longbow/base/environment.h"
 #include "longbow/base/ids.h"
 #include "longbow/base/memory_ledger.h"
@@ -42,6 +43,8 @@ struct LogAppend {
   SchemaVersion schema_version = 0;
   Durability durability = Durability::kFsync;
   BufferChain payload = {};  // held until durable
+  // CRC-32C of stretches of the payload that the caller has passed over anyway; the log reads the rest.
+  std::vector<KnownCrc> known_crcs = {};
 };
 
 struct LogRecord {

@@ -18,7 +18,8 @@ constexpr size_t kNoReserve = 0;
 Result<LogPosition> LocalCommitLog::Append(LogAppend append, AppendDone done) {
   const bool written = append.durability != Durability::kMemory;
   const uint64_t bytes = written ? RecordBytes(static_cast<uint64_t>(append.payload.size())) : 0;
-  const uint32_t payload_crc = written ? PayloadCrc(append.payload) : 0;  // the long part, before the lock
+  const uint32_t payload_crc =
+      written ? PayloadCrc(append.payload, append.known_crcs) : 0;  // the long part, before the lock
 
   Lock lock(mutex_);
   LB_RETURN_NOT_OK(Writable());

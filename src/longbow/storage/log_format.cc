@@ -5,7 +5,7 @@
 #include <charconv>
 #include <cstring>
 
-#include "longbow/storage/crc32c.h"
+#include "longbow/base/crc32c.h"
 #include "longbow/storage/little_endian.h"
 
 namespace longbow::storage {
@@ -120,9 +120,9 @@ std::optional<RecordHeader> DecodeRecordHeader(const uint8_t* bytes) {
   return header;
 }
 
-uint32_t PayloadCrc(const BufferChain& payload) {
+uint32_t PayloadCrc(const BufferChain& payload, std::span<const KnownCrc> known) {
   constexpr std::array<uint8_t, kRecordAlignment> kZeros{};
-  return ExtendCrc32c(ExtendCrc32c(0, payload), kZeros.data(),
+  return ExtendCrc32c(ExtendCrc32c(0, payload, known), kZeros.data(),
                       PaddingBytes(static_cast<uint64_t>(payload.size())));
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "longbow/base/buffer_chain.h"
+#include "longbow/base/crc32c.h"
 #include "longbow/base/ids.h"
 #include "longbow/base/status.h"
 
@@ -58,8 +59,8 @@ constexpr uint64_t PaddingBytes(uint64_t payload_bytes) { return (0 - payload_by
 constexpr uint64_t RecordBytes(uint64_t payload_bytes) {
   return kRecordHeaderBytes + payload_bytes + PaddingBytes(payload_bytes);
 }
-// Of the payload with the zeros behind it.
-uint32_t PayloadCrc(const BufferChain& payload);
+// Of the payload with the zeros behind it. `known`: of stretches of the payload.
+uint32_t PayloadCrc(const BufferChain& payload, std::span<const KnownCrc> known = {});
 
 // What a marks record says.
 struct LogMarks {

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "longbow/base/check.h"
-#include "longbow/storage/crc32c.h"
+#include "longbow/base/crc32c.h"
 
 namespace longbow::storage {
 

@@ -61,18 +61,21 @@ void FlatIndex::Erase(std::span<const RowOrdinal> rows) {
 }
 
 std::vector<MethodCost> FlatIndex::Methods(const SearchShape& shape) const {
-  const auto scalars = static_cast<double>(store_->scalars()),
-             bytes = static_cast<double>(store_->row_bytes());
+  return {ScanCost(*store_, shape)};
+}
+
+MethodCost ScanCost(const VectorStore& store, const SearchShape& shape) {
+  const auto scalars = static_cast<double>(store.scalars()), bytes = static_cast<double>(store.row_bytes());
   const auto rows = static_cast<double>(shape.rows);
   if (!shape.has_selection) {
     const double nanos = rows * kNanosARow + ReadNanos(rows * bytes) + MoreQueries(shape, rows, scalars);
-    return {{Method::kExactScan, nanos, true}};
+    return {Method::kExactScan, nanos, true};
   }
   const auto selected = static_cast<double>(shape.selected);
   const double nanos = rows * kNanosASelectionRow +
                        selected * (kNanosAGatheredRow + kNanosAGatheredByte * bytes) +
                        MoreQueries(shape, selected, scalars);
-  return {{Method::kSelectionScan, nanos, true}};
+  return {Method::kSelectionScan, nanos, true};
 }
 
 std::unique_ptr<SearchScratch> FlatIndex::NewScratch() const { return std::make_unique<FlatScratch>(); }

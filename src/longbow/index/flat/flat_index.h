@@ -47,6 +47,9 @@ class FlatIndex : public VectorIndex {
   std::vector<Waiter> waiters_;  // guarded by mutex_
 };
 
+// What it costs to look at every visible (or selected) row of the store: what any index can fall back to.
+MethodCost ScanCost(const VectorStore& store, const SearchShape& shape);
+
 Result<std::unique_ptr<VectorIndex>> MakeFlatIndex(const IndexInput& input);
 
 }  // namespace longbow::index

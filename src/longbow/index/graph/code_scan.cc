@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 namespace longbow::index {
 namespace {
@@ -12,6 +13,23 @@ constexpr RowOrdinal kRowsALook = 1024;  // between looks at the budget
 // equal vectors err together, so that one estimate gone wrong can lose all of the k.
 constexpr RowOrdinal kFewRows = 20000;
 constexpr float kMoreDoubt = 1.75f;
+
+// Bit i: row block + i lies in [first, end).
+uint32_t BitsBetween(RowOrdinal block, RowOrdinal first, RowOrdinal end) {
+  uint32_t bits = ~uint32_t{0};
+  if (first > block) bits &= ~uint32_t{0} << (first - block);
+  if (end - block < RowCodes::kRows) bits &= ~(~uint32_t{0} << (end - block));
+  return bits;
+}
+
+float Least(const float* x) {
+  float least[4] = {x[0], x[1], x[2], x[3]};  // a vector's lanes
+  for (size_t i = 4; i < RowCodes::kRows; i += 4) {
+    for (size_t lane = 0; lane < 4; ++lane)
+      least[lane] = x[i + lane] < least[lane] ? x[i + lane] : least[lane];
+  }
+  return std::min(std::min(least[0], least[1]), std::min(least[2], least[3]));
+}
 
 uint32_t SelectedBits(const RowSelection* selection, RowOrdinal first) {
   if (selection == nullptr) return ~uint32_t{0};
@@ -31,51 +49,102 @@ void CodeScan::Aim(const RowCodes& codes, const GraphSpace& space, const float* 
   length_ = std::sqrt(square_);
 }
 
-// Bit i: row i of the block may be nearer than `bound`.
-uint32_t CodeScan::Near(const RowCodes::Block& block, float bound, float reach) const {
-  uint32_t near = 0;
-  for (uint32_t i = 0; i < RowCodes::kRows; ++i) {
-    near |= static_cast<uint32_t>(estimates_[i] - block.spreads[i] * reach <= bound) << i;
+// What one scan is of.
+struct CodeScan::Pass {
+  const RowCodes& codes;
+  const GraphSpace& space;
+  const GraphSpace::Scale scale;
+  const VectorStore& store;
+  const distance::KernelSet& kernels;
+  const SearchSpec& spec;
+  const std::byte* const query;
+  const RowOrdinal first, end;
+  const float reach;
+  TopK* const top;
+  SearchWork* const work;
+
+  uint32_t Wanted(RowOrdinal block) const {
+    return SelectedBits(spec.selection, block) & BitsBetween(block, first, end);
   }
-  return near;
+  // In the space of the codes.
+  float bound() const { return scale.shift + scale.stretch * top->threshold(); }
+};
+
+// Bit i: row + i may be no farther than the bound.
+uint32_t CodeScan::EstimateBlock(const Pass& pass, RowOrdinal row, float bound, float* estimates) const {
+  const RowCodes::Block block = pass.codes.At(row);
+  const codec::EstimateTerms terms{square_, block.constants, block.slopes, block.spreads, -pass.reach};
+  pass.work->codes += RowCodes::kRows;
+  return pass.space.kernels().estimate(block.codes, pass.codes.bits(), pass.codes.n(), table_, terms, bound,
+                                       estimates);
+}
+
+bool CodeScan::Want(const Pass& pass, RowOrdinal row) {
+  if (!pass.spec.visibility.Visible(row) || !pass.store.Present(row)) return false;
+  rows_[waiting_++] = row;
+  return true;
+}
+
+void CodeScan::WantAll(const Pass& pass, RowOrdinal row, uint32_t near) {
+  for (; near != 0; near &= near - 1) Want(pass, row + static_cast<RowOrdinal>(std::countr_zero(near)));
+  if (waiting_ >= kBatch) TakeBatch(pass);
 }
 
 bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::Scale scale,
                    const VectorStore& store, const distance::KernelSet& kernels, const SearchSpec& spec,
                    const std::byte* query, RowOrdinal first, RowOrdinal end, TopK* top, SearchWork* work) {
-  waiting_ = 0;
-  int64_t coded = 0;
-  bool budget_left = true;
   const float reach = end - first <= kFewRows ? kMoreDoubt * length_ : length_;
-  for (RowOrdinal row = first; row < end && budget_left; row += RowCodes::kRows) {
+  const Pass pass{codes, space, scale, store, kernels, spec, query, first, end, reach, top, work};
+  const int64_t codes_before = work->codes;
+  waiting_ = 0;
+  bool budget_left = true;
+  for (RowOrdinal row = ScanFirst(pass); row < end && budget_left; row += RowCodes::kRows) {
     if (row % kRowsALook == 0 && spec.budget != nullptr) budget_left = spec.budget->Spend(kRowsALook / 16);
-    const uint32_t selected = SelectedBits(spec.selection, row);
-    if (selected == 0) continue;
-    const RowCodes::Block block = codes.At(row);
-    space.kernels().estimate(block.codes, codes.bits(), codes.n(), table_, square_, block.constants,
-                             block.slopes, estimates_.data());
-    coded += RowCodes::kRows;
-    const float bound = scale.shift + scale.stretch * top->threshold();
-    for (uint32_t near = Near(block, bound, reach) & selected; near != 0; near &= near - 1) {
-      const RowOrdinal at = row + static_cast<RowOrdinal>(std::countr_zero(near));
-      if (spec.visibility.Visible(at) && store.Present(at)) rows_[waiting_++] = at;
-    }
-    if (waiting_ >= kBatch) TakeBatch(store, kernels, query, top, work);
+    const uint32_t wanted = pass.Wanted(row);
+    if (wanted == 0) continue;
+    WantAll(pass, row, EstimateBlock(pass, row, pass.bound(), estimates_.data()) & wanted);
   }
-  TakeBatch(store, kernels, query, top, work);
-  work->codes += coded;
-  work->bytes += coded / RowCodes::kRows * static_cast<int64_t>(codes.block_bytes());
+  TakeBatch(pass);
+  work->bytes += (work->codes - codes_before) / RowCodes::kRows * static_cast<int64_t>(codes.block_bytes());
   return budget_left;
 }
 
-void CodeScan::TakeBatch(const VectorStore& store, const distance::KernelSet& kernels, const std::byte* query,
-                         TopK* top, SearchWork* work) {
+// While nothing is known, every row is near. So of the first blocks the nearest row of each comes first: the
+// k-th of those is about as far as the k-th of all their rows. Where the scan goes on from.
+RowOrdinal CodeScan::ScanFirst(const Pass& pass) {
+  RowOrdinal row = pass.first / RowCodes::kRows * RowCodes::kRows;
+  if (pass.spec.selection != nullptr || pass.end - pass.first < 2 * kFirstBlocks * RowCodes::kRows ||
+      pass.top->size() > 0)
+    return row;
+  std::array<uint32_t, kFirstBlocks> others;
+  constexpr float kAnything = std::numeric_limits<float>::infinity();
+  for (uint32_t i = 0; i < kFirstBlocks; ++i) {
+    float* const estimates = estimates_.data() + i * RowCodes::kRows;
+    EstimateBlock(pass, row + i * RowCodes::kRows, kAnything, estimates);
+    const RowOrdinal block = row + i * RowCodes::kRows;
+    others[i] = pass.Wanted(block);
+    const uint32_t nearest =
+        static_cast<uint32_t>(std::countr_zero(pass.space.kernels().not_above(estimates, Least(estimates))));
+    if (nearest >= RowCodes::kRows || (others[i] >> nearest & 1) == 0) continue;
+    others[i] &= ~(uint32_t{1} << nearest);
+    Want(pass, block + nearest);
+    if (waiting_ >= kBatch) TakeBatch(pass);
+  }
+  TakeBatch(pass);
+  for (uint32_t i = 0; i < kFirstBlocks; ++i, row += RowCodes::kRows) {
+    const float* const estimates = estimates_.data() + i * RowCodes::kRows;
+    WantAll(pass, row, pass.space.kernels().not_above(estimates, pass.bound()) & others[i]);
+  }
+  return row;
+}
+
+void CodeScan::TakeBatch(const Pass& pass) {
   if (waiting_ == 0) return;
-  for (size_t i = 0; i < waiting_; ++i) rows_at_[i] = store.Row(rows_[i]);
-  kernels.gather(query, rows_at_.data(), waiting_, store.scalars(), distances_.data());
-  top->OfferAll(distances_.data(), waiting_, [this](size_t i) { return rows_[i]; });
-  work->distances += static_cast<int64_t>(waiting_);
-  work->bytes += static_cast<int64_t>(waiting_ * store.row_bytes());
+  for (size_t i = 0; i < waiting_; ++i) rows_at_[i] = pass.store.Row(rows_[i]);
+  pass.kernels.gather(pass.query, rows_at_.data(), waiting_, pass.store.scalars(), distances_.data());
+  pass.top->OfferAll(distances_.data(), waiting_, [this](size_t i) { return rows_[i]; });
+  pass.work->distances += static_cast<int64_t>(waiting_);
+  pass.work->bytes += static_cast<int64_t>(waiting_ * pass.store.row_bytes());
   waiting_ = 0;
 }
 

@@ -19,23 +19,27 @@ class CodeScan {
   void Aim(const RowCodes& codes, const GraphSpace& space, const float* point);
 
   // Offers to `top` the exact distances of those wanted rows of [first, end) that their codes do not rule
-  // out. Both are multiples of RowCodes::kRows. `query` is the one aimed at, as the distance kernels take it.
-  // False when the budget ended before.
+  // out; all are coded. `query` is the one aimed at, as the distance kernels take it. False when the budget
+  // ended before.
   bool Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::Scale scale, const VectorStore& store,
            const distance::KernelSet& kernels, const SearchSpec& spec, const std::byte* query,
            RowOrdinal first, RowOrdinal end, TopK* top, SearchWork* work);
 
  private:
-  static constexpr size_t kBatch = 16;  // rows taken exactly at once
+  static constexpr size_t kBatch = 16;          // rows taken exactly at once
+  static constexpr uint32_t kFirstBlocks = 32;  // whose nearest rows set the first bound
 
-  uint32_t Near(const RowCodes::Block& block, float bound, float reach) const;
-  void TakeBatch(const VectorStore& store, const distance::KernelSet& kernels, const std::byte* query,
-                 TopK* top, SearchWork* work);
+  struct Pass;
+  uint32_t EstimateBlock(const Pass& pass, RowOrdinal row, float bound, float* estimates) const;
+  bool Want(const Pass& pass, RowOrdinal row);
+  void WantAll(const Pass& pass, RowOrdinal row, uint32_t near);
+  RowOrdinal ScanFirst(const Pass& pass);
+  void TakeBatch(const Pass& pass);
 
   std::vector<uint8_t> entries_;
   codec::NeighborTable table_;
   float square_ = 0, length_ = 0;  // of the point
-  alignas(64) std::array<float, RowCodes::kRows> estimates_;
+  alignas(64) std::array<float, kFirstBlocks * RowCodes::kRows> estimates_;
   std::array<RowOrdinal, kBatch + RowCodes::kRows> rows_;
   std::array<const std::byte*, kBatch + RowCodes::kRows> rows_at_;
   std::array<float, kBatch + RowCodes::kRows> distances_;

@@ -85,9 +85,8 @@ void Graph::SetEdge(Slot node, uint32_t position, Slot to, const float* from, bo
   slopes(node)[position] = factors.slope;
   squares(node)[position] = factors.square;
   if (space_->biased()) {
-    biases(node)[position].store(
-        h.bias.load(std::memory_order_relaxed) - mine.bias.load(std::memory_order_relaxed),
-        std::memory_order_relaxed);
+    biases(node)[position] =
+        h.bias.load(std::memory_order_relaxed) - mine.bias.load(std::memory_order_relaxed);
   }
   const uint64_t bit = uint64_t{1} << position;
   if ((mine.used.load(std::memory_order_relaxed) & bit) != 0) CountEdge(ids(node)[position], -1);

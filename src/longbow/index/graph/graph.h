@@ -47,8 +47,8 @@ class Graph {
   }
   float* slopes(Slot slot) const { return reinterpret_cast<float*>(arena_.At(slot) + layout_.slopes_at); }
   float* squares(Slot slot) const { return reinterpret_cast<float*>(arena_.At(slot) + layout_.squares_at); }
-  std::atomic<float>* biases(Slot slot) const {  // only where the space is biased
-    return reinterpret_cast<std::atomic<float>*>(arena_.At(slot) + layout_.biases_at);
+  float* biases(Slot slot) const {  // only where the space is biased
+    return reinterpret_cast<float*>(arena_.At(slot) + layout_.biases_at);
   }
   uint8_t* block(Slot slot, uint32_t number) const {
     return reinterpret_cast<uint8_t*>(arena_.At(slot) + layout_.codes_at) +

@@ -197,7 +197,7 @@ void GraphBuilder::MakeCodes() {
 
 bool GraphBuilder::CodingDue() const {
   const RowCodes* codes = this->codes();
-  return codes != nullptr && appended_end() - codes->coded_end() >= RowCodes::kRows;
+  return codes != nullptr && appended_end() > codes->coded_end();
 }
 
 // Ahead of linking: many times faster, and what is coded is soon scanned. One builder does it.

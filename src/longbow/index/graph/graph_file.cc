@@ -4,7 +4,7 @@
 #include <string>
 
 #include "longbow/base/check.h"
-#include "longbow/storage/crc32c.h"
+#include "longbow/base/crc32c.h"
 
 namespace longbow::index {
 namespace {
@@ -31,7 +31,7 @@ class FrameWriter {
   Status Write(const std::string& payload) {
     LB_CHECK(payload.size() <= kMostFrameBytes);
     const uint32_t head[2] = {static_cast<uint32_t>(payload.size()),
-                              storage::ExtendCrc32c(0, payload.data(), payload.size())};
+                              ExtendCrc32c(0, payload.data(), payload.size())};
     const auto bytes = [](const void* p, size_t n) { return ConstBytes{static_cast<const uint8_t*>(p), n}; };
     LB_RETURN_NOT_OK(file_->Write(at_, {bytes(head, sizeof(head)), bytes(payload.data(), payload.size())},
                                   /*sync=*/false));
@@ -56,8 +56,7 @@ class FrameReader {
     std::string payload(head[0], '\0');
     LB_RETURN_NOT_OK(file_->Read(at_, {reinterpret_cast<uint8_t*>(payload.data()), payload.size()}));
     at_ += payload.size();
-    if (storage::ExtendCrc32c(0, payload.data(), payload.size()) != head[1])
-      return Damage("a checksum differs");
+    if (ExtendCrc32c(0, payload.data(), payload.size()) != head[1]) return Damage("a checksum differs");
     return payload;
   }
   static Status Damage(std::string_view what) {

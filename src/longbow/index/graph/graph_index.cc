@@ -55,7 +55,9 @@ double GraphIndex::CodeScanNanos(const SearchShape& shape, const RowCodes& codes
 }
 
 std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
-  std::vector<MethodCost> methods = FlatIndex(input_).Methods(shape);
+  std::vector<MethodCost> methods;
+  methods.reserve(4);
+  methods.push_back(ScanCost(*input_.store, shape));
   const Graph* graph = builder_.graph();
   const RowCodes* codes = builder_.codes();
   if (codes != nullptr && codes->coded_end() >= kLeastRowsForCodes &&

@@ -62,20 +62,19 @@ void GraphSearch::PlaceQuery(const std::byte* query) {
   scale_ = space.PlaceQuery(query, scratch_.vector_.data(), scratch_.point_.data());
 }
 
-// Whole blocks by their codes, the rows before and behind at full precision.
+// By their codes as far as there are any, the rows behind at full precision.
 bool GraphSearch::ScanFrom(const std::byte* query, RowOrdinal first, TopK* top, SearchWork* work) {
   const RowOrdinal rows_end = spec_.visibility.end;
-  const RowOrdinal blocks_first = (first + RowCodes::kRows - 1) / RowCodes::kRows * RowCodes::kRows;
-  const RowOrdinal blocks_end =
-      codes_ == nullptr ? 0 : std::min(codes_->coded_end(), rows_end / RowCodes::kRows * RowCodes::kRows);
-  if (graph_ == nullptr || blocks_end <= blocks_first) {
-    return scratch_.tail_.Run(store_, kernels_, spec_, query, first, rows_end, top, work);
-  }
+  if (first >= rows_end) return true;
+  const RowOrdinal coded_end =
+      graph_ == nullptr || codes_ == nullptr ? 0 : std::min(codes_->coded_end(), rows_end);
+  if (coded_end < rows_end &&
+      !scratch_.tail_.Run(store_, kernels_, spec_, query, std::max(first, coded_end), rows_end, top, work))
+    return false;
+  if (coded_end <= first) return true;
   scratch_.codes_.Aim(*codes_, graph_->space(), scratch_.point_.data());
-  return scratch_.tail_.Run(store_, kernels_, spec_, query, first, blocks_first, top, work) &&
-         scratch_.tail_.Run(store_, kernels_, spec_, query, blocks_end, rows_end, top, work) &&
-         scratch_.codes_.Run(*codes_, graph_->space(), scale_, store_, kernels_, spec_, query, blocks_first,
-                             blocks_end, top, work);
+  return scratch_.codes_.Run(*codes_, graph_->space(), scale_, store_, kernels_, spec_, query, first,
+                             coded_end, top, work);
 }
 
 // Looks harder while few of the nearest nodes are wanted: the answer is among those further away.

@@ -1,6 +1,7 @@
 #include "longbow/index/graph/graph_space.h"
 
 #include <cmath>
+#include <cstring>
 #include <utility>
 
 #include "longbow/base/check.h"
@@ -67,6 +68,14 @@ float GraphSpace::PlaceRow(RowOrdinal row, double* scratch, float* point) const 
 
 GraphSpace::Scale GraphSpace::PlaceQuery(const std::byte* query, double* scratch, float* point) const {
   const bool narrow = distance::QueryTypeOf(store_->type()) == distance::QueryType::kFloat32;
+  if (narrow && metric_ != Metric::kInnerProduct) {  // the usual query, without the way through float64
+    const size_t scalars = store_->scalars();
+    std::memcpy(point, query, scalars * sizeof(float));
+    for (size_t i = 0; i < scalars; ++i) point[i] -= centre_[i];
+    for (size_t i = scalars; i < n(); ++i) point[i] = 0;
+    rotation_.Apply(point);
+    return {0, metric_ == Metric::kCosine ? 2.0f : 1.0f};
+  }
   distance::ToDouble(narrow ? ElementType::kFloat32 : ElementType::kFloat64, query, store_->scalars(),
                      scratch);
   Place(scratch, 1, point);

@@ -101,15 +101,10 @@ float GraphWalk::Visit(const Graph& graph, Slot slot) {
 
 uint32_t GraphWalk::Estimate(const Graph& graph, Slot slot, uint32_t first, float distance, float limit,
                              float* estimates) const {
-  graph.kernels().estimate(graph.block(slot, first / codec::kBlock), graph.layout().bits, n_, table_,
-                           distance, graph.constants(slot) + first, graph.slopes(slot) + first, estimates);
-  if (biased_) {
-    const std::atomic<float>* biases = graph.biases(slot) + first;
-    for (uint32_t i = 0; i < codec::kBlock; ++i) estimates[i] += biases[i].load(std::memory_order_relaxed);
-  }
-  uint32_t near = 0;
-  for (uint32_t i = 0; i < codec::kBlock; ++i) near |= static_cast<uint32_t>(estimates[i] < limit) << i;
-  return near;
+  codec::EstimateTerms terms{distance, graph.constants(slot) + first, graph.slopes(slot) + first};
+  if (biased_) terms.more = graph.biases(slot) + first, terms.weight = 1;
+  return graph.kernels().estimate(graph.block(slot, first / codec::kBlock), graph.layout().bits, n_, table_,
+                                  terms, limit, estimates);
 }
 
 void GraphWalk::SortVisited() {

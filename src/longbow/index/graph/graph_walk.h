@@ -79,7 +79,7 @@ class GraphWalk {
   static void Prefetch(const Graph& graph, const CandidatePool& pool, uint32_t ahead);
   uint32_t Starts(const Graph& graph, Candidate* starts) const;
   float Visit(const Graph& graph, Slot slot);
-  // Bit i: estimates[i], of neighbour first + i, is below the limit.
+  // Bit i: estimates[i], of neighbour first + i, is not above the limit.
   uint32_t Estimate(const Graph& graph, Slot slot, uint32_t first, float distance, float limit,
                     float* estimates) const;
 

@@ -35,32 +35,37 @@ RowCodes::RowCodes(const GraphSpace* space, const VectorStore* store, MemoryLedg
       levels_(n_) {}
 
 bool RowCodes::Code(RowOrdinal end, RowOrdinal rows) {
-  RowOrdinal first = coded_end_.load(std::memory_order_relaxed);
-  const RowOrdinal until = first + std::min(end - std::min(first, end), rows) / kRows * kRows;
-  for (; first < until; first += kRows) {
-    const Slot slot = blocks_.Extend();
-    LB_CHECK(slot == first / kRows);
-    CodeBlock(first, blocks_.At(slot));
-    coded_end_.store(first + kRows, std::memory_order_release);
+  const RowOrdinal first = coded_end_.load(std::memory_order_relaxed);
+  const RowOrdinal until = first + std::min(end - std::min(first, end), rows);
+  for (RowOrdinal row = first; row < until;) {
+    const RowOrdinal block_end = std::min(until, (row / kRows + 1) * kRows);
+    if (row % kRows == 0) {
+      const Slot slot = blocks_.Extend();
+      LB_CHECK(slot == row / kRows);
+    }
+    std::byte* const block = blocks_.At(row / kRows);
+    for (; row < block_end; ++row) CodeRow(row, block);
+    coded_end_.store(row, std::memory_order_release);
   }
-  return end - std::min(first, end) >= kRows;
+  return until < end;
 }
 
-void RowCodes::CodeBlock(RowOrdinal first, std::byte* block) {
-  auto* floats = reinterpret_cast<float*>(block);
-  auto* codes = reinterpret_cast<uint8_t*>(floats + 3 * kRows);
-  const float reach = 2 * kDeviations * kDeviation[bits_ - 1] / std::sqrt(static_cast<float>(n_));
-  for (uint32_t i = 0; i < kRows; ++i) {
-    floats[i] = std::numeric_limits<float>::infinity();  // never near
-    floats[kRows + i] = floats[2 * kRows + i] = 0;
-    if (!store_->Present(first + i)) continue;
-    const float bias = space_->PlaceRow(first + i, vector_.data(), point_.data());
-    const codec::NeighborFactors factors =
-        space_->kernels().encode_neighbor(origin_.data(), point_.data(), n_, bits_, i, codes, levels_.data());
-    floats[i] = factors.constant + (space_->biased() ? bias : 0);
-    floats[kRows + i] = factors.slope;
-    floats[2 * kRows + i] = reach * std::sqrt(factors.square);
+void RowCodes::CodeRow(RowOrdinal row, std::byte* block) {
+  const uint32_t i = row % kRows;
+  float* const floats = reinterpret_cast<float*>(block) + i;
+  auto* codes = reinterpret_cast<uint8_t*>(block) + 3 * kRows * sizeof(float);
+  if (!store_->Present(row)) {
+    floats[0] = std::numeric_limits<float>::infinity();  // never near
+    floats[kRows] = floats[2 * kRows] = 0;
+    return;
   }
+  const float reach = 2 * kDeviations * kDeviation[bits_ - 1] / std::sqrt(static_cast<float>(n_));
+  const float bias = space_->PlaceRow(row, vector_.data(), point_.data());
+  const codec::NeighborFactors factors =
+      space_->kernels().encode_neighbor(origin_.data(), point_.data(), n_, bits_, i, codes, levels_.data());
+  floats[0] = factors.constant + (space_->biased() ? bias : 0);
+  floats[kRows] = factors.slope;
+  floats[2 * kRows] = reach * std::sqrt(factors.square);
 }
 
 }  // namespace longbow::index

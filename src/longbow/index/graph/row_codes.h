@@ -17,15 +17,13 @@ namespace longbow::index {
 
 // Blocks of codec::kBlock rows: constants, slopes and spreads of the rows, then their codes as the estimating
 // kernel reads them (RaBitQ, arXiv 2405.12497, with the centre of the space as the centroid). One writer at a
-// time; readers may read blocks whose end they learnt from coded_end().
+// time; readers may read rows below the coded_end() they saw: the last block is still written behind it.
 class RowCodes {
  public:
   RowCodes(const GraphSpace* space, const VectorStore* store, MemoryLedger* ledger);
 
-  // Whole blocks only, so that a block never changes once it can be read.
   RowOrdinal coded_end() const { return coded_end_.load(std::memory_order_acquire); }
-  // Writer: codes whole blocks from coded_end() on, as far as rows below `end` fill them, at most `rows`.
-  // False when nothing was left to code.
+  // Writer: codes rows from coded_end() on, those below `end`, at most `rows`. False when none are left.
   bool Code(RowOrdinal end, RowOrdinal rows);
 
   uint32_t bits() const { return bits_; }
@@ -50,7 +48,7 @@ class RowCodes {
     const auto* floats = reinterpret_cast<const float*>(block);
     return {floats, floats + kRows, floats + 2 * kRows, reinterpret_cast<const uint8_t*>(floats + 3 * kRows)};
   }
-  void CodeBlock(RowOrdinal first, std::byte* block);
+  void CodeRow(RowOrdinal row, std::byte* block);
 
   const GraphSpace* const space_;
   const VectorStore* const store_;

@@ -1,0 +1,74 @@
+// Our own graph index in memory, as a dataset holds it, without the server around it.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ann/contender.h"
+#include "longbow/base/executor.h"
+#include "longbow/base/memory_ledger.h"
+#include "longbow/index/graph/graph_index.h"
+
+namespace longbow::bench {
+
+// Row ordinals count what was ever appended; source(row) says which vector of the data set a row holds.
+// One writer beside one searcher.
+class LongbowIndex : public Contender {
+ public:
+  // `builders` threads link rows; 0: as many as Build is given.
+  // `originals`: float32 or float16, what is kept of the vectors.
+  LongbowIndex(const ContenderInput& input, int builders, index::GraphOptions options = {},
+               distance::ElementType originals = distance::ElementType::kFloat32);
+  ~LongbowIndex() override;
+
+  void Build(const Matrix& base, int threads) override;
+  void Save(const std::string& path) const override;
+  void Load(const std::string& path, const Matrix& base) override;
+  std::vector<Knob> Knobs() const override;
+  void Search(const Matrix& queries, uint32_t k, const Knob& knob, uint32_t* found) override;
+  Work TakeWork() override;
+
+  // Appends `rows` of `from`, whose numbers become the sources; `wait`: until they are indexed.
+  void Append(const Matrix& from, std::span<const uint32_t> rows, bool wait = true);
+  void WaitIndexed();
+  void Erase(std::span<const RowOrdinal> rows);
+  // Until dead nodes are gone and those that cannot be reached are linked again, as far as it does so by
+  // itself.
+  void WaitForMaintenance();
+
+  // One query, with everything it can ask for; k sources to `found`, kNoRow where there are fewer.
+  void Search(std::span<const float> query, uint32_t k, index::Effort effort, index::Method method,
+              const RowSelection* selection, uint32_t* found);
+  // What a query of this shape would be answered with.
+  index::Method Choose(uint32_t k, index::Effort effort, uint64_t selected) const;
+
+  RowOrdinal end() const { return end_.load(); }
+  uint64_t live() const { return live_; }
+  index::VectorIndex& index() const { return *index_; }
+  const index::VectorStore& store() const { return *store_; }
+
+ private:
+  void Open(int builders);
+  void Grow(size_t rows);
+  void PutAll(const Matrix& base);
+  void Put(const float* vector, RowOrdinal row, uint32_t source);
+
+  const ContenderInput input_;
+  MemoryLedger ledger_{0, 0};
+  SlabArena arena_{&ledger_};
+  RowVersions versions_{&ledger_};
+  std::unique_ptr<index::VectorStore> store_;
+  const index::GraphOptions options_;
+  std::unique_ptr<Executor> builders_;
+  std::unique_ptr<index::VectorIndex> index_;
+  std::unique_ptr<index::SearchScratch> scratch_;
+  index::SearchHits hits_;
+  index::SearchWork work_;
+  ChunkedArray<uint32_t> sources_{&ledger_, MemoryUse::kRows, 0};
+  std::atomic<RowOrdinal> end_{0};
+  uint64_t live_ = 0;
+};
+
+}  // namespace longbow::bench

@@ -1,0 +1,262 @@
+"""Columns as Longbow stores them, from what people have: arrays, lists, dicts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from longbow.errors import InvalidArgumentError
+
+# Lists of numbers in these columns are vectors; NumPy arrays are vectors in any column.
+VECTOR_NAMES = ("vector", "embedding")
+
+
+def vector_array(values: np.ndarray[Any, Any]) -> pa.Array:
+    """A 2-D array (rows x dimensions) as a FixedSizeList column, without copying where it is contiguous.
+
+    Complex numbers become pairs of floats, real and imaginary part, as Longbow stores them.
+    """
+    if values.ndim != 2:
+        raise InvalidArgumentError(f"vectors need a 2-D array of shape (rows, dimensions), got shape {values.shape}")
+    if values.shape[1] == 0:
+        raise InvalidArgumentError("vectors need at least 1 dimension, got an array of shape " + str(values.shape))
+    values = np.ascontiguousarray(values)
+    if values.dtype.kind == "c":
+        values = values.view(values.real.dtype)
+    if values.dtype.kind not in "fiu" or values.dtype.itemsize > 8:
+        raise InvalidArgumentError(
+            f"vectors need numbers (float16/32/64, complex64/128 or 8 to 64 bit integers), got dtype {values.dtype}"
+        )
+    # An item type that does not say "not null" would differ from what other clients send; keep Arrow's default.
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+
+
+def table_of_columns(columns: Mapping[str, Any], vector_names: Sequence[str] = VECTOR_NAMES) -> pa.Table:
+    """A table of columns that are arrays or sequences. Raises InvalidArgumentError."""
+    arrays, fields = [], []
+    for name, values in columns.items():
+        if isinstance(values, np.ndarray) and values.ndim > 1:
+            array = vector_array(values)
+        elif isinstance(values, (pa.Array, pa.ChunkedArray)):
+            array = values
+        elif isinstance(values, np.ndarray) and values.dtype != object:
+            array = pa.array(values)
+        elif isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
+            raise InvalidArgumentError(f"column {name!r}: expected a sequence of values, got {type(values).__name__}")
+        else:
+            values, array = _from_values(name, values, vector_names)
+        arrays.append(array)
+        fields.append(_field(name, array, values))
+    lengths = {name: len(array) for name, array in zip(columns, arrays)}
+    if len(set(lengths.values())) > 1:
+        raise InvalidArgumentError(f"columns need the same number of rows, got {lengths}")
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def table_of_rows(rows: Sequence[Mapping[str, Any]], vector_names: Sequence[str] = VECTOR_NAMES) -> pa.Table:
+    """A table of rows that are dicts; a key that a row lacks is null there."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return table_of_columns({name: [row.get(name) for row in rows] for name in names}, vector_names)
+
+
+def table_of_frame(frame: Any, vector_names: Sequence[str] = VECTOR_NAMES) -> pa.Table:
+    """A table of a pandas DataFrame's columns; its index is left out."""
+    columns: dict[str, Any] = {}
+    for name in frame.columns:
+        series = frame[name]
+        columns[str(name)] = series.to_numpy() if series.dtype == object else pa.Array.from_pandas(series)
+    return table_of_columns(columns, vector_names)
+
+
+def is_row(data: Mapping[str, Any], vector_names: Sequence[str] = VECTOR_NAMES) -> bool:
+    """Whether a dict is one row and no dict of columns: its values are scalars, but for a flat vector."""
+    if not data or any(isinstance(value, (pa.Array, pa.ChunkedArray)) for value in data.values()):
+        return False
+    scalars = [name for name, value in data.items() if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__")]
+    others = [data[name] for name in data if name not in scalars]
+    if not scalars:  # a column of vectors would have two dimensions
+        return all(name in vector_names and _is_flat(value) for name, value in data.items())
+    return all(_is_flat(value) or isinstance(value, Mapping) for value in others if value is not None)
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether a value with elements holds no further ones."""
+    if isinstance(value, np.ndarray):
+        return value.ndim == 1
+    return not hasattr(next(iter(value), None), "__iter__")
+
+
+def _field(name: str, array: pa.Array, source: Any) -> pa.Field:
+    if isinstance(source, np.ndarray) and source.ndim == 2 and source.dtype.kind == "c":
+        return pa.field(name, array.type, metadata={"longbow.complex": "true", "longbow.vector_type": str(source.dtype)})
+    return pa.field(name, array.type)
+
+
+def _from_values(name: str, given: Any, vector_names: Sequence[str]) -> tuple[Any, pa.Array]:
+    """A column from Python values: vectors where they are arrays, or lists in a column named for vectors."""
+    values = given if isinstance(given, (list, np.ndarray)) else list(given)
+    sample = next((v for v in values if v is not None), None)
+    if isinstance(sample, np.ndarray) or (name in vector_names and isinstance(sample, (list, tuple))):
+        return _vectors(name, values, sample)
+    if isinstance(sample, Mapping):
+        values = [None if v is None else json.dumps(v) for v in values]
+    try:
+        return values, pa.array(values, from_pandas=isinstance(given, np.ndarray))
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InvalidArgumentError(f"column {name!r}: {error}") from error
+
+
+def _vectors(name: str, values: Any, sample: Any) -> tuple[Any, pa.Array]:
+    dtype = sample.dtype if isinstance(sample, np.ndarray) else np.dtype(np.float32)
+    if dtype.kind == "O":
+        raise InvalidArgumentError(f"column {name!r}: vectors need numbers, got objects")
+    width = len(sample)
+    missing = [v is None for v in values]
+    present = [np.zeros(width, dtype) if v is None else v for v in values] if any(missing) else values
+    try:
+        flat = np.concatenate(present) if isinstance(sample, np.ndarray) else np.array(list(present), dtype)
+        matrix = np.asarray(flat, dtype).reshape(len(values), width)
+        if isinstance(sample, np.ndarray) and any(len(v) != width for v in present):
+            raise ValueError
+    except (ValueError, TypeError) as error:
+        widths = sorted({len(v) for v in present if hasattr(v, "__len__")})
+        if len(widths) > 1:
+            raise InvalidArgumentError(f"column {name!r}: vectors need one width, got widths {widths[:5]}") from error
+        raise InvalidArgumentError(f"column {name!r}: vectors need numbers: {error}") from error
+    array = vector_array(matrix)
+    if any(missing):
+        array = pa.FixedSizeListArray.from_arrays(array.values, array.type.list_size, mask=pa.array(missing))
+    return matrix, array
+
+
+# Arrow columns of other libraries, in the types that the server stores.
+
+
+class Adaptation:
+    """How the columns of one schema become columns that the server stores. Immutable.
+
+    Views and dictionaries become plain columns; lists of numbers in a column named for vectors, also as JSON text, which
+    is what CSV files and Dask make of them, become vectors whose width is that of the first row.
+    """
+
+    def __init__(self, first: pa.RecordBatch, vector_names: Sequence[str]) -> None:
+        self._types: dict[int, pa.DataType] = {}
+        fields = []
+        for i, field in enumerate(first.schema):
+            wanted = _stored_type(field, first.column(i), vector_names)
+            if wanted != field.type:
+                self._types[i] = wanted
+                field = field.with_type(wanted)
+            fields.append(field)
+        self.schema = pa.schema(fields, metadata=first.schema.metadata)
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        if not self._types:
+            return batch
+        columns = [
+            _converted(self.schema.field(i).name, column, self._types[i]) if i in self._types else column
+            for i, column in enumerate(batch.columns)
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+
+def _stored_type(field: pa.Field, column: pa.Array, vector_names: Sequence[str]) -> pa.DataType:
+    kind = field.type
+    if pa.types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if _is_list(kind) and field.name in vector_names and _is_number(kind.value_type):
+        present = column.drop_null()
+        if len(present) == 0:
+            return kind
+        return pa.list_(kind.value_type, pc.call_function("list_value_length", [present[:1]])[0].as_py())
+    if field.name in vector_names and _is_text(kind):
+        present = column.drop_null()
+        if len(present) and present[0].as_py().startswith("["):
+            return pa.list_(pa.float32(), len(_numbers(field.name, present[:1])[0]))
+    return _plain(kind)
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    if kind == pa.string_view():
+        return pa.string()
+    if kind == pa.binary_view():
+        return pa.binary()
+    return kind
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or isinstance(kind, (pa.ListViewType, pa.LargeListViewType)))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view())
+
+
+def _numbers(name: str, column: pa.Array) -> list[Any]:
+    try:
+        return [None if text is None else json.loads(text) for text in column.to_pylist()]
+    except ValueError as error:
+        raise InvalidArgumentError(f"column {name!r}: expected vectors as JSON lists, got text that is none: {error}") from error
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _converted(name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
+    try:
+        if pa.types.is_fixed_size_list(kind) and _is_text(column.type):
+            return _converted(name, pa.array(_numbers(name, column), pa.list_(kind.value_type)), kind)
+        if pa.types.is_fixed_size_list(kind) and pa.types.is_list(column.type) and column.null_count == 0:
+            lengths = pc.call_function("list_value_length", [column]).unique()
+            if len(lengths) > 1 or (len(lengths) == 1 and lengths[0].as_py() != kind.list_size):
+                raise InvalidArgumentError(f"column {name!r}: vectors need one width, got widths {sorted(lengths.to_pylist())[:5]}")
+            return pa.FixedSizeListArray.from_arrays(column.flatten(), type=kind)
+        if pa.types.is_fixed_size_list(kind) and not pa.types.is_list(column.type):
+            plain = pa.list_(kind.value_type)
+            # Arrow's cast of list views gets the offsets wrong.
+            is_view = isinstance(column.type, (pa.ListViewType, pa.LargeListViewType))
+            return _converted(name, pa.array(column.to_pylist(), plain) if is_view else column.cast(plain), kind)
+        if pa.types.is_dictionary(column.type):
+            return pa.DictionaryArray.from_arrays(column.indices, column.dictionary.cast(kind)).dictionary_decode()
+        return column.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InvalidArgumentError(f"column {name!r}: {error}") from error
+
+
+# Queries and hits.
+
+
+def query_array(vectors: Any) -> tuple[pa.Array, bool]:
+    """Query vectors as a FixedSizeList column, and whether it was a single vector.
+
+    `vectors` has shape (dimensions,) or (queries, dimensions). Lists of Python numbers become float32.
+    """
+    if isinstance(vectors, (pa.FixedSizeListArray, pa.ChunkedArray)):
+        return (vectors.combine_chunks() if isinstance(vectors, pa.ChunkedArray) else vectors), False
+    try:
+        matrix = np.asarray(vectors)
+    except ValueError as error:
+        raise InvalidArgumentError(f"query vectors need one width: {error}") from error
+    if not isinstance(vectors, np.ndarray) and matrix.dtype.kind in "fiu":
+        matrix = matrix.astype(np.float32)
+    if matrix.ndim not in (1, 2) or matrix.dtype.kind not in "fiuc" or matrix.size == 0:
+        raise InvalidArgumentError(
+            "a query is numbers of shape (dimensions,), several are (queries, dimensions); got "
+            f"shape {matrix.shape} of {matrix.dtype}"
+        )
+    single = matrix.ndim == 1
+    return vector_array(matrix.reshape(1, -1) if single else matrix), single
+
+
+def with_signed_ids(hits: pa.RecordBatch) -> pa.RecordBatch:
+    """Hits whose `id` is int64 where the server says that its uint64 has the bits of signed ids."""
+    field = hits.schema.field(0)
+    if not field.metadata or b"longbow.key_type" not in field.metadata:
+        return hits
+    return hits.set_column(0, pa.field("id", pa.int64()), hits.column(0).view(pa.int64()))

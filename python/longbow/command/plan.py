@@ -1,0 +1,159 @@
+"""`longbow plan`: memory, disk and time that a dataset will need.
+
+The model counts what the server keeps for a row: its vector in a slab whose stride is a power of two, its key and place,
+and a node of the graph: its own vector in 8 bits and, for each of 32 edges, an id, factors and a code of 1, 2 or 4 bits a
+dimension. What no count gives (allocator, buffers, build rate) was fitted to measurements; `bench/plan_check.py` repeats
+them and prints the error of each.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+import typer
+
+from longbow.command.output import Json, console, fail, show, size_of
+
+_MIB = 1 << 20
+_DEGREE = 32
+_EDGE_BYTES = 16
+_ROW_BYTES = 68  # key, place, births and deaths
+_BASE_BYTES = 100_000_000
+_ALLOCATOR_SHARE = 0.03
+_SEGMENT_BYTES = 64 * _MIB
+_SPARE_SEGMENTS = 10
+# Rows a second on two cores are n**-0.25 / (_ROW_TERM + _DIMENSION_TERM * dimension), and from _FLAT_ROWS on fall with log n.
+_ROW_TERM, _DIMENSION_TERM, _FLAT_ROWS = 2.17e-6, 4.66e-9, 500_000
+
+_ELEMENT_BYTES = {"float16": 2, "float32": 4, "float64": 8, "int8": 1, "uint8": 1}
+_COUNT = re.compile(r"([\d_,.]+)\s*([kKmMgGbB]?)")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What rows of one dimension need. Bytes, and seconds."""
+
+    vectors: int
+    payload: int
+    index: int
+    rows: int
+    resident: int
+    disk: int
+    build_seconds: float
+
+
+def code_bits(dimension: int) -> int:
+    """Bits a dimension of an edge's code."""
+    return 4 if dimension <= 64 else 2 if dimension <= 384 else 1
+
+
+def node_bytes(dimension: int) -> float:
+    """Bytes of a node of the graph."""
+    padded = math.ceil(dimension / 64) * 64
+    return padded + _DEGREE * (code_bits(dimension) * padded / 8 + _EDGE_BYTES) + 112 + 0.12 * padded
+
+
+def rows_per_second(rows: int, dimension: int, cores: float) -> float:
+    """How fast the graph is built."""
+    rate: float = min(rows, _FLAT_ROWS) ** -0.25 / (_ROW_TERM + _DIMENSION_TERM * dimension)
+    if rows > _FLAT_ROWS:
+        rate *= math.log(_FLAT_ROWS) / math.log(rows)
+    return rate * cores / 2
+
+
+def estimate(rows: int, dimension: int, payload: int = 0, element: str = "float32", index: str = "graph", cores: float = 2, speed: float = 1) -> Plan:
+    """The plan. `payload` is bytes a row besides the vector; `speed` compares this machine with the one of the measurements."""
+    width = _ELEMENT_BYTES[element] * dimension
+    stride = 1 << (width - 1).bit_length()
+    vectors = math.ceil(rows * stride / (2 * _MIB)) * 2 * _MIB
+    graph = int(rows * node_bytes(dimension)) if index == "graph" else 0
+    accounted = vectors + rows * (payload + _ROW_BYTES) + graph
+    written = rows * (width + payload + 8)
+    return Plan(
+        vectors=vectors,
+        payload=rows * payload,
+        index=graph,
+        rows=rows * _ROW_BYTES,
+        resident=int(accounted * (1 + _ALLOCATOR_SHARE)) + _BASE_BYTES,
+        disk=(math.ceil(written / _SEGMENT_BYTES) + _SPARE_SEGMENTS) * _SEGMENT_BYTES,
+        build_seconds=rows / (rows_per_second(rows, dimension, cores) * speed) if index == "graph" else 0,
+    )
+
+
+def measured_speed(dimension: int, cores: float) -> float:
+    """How this machine compares, by building a small graph on a server of its own."""
+    from longbow.server import Server
+
+    rows = 20_000
+    rng = np.random.default_rng(3)
+    centers = rng.standard_normal((64, dimension))
+    vectors = (centers[rng.integers(0, 64, rows)] + 0.5 * rng.standard_normal((rows, dimension))).astype("f4")
+    with Server() as server, server.connect() as client:
+        start = time.perf_counter()
+        client.insert("plan", {"id": np.arange(rows), "vector": vectors}, durability="memory")
+        client.wait_indexed("plan", timeout=600)
+        return rows / (time.perf_counter() - start) / rows_per_second(rows, dimension, cores)
+
+
+def count_of(text: str) -> int:
+    """50M, 1.5k, 200_000 and the like as a number."""
+    match = _COUNT.fullmatch(text.strip())
+    try:
+        number = float(match.group(1).replace(",", "").replace("_", "")) if match else 0
+    except ValueError:
+        number = 0
+    scale = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}[match.group(2).lower()] if match else 1
+    if number * scale < 1:
+        raise fail(f"--rows: expected a number such as 200000, 1.5M or 2B, got {text}")
+    return int(number * scale)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
+def plan(
+    rows: Annotated[str, typer.Option(help="How many rows: 200000, 1.5M, 2B.")],
+    dimension: Annotated[int, typer.Option("--dim", min=1, max=32768, help="Dimensions of the vectors.")],
+    recall: Annotated[float, typer.Option(min=0.01, max=1.0, help="Share of the true neighbours that searches aim at.")] = 0.95,
+    payload: Annotated[int, typer.Option(min=0, help="Bytes a row besides the vector.")] = 0,
+    element: Annotated[Literal["float16", "float32", "float64", "int8", "uint8"], typer.Option(help="Type of the vectors' numbers.")] = "float32",
+    index: Annotated[Literal["graph", "flat"], typer.Option(help="Kind of index.")] = "graph",
+    cores: Annotated[int, typer.Option(min=0, help="Cores that build; 0: those of this machine.")] = 0,
+    measure: Annotated[bool, typer.Option("--measure", help="Build a small index here first, to know this machine's speed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Prints the memory, disk and build time that a dataset will need: longbow plan --rows 50M --dim 768 --recall 0.95"""
+    number, cores = count_of(rows), cores or len(os.sched_getaffinity(0))
+    speed = measured_speed(dimension, len(os.sched_getaffinity(0))) if measure else 1.0
+    found = estimate(number, dimension, payload, element, index, cores, speed)
+    if as_json:
+        show({**vars(found), "rows_planned": number, "dimension": dimension, "recall": recall, "cores": cores, "speed": speed}, True)
+        return
+    show(
+        {
+            "memory": size_of(found.resident),
+            "  vectors": size_of(found.vectors),
+            "  graph": size_of(found.index),
+            "  keys and places": size_of(found.rows),
+            "  payload": size_of(found.payload),
+            "disk": size_of(found.disk) + ", of the log",
+            "build time": f"{_duration(found.build_seconds)} on {cores} cores",
+        },
+        False,
+        f"{number:,} rows of {dimension} dimensions, {element}",
+    )
+    console.print(f"\nRecall {recall:g} costs searches, not memory: search(recall={recall:g}), where 0.95 is the default.", markup=False)
+    if not measure:
+        console.print("The build time is that of the machine it was fitted on; --measure fits it to this one.", markup=False)
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if found.resident > 0.8 * available:
+        console.print(f"[yellow]This machine has {size_of(available)} of memory.[/yellow]")

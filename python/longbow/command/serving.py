@@ -1,0 +1,121 @@
+"""Commands that run the server program, or look after what it keeps."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from longbow.command.output import At, DataDir, Json, Token, connect, console, fail, show
+from longbow.server import Server, find_binary, program_environment
+
+
+def serve(
+    context: typer.Context,
+    directory: Annotated[Path, typer.Argument(metavar="[DIRECTORY]", help="Where everything is kept.")] = Path("data"),
+) -> None:
+    """Runs a server on a directory until Ctrl-C. Further options are longbowd's: longbow serve ./data --listen-addr 127.0.0.1:4000"""
+    binary = find_binary()
+    sys.stdout.flush()
+    environment = {**os.environ, **program_environment(binary)}
+    os.execve(binary, [str(binary), "--data-path", str(directory), *context.args], environment)
+
+
+def demo(
+    rows: Annotated[int, typer.Option(min=100, max=1_000_000, help="Vectors to put.")] = 20_000,
+    dimension: Annotated[int, typer.Option("--dim", min=2, max=4096)] = 64,
+    as_json: Json = False,
+) -> None:
+    """Puts vectors into a server of its own, searches, kills the server, and shows that everything is still there."""
+    rng = np.random.default_rng(7)
+    centers = rng.standard_normal((64, dimension))
+    vectors = (centers[rng.integers(0, 64, rows)] + 0.3 * rng.standard_normal((rows, dimension))).astype("f4")
+    queries = vectors[:: max(1, rows // 100)][:100] + 0.05 * rng.standard_normal((100, dimension)).astype("f4")
+    seen: dict[str, Any] = {"vectors": rows, "dimensions": dimension}
+
+    def timed(name: str, work: Any) -> Any:
+        start = time.perf_counter()
+        result = work()
+        seen[name] = round(time.perf_counter() - start, 4)
+        return result
+
+    with Server() as server:
+        client = server.connect()
+        timed("put, on disk (s)", lambda: client.insert("demo", {"id": np.arange(rows), "vector": vectors}))
+        exact = client.search("demo", queries, k=10, exact=True, columns=[])["id"].to_numpy().reshape(100, 10)
+        found = timed("100 searches (s)", lambda: [client.search("demo", q, k=10, columns=[])["id"].to_numpy() for q in queries])
+        seen["recall@10"] = round(float(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, found)])), 4)
+        client.close()
+        server.kill()
+        timed("kill -9 and start (s)", server.start)
+        with server.connect() as again:
+            seen["rows afterwards"] = again.count("demo")
+            kept = again.search("demo", queries, k=10, exact=True, columns=[])["id"].to_numpy().reshape(100, 10)
+            seen["answers as before"] = bool((kept == exact).all())
+    show(seen, as_json)
+    if seen["rows afterwards"] != rows or not seen["answers as before"]:
+        raise fail("something is wrong: see the figures above")
+    if not as_json:
+        console.print("\nNext: [bold]longbow serve ./data[/bold], and in another terminal")
+        console.print("""  longbow put books '{"id": 1, "vector": [0.1, 0.9], "title": "Bows"}'""", markup=False)
+        console.print("""  longbow search books --vector "[0, 1]\"""", markup=False)
+
+
+def completion(
+    shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")] = "bash",
+) -> None:
+    """Prints a completion script: longbow completion bash >> ~/.bashrc"""
+    if shell not in ("bash", "zsh", "fish"):
+        raise fail(f"there is no completion for {shell}", "bash, zsh and fish are known")
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
+
+    typer.echo(get_completion_script(prog_name="longbow", complete_var="_LONGBOW_COMPLETE", shell=shell))
+
+
+def snapshot(at: At = None, token: Token = None, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Takes a snapshot of everything, without stopping writes."""
+    with connect(at, token, data_dir) as client:
+        show(client.snapshot(), as_json)
+
+
+def _server_tool(option: str, arguments: list[str], what: str, as_json: bool) -> None:
+    """Runs longbowd for work on files, with no server running."""
+    binary = find_binary()
+    environment = {**os.environ, **program_environment(binary)}
+    known = subprocess.run([binary, "--help"], capture_output=True, text=True, env=environment).stdout
+    if option not in known:
+        raise fail(f"this longbowd ({binary}) cannot {what}", "install a newer one, or set LONGBOW_BINARY")
+    done = subprocess.run([binary, option, *arguments], capture_output=True, text=True, env=environment)
+    text = (done.stdout + done.stderr).strip()
+    show({"ok": done.returncode == 0, "directory": arguments[-1], "output": text}, as_json)
+    if done.returncode != 0:
+        raise typer.Exit(1)
+
+
+def restore(
+    snapshot: Annotated[str, typer.Argument(help="The snapshot's directory, or its address in an object store.")],
+    directory: Annotated[Path, typer.Argument(help="A new directory.")],
+    as_json: Json = False,
+) -> None:
+    """Makes a data directory from a snapshot. No server needs to run."""
+    if directory.exists() and any(directory.iterdir()):
+        raise fail(f"{directory} is not empty", "restore into a new directory")
+    _server_tool("--restore", [snapshot, "--data-path", str(directory)], "restore snapshots", as_json)
+
+
+def verify(
+    directory: Annotated[Path, typer.Argument(help="A data directory that no server uses at this moment.")],
+    as_json: Json = False,
+) -> None:
+    """Checks every byte of a data directory, and says what is wrong."""
+    if not directory.is_dir():
+        raise fail(f"there is no directory {directory}")
+    _server_tool("--verify", ["--data-path", str(directory)], "verify directories", as_json)
+
+

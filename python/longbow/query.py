@@ -1,0 +1,193 @@
+"""What to search for, as a value: immutable, built step by step or from a dict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from longbow.columns import query_array
+from longbow.connection import to_json
+from longbow.errors import InvalidArgumentError
+from longbow.filters import Filter, FilterLike, filters_json, to_filter
+
+# What is sent with every query of a batch: field of Query -> key on the wire.
+_SHARED = {
+    "vector_column": "vector_column",
+    "ef": "ef",
+    "recall": "recall",
+    "dims": "dims",
+    "radius": "radius",
+    "text": "text_query",
+    "alpha": "alpha",
+    "fusion": "fusion",
+    "graph_alpha": "graph_alpha",
+    "vector_format": "vector_format",
+    "max_distances": "max_distances",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """A search, described. Each method returns another query; none changes this one.
+
+    Ask near `vectors`, of shape (dimensions,) or (queries, dimensions); near stored rows, `ids`; for `text`; or for
+    text and a vector together.
+
+    >>> q = Query("books", vectors=[0.1, 0.2]).where("year >= 1990").limit(3).select("title")
+    >>> q.to_dict()
+    {'dataset': 'books', 'vector': [0.1, 0.2], 'k': 3, 'filter': 'year >= 1990', 'columns': ['title']}
+    >>> Query.from_dict(q.to_dict()) == q
+    True
+    """
+
+    dataset: str
+    vectors: Any = None
+    ids: Sequence[int | str] | None = None
+    text: str | None = None
+    k: int = 10
+    offset: int = 0
+    filter: Filter | None = None
+    columns: tuple[str, ...] | None = None
+    vector_column: str | None = None
+    ef: int | None = None
+    recall: float | None = None
+    exact: bool = False
+    radius: float | None = None
+    dims: int | None = None
+    alpha: float | None = None
+    fusion: str | None = None
+    graph_alpha: float | None = None
+    vector_format: str | None = None
+    max_distances: int | None = None
+    timeout: float | None = None
+
+    def where(self, *conditions: FilterLike) -> Self:
+        """Only rows that pass every condition, and those given before: `where("year >= 1990", col("lang") == "en")`."""
+        given = [f for f in (self.filter, *map(to_filter, conditions)) if f is not None]
+        return replace(self, filter=to_filter(given))
+
+    def limit(self, k: int) -> Self:
+        """The `k` nearest."""
+        return replace(self, k=k)
+
+    def skip(self, offset: int) -> Self:
+        """Leaves out the nearest `offset` rows, for the next page."""
+        return replace(self, offset=offset)
+
+    def select(self, *columns: str) -> Self:
+        """Returns these columns besides `id`, `score` and `distance`; name the vector column to get vectors."""
+        return replace(self, columns=columns)
+
+    def using(self, vector_column: str) -> Self:
+        """Searches this vector column."""
+        return replace(self, vector_column=vector_column)
+
+    def effort(self, *, recall: float | None = None, ef: int | None = None) -> Self:
+        """How hard to look: the share of true neighbours to aim at, or the length of the candidate list."""
+        return replace(self, recall=recall, ef=ef)
+
+    def exactly(self) -> Self:
+        """Compares with every row that passes the filter."""
+        return replace(self, exact=True)
+
+    def within(self, radius: float) -> Self:
+        """Only rows at most `radius` away, in the metric's distance; at most `k` of them."""
+        return replace(self, radius=radius)
+
+    def first_dims(self, dims: int) -> Self:
+        """Searches by the first `dims` dimensions and ranks by all: for vectors trained to be cut (Matryoshka)."""
+        return replace(self, dims=dims)
+
+    def matching(self, text: str, alpha: float | None = None, *, fusion: str | None = None) -> Self:
+        """Ranks by words, too. `alpha` is the weight of the vectors: 1 vectors only, 0 words only, negative adaptive."""
+        return replace(self, text=text, alpha=alpha, fusion=fusion)
+
+    def within_time(self, seconds: float) -> Self:
+        """Stops searching after `seconds`."""
+        return replace(self, timeout=seconds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The query as plain values, which JSON can hold; `from_dict` reads them again. Defaults are left out."""
+        out: dict[str, Any] = {"dataset": self.dataset}
+        if self.vectors is not None:
+            queries, single = query_array(self.vectors)
+            numbers = queries.to_pylist()
+            out.update({"vector": numbers[0]} if single else {"vectors": numbers})
+            if isinstance(self.vectors, (list, tuple)):
+                out.update({"vector": list(self.vectors)} if single else {"vectors": [list(v) for v in self.vectors]})
+        out["k"] = self.k
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.name not in _NAMES or f.name in ("dataset", "vectors", "k") or value is None or (f.name != "ids" and value == f.default):
+                continue
+            out[f.name] = str(value) if isinstance(value, Filter) else list(value) if f.name in ("ids", "columns") else value
+        return out
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> Query:
+        """The query that a dict describes: the keys of `to_dict`, or those of the wire protocol's search."""
+        renamed = {"vector": "vectors", "text_query": "text", "filters": "filter"}
+        values: dict[str, Any] = {}
+        for name, value in given.items():
+            if name in ("deadline_ms", "timeout_ms"):
+                name, value = "timeout", value / 1000
+            name = renamed.get(name, name)
+            if value is None:
+                continue
+            if name not in _NAMES:
+                raise InvalidArgumentError(f"query: unknown key {name!r}; known are {', '.join(sorted(_NAMES))}")
+            values[name] = value
+        if "dataset" not in values:
+            raise InvalidArgumentError('query: expected "dataset", the name of a dataset')
+        values["filter"] = to_filter(values.get("filter"))
+        for name in ("columns", "ids"):
+            if name in values:
+                values[name] = tuple(values[name])
+        return Query(**values)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Query) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(to_json(self.to_dict()))
+
+    def wire(self, timeout: float | None) -> dict[str, Any]:
+        """The search of the wire protocol, without what is asked about."""
+        if self.k < 0 or self.offset < 0:
+            raise InvalidArgumentError(f"k and offset: expected 0 or more, got {self.k} and {self.offset}")
+        out: dict[str, Any] = {"dataset": self.dataset, "k": self.k + self.offset}
+        if self.filter is not None:
+            out["filters"] = filters_json(self.filter)
+        if self.columns is not None:
+            out["columns"] = list(self.columns)
+        if self.exact:
+            out["exact"] = True
+        for name, key in _SHARED.items():
+            value = getattr(self, name)
+            if value is not None:
+                out[key] = value
+        timeout = timeout if self.timeout is None else self.timeout
+        if timeout is not None:
+            out["deadline_ms"] = max(1, round(timeout * 1000))
+        return out
+
+    def questions(self) -> tuple[tuple[str, ...], list[pa.Array], bool] | None:
+        """What is asked about as a column of a search stream, and whether it is one question; None for text alone."""
+        if self.vectors is not None:
+            if self.ids is not None:
+                raise InvalidArgumentError("query: vectors and ids are both given: ask by one of them")
+            queries, single = query_array(self.vectors)
+            return ("query_vector",), [queries], single
+        if self.ids is not None:
+            single = isinstance(self.ids, (int, str, np.integer))
+            return ("id",), [pa.array([self.ids] if single else list(self.ids))], single
+        if self.text is None:
+            raise InvalidArgumentError("query: expected vectors, ids or text to search for")
+        return None
+
+
+_NAMES = {f.name for f in fields(Query)}

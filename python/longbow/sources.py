@@ -1,0 +1,218 @@
+"""Everything that can be inserted, as a stream of record batches of one schema."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from longbow import files
+from longbow.columns import VECTOR_NAMES, Adaptation, is_row, table_of_columns, table_of_frame, table_of_rows, vector_array
+from longbow.errors import InvalidArgumentError
+
+BATCH_BYTES = 8 << 20
+BATCH_ROWS = 65536
+# Rows taken together from a generator of dicts, and from a pandas DataFrame.
+_ROWS_AT_ONCE = 4096
+_FRAME_ROWS = 32768
+
+
+@dataclass(frozen=True)
+class Source:
+    """Batches of one schema, read once. `rows` is None where it is not known before."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    rows: int | None
+
+    @property
+    def vectors(self) -> dict[str, int]:
+        """Dimension by vector column."""
+        return {f.name: f.type.list_size for f in self.schema if pa.types.is_fixed_size_list(f.type)}
+
+
+def open_source(data: Any, vector_column: str | None = None, batch_bytes: int = BATCH_BYTES) -> Source:
+    """Recognises `data`. Raises InvalidArgumentError for what cannot be inserted."""
+    names = (vector_column,) if vector_column else VECTOR_NAMES
+    raw, rows = _open(data, names)
+    first = next(raw.batches, None)
+    if first is None:
+        first = pa.RecordBatch.from_pylist([], schema=raw.schema)
+    adaptation = Adaptation(first, names)
+    if vector_column and vector_column not in adaptation.schema.names:
+        raise InvalidArgumentError(f"vector_column: no column {vector_column!r} in {adaptation.schema.names}")
+    batches = map(adaptation, itertools.chain([first], raw.batches))
+    return Source(adaptation.schema, _split(batches, batch_bytes), rows)
+
+
+@dataclass(frozen=True)
+class _Raw:
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+
+def _open(data: Any, names: Sequence[str]) -> tuple[_Raw, int | None]:
+    for accepts, opens in _KINDS:
+        if accepts(data):
+            return opens(data, names)
+    raise InvalidArgumentError(
+        "data must be a dict of columns, a list of dicts, a NumPy array, a pandas, polars or Dask DataFrame, a pyarrow "
+        "Table, RecordBatch, RecordBatchReader or Dataset, something with __arrow_c_stream__, a generator of one of "
+        f"these, or the path of a file; got {type(data).__name__}"
+    )
+
+
+def _made_by(data: Any, package: str, *names: str) -> bool:
+    return any(c.__module__.split(".")[0] == package and c.__name__ in names for c in type(data).__mro__)
+
+
+def _of_table(table: pa.Table) -> tuple[_Raw, int]:
+    return _Raw(table.schema, iter(table.to_batches())), table.num_rows
+
+
+def _of_reader(reader: Any) -> tuple[_Raw, None]:
+    return _Raw(reader.schema, iter(reader)), None
+
+
+def _of_dataset(dataset: Any) -> tuple[_Raw, int]:
+    return _Raw(dataset.schema, iter(dataset.to_batches(batch_size=BATCH_ROWS))), dataset.count_rows()
+
+
+def _of_file(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[_Raw, int | None]:
+    return _open(files.read(Path(path)), names)
+
+
+def _of_frame(frame: Any, names: Sequence[str]) -> tuple[_Raw, int]:
+    first = table_of_frame(frame.iloc[:_FRAME_ROWS], names)
+    tables = (table_of_frame(frame.iloc[i : i + _FRAME_ROWS], names) for i in range(_FRAME_ROWS, len(frame), _FRAME_ROWS))
+    return _Raw(first.schema, _batches_of_tables(itertools.chain([first], tables), first.schema)), len(frame)
+
+
+def _of_polars(frame: Any, names: Sequence[str]) -> tuple[_Raw, int]:
+    frame = frame.collect() if type(frame).__name__ == "LazyFrame" else frame
+    return _Raw(*_stream(frame)), len(frame)
+
+
+def _stream(data: Any) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    reader = pa.RecordBatchReader.from_stream(data)
+    return reader.schema, iter(reader)
+
+
+def _of_dask(frame: Any, names: Sequence[str]) -> tuple[_Raw, None]:
+    def parts() -> Iterator[Any]:
+        for i in range(frame.npartitions):
+            yield frame.partitions[i].compute()
+
+    return _of_items(parts(), names)
+
+
+def _of_array(array: np.ndarray[Any, Any], names: Sequence[str]) -> tuple[_Raw, int]:
+    return _of_table(pa.Table.from_arrays([vector_array(array)], [names[0]]))
+
+
+def _of_dict(data: Mapping[str, Any], names: Sequence[str]) -> tuple[_Raw, int]:
+    return _of_table(table_of_rows([data], names) if is_row(data, names) else table_of_columns(data, names))
+
+
+def _of_items(items: Iterable[Any], names: Sequence[str]) -> tuple[_Raw, None]:
+    """An iterator of rows, or of anything that can be inserted by itself; all with the columns of the first."""
+    rest = iter(items)
+    first = next(rest, None)
+    if first is None:
+        raise InvalidArgumentError("data is an empty iterator: without a first row there are no columns")
+    rest = itertools.chain([first], rest)
+    tables = _tables_of_rows(rest, names) if _is_row_like(first, names) else _tables_of_parts(rest, names)
+    head = next(tables)
+    return _Raw(head.schema, _batches_of_tables(itertools.chain([head], tables), head.schema)), None
+
+
+def _is_row_like(item: Any, names: Sequence[str]) -> bool:
+    return hasattr(item, "model_dump") or (isinstance(item, Mapping) and is_row(item, names))
+
+
+def _row(item: Any) -> Mapping[str, Any]:
+    if hasattr(item, "model_dump"):
+        item = item.model_dump(exclude_none=True)
+    if not isinstance(item, Mapping):
+        raise InvalidArgumentError(f"rows must all be dicts, got {type(item).__name__}")
+    return item
+
+
+def _tables_of_rows(rows: Iterator[Any], names: Sequence[str]) -> Iterator[pa.Table]:
+    while chunk := [_row(item) for item in itertools.islice(rows, _ROWS_AT_ONCE)]:
+        yield table_of_rows(chunk, names)
+
+
+def _tables_of_parts(parts: Iterator[Any], names: Sequence[str]) -> Iterator[pa.Table]:
+    for part in parts:
+        raw, _ = _open(part, names)
+        yield pa.Table.from_batches(raw.batches, raw.schema)
+
+
+def _batches_of_tables(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    first_row = 0
+    for table in tables:
+        yield from _fitted(table, schema, first_row).to_batches()
+        first_row += table.num_rows
+
+
+def _fitted(table: pa.Table, schema: pa.Schema, first_row: int) -> pa.Table:
+    """The table with `schema`'s columns: those it lacks are null, types are widened where nothing is lost."""
+    if table.schema.equals(schema):
+        return table
+    added = [name for name in table.column_names if name not in schema.names]
+    if added:
+        raise InvalidArgumentError(
+            f"column {added[0]!r} appears first after row {first_row}: data read piece by piece has the columns of its "
+            "first piece; give them all there, or insert in two calls"
+        )
+    columns = []
+    for field in schema:
+        if field.name not in table.column_names:
+            columns.append(pa.nulls(table.num_rows, field.type))
+            continue
+        try:
+            columns.append(table[field.name].cast(field.type))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise InvalidArgumentError(
+                f"column {field.name!r}: {field.type} in the first rows, {table[field.name].type} after row {first_row}: {error}"
+            ) from error
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _split(batches: Iterable[pa.RecordBatch], batch_bytes: int) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        rows = max(1, min(BATCH_ROWS, batch_bytes * batch.num_rows // max(1, batch.nbytes)))
+        for first in range(0, batch.num_rows, rows):
+            yield batch.slice(first, rows)
+
+
+def _is_list_of_rows(data: Any) -> bool:
+    return isinstance(data, Sequence) and not isinstance(data, (str, bytes)) and all(isinstance(r, Mapping) or hasattr(r, "model_dump") for r in data)
+
+
+_Kind = tuple[Callable[[Any], bool], Callable[[Any, Sequence[str]], tuple[_Raw, int | None]]]
+# In this order: what is tested for first wins.
+_KINDS: list[_Kind] = [
+    (lambda d: isinstance(d, pa.Table), lambda d, _: _of_table(d)),
+    (lambda d: isinstance(d, pa.RecordBatch), lambda d, _: _of_table(pa.Table.from_batches([d]))),
+    (lambda d: isinstance(d, pa.RecordBatchReader), lambda d, _: _of_reader(d)),
+    (lambda d: isinstance(d, (str, os.PathLike)), _of_file),
+    (lambda d: _made_by(d, "pyarrow", "Dataset", "InMemoryDataset"), lambda d, _: _of_dataset(d)),
+    (lambda d: _made_by(d, "pandas", "DataFrame"), _of_frame),
+    (lambda d: _made_by(d, "polars", "DataFrame", "LazyFrame"), _of_polars),
+    (lambda d: hasattr(d, "npartitions") and hasattr(d, "partitions"), _of_dask),
+    (lambda d: isinstance(d, np.ndarray), _of_array),
+    (lambda d: isinstance(d, Mapping), _of_dict),
+    (lambda d: hasattr(d, "model_dump"), lambda d, names: _of_table(table_of_rows([_row(d)], names))),
+    (lambda d: hasattr(d, "__arrow_c_stream__"), lambda d, _: (_Raw(*_stream(d)), None)),
+    (lambda d: hasattr(d, "__arrow_c_array__"), lambda d, _: _of_table(pa.Table.from_batches([pa.record_batch(d)]))),
+    (_is_list_of_rows, lambda d, names: _of_table(table_of_rows([_row(r) for r in d], names))),
+    (lambda d: isinstance(d, Iterator), _of_items),
+]

@@ -1,0 +1,157 @@
+// An index of the terms of rows: ranked by BM25 of analyzed text, or by the product with weights that users
+// give. It knows ordinals, documents and visibility; it never sees a dataset, a filter tree or an Arrow
+// array.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "longbow/base/counters.h"
+#include "longbow/base/executor.h"
+#include "longbow/text/analyzer.h"
+#include "longbow/text/posting_index.h"
+#include "longbow/text/term_dictionary.h"
+#include "longbow/text/text_query.h"
+#include "longbow/text/top_scores.h"
+
+namespace longbow::text {
+
+class DocumentCollector;
+
+class DocumentVisitor {
+ public:
+  virtual ~DocumentVisitor() = default;
+  // Pieces of one row follow each other; no phrase goes from one into the next.
+  virtual void Text(RowOrdinal row, std::string_view text) = 0;
+  // Once a row, terms distinct and below kNoTerm, weights finite.
+  virtual void Weights(RowOrdinal row, std::span<const TermId> terms, std::span<const float> weights) = 0;
+};
+
+// Where the documents lie. Thread-safe.
+class DocumentSource {
+ public:
+  virtual ~DocumentSource() = default;
+  // The rows of [first, end) that have a document, ascending.
+  virtual void Read(RowOrdinal first, RowOrdinal end, DocumentVisitor* visitor) const = 0;
+};
+
+struct WeightedTerm {
+  TermId term;
+  float weight;
+};
+
+struct TextSearchSpec {
+  const TextQuery* query = nullptr;       // of an index of text
+  std::span<const WeightedTerm> weights;  // of an index of weights; terms distinct
+  uint32_t k = 10;
+  Visibility visibility;
+  const RowSelection* selection = nullptr;  // null: every visible row
+  uint64_t selected = 0;                    // about its size
+  const TieOrder* ties = nullptr;           // null: by ordinal, which is cheaper
+  Budget* budget = nullptr;                 // null: none
+};
+
+// Reused between searches.
+struct TextHits {
+  std::vector<Hit> hits;  // best first
+  bool partial = false;   // the budget ended
+  int64_t postings = 0;   // of the lists opened
+};
+
+// Memory a search works in: pooled by the caller, one a running search of any index with the same analyzer.
+class TextScratch;
+
+// What an index is made from. Pointers outlive the index.
+struct TextIndexInput {
+  const AnalyzerType* analyzer = nullptr;  // null: the documents are weights
+  const DocumentSource* source = nullptr;
+  const RowVersions* versions = nullptr;
+  Executor* builders = nullptr;  // null: whoever appends builds
+  MemoryLedger* ledger = nullptr;
+};
+
+// Thread-safe: any number of searches beside appends and erasures, which are one thread's.
+class TextIndex {
+ public:
+  explicit TextIndex(const TextIndexInput& input);
+  ~TextIndex();
+
+  // For an index that begins when rows are already there: [0, end), of which those that died at or before
+  // `horizon` are visible to no view. Before any other call; rows may be dying meanwhile.
+  void Begin(RowOrdinal end, Sequence horizon);
+  // As of index::VectorIndex: rows are findable as soon as this returned, and built later.
+  void RowsAppended(RowOrdinal first, RowOrdinal end);
+  // The rows died at `at`, which never goes back; called before a view at `at` can be had.
+  void RowsDied(Sequence at, std::span<const RowOrdinal> rows);
+  // The rows are visible to no view any more, present or future.
+  void Erase(std::span<const RowOrdinal> rows);
+
+  std::unique_ptr<TextScratch> NewScratch() const;
+  // The k best of the rows that match: exact, unless the budget ends. Rows not yet indexed are indexed first,
+  // by the caller if need be. Statistics are those of the visible rows, whatever the selection.
+  Status Search(const TextSearchSpec& spec, TextScratch* scratch, TextHits* hits);
+
+  RowOrdinal indexed_end() const { return indexed_end_.load(std::memory_order_acquire); }
+  RowOrdinal appended_end() const { return appended_end_.load(std::memory_order_acquire); }
+  // `done` once indexed_end() >= end; at once when it already is.
+  void WhenIndexed(RowOrdinal end, std::function<void(Status)> done);
+  // About what a search takes on one core.
+  double EstimateNanos(RowOrdinal end) const;
+
+  int64_t documents_indexed() const { return documents_indexed_.load(std::memory_order_relaxed); }
+  size_t terms() const { return dictionary_.size(); }
+  size_t segments() const { return postings_.segments()->size(); }
+  int64_t merges() const { return postings_.merges(); }
+  int64_t memory_bytes() const { return postings_.memory_bytes() + dictionary_.memory_bytes(); }
+
+ private:
+  static constexpr RowOrdinal kRowsASlice = 2048;
+  static constexpr int64_t kMergedASlice = 1 << 17;  // postings
+
+  struct Waiter {
+    RowOrdinal end;
+    std::function<void(Status)> done;
+  };
+
+  void StartTurn();
+  void Turn();
+  // Whether the turn has to look for work; otherwise it has ended.
+  bool TurnGoesOn(bool worked);
+  bool BuildSlice();
+  bool MergeSlice();
+  bool CatchUp(RowOrdinal end, Budget* budget);
+  void WakeWaiters();
+  // The query by term numbers; false when nothing can match.
+  bool Compile(const TextSearchSpec& spec, const SegmentList& segments, TextScratch* scratch) const;
+  bool CompileText(const TextQuery& query, TextScratch* scratch) const;
+  void Weigh(const SegmentList& segments, const Visibility& visibility, TextScratch* scratch) const;
+  bool SearchSegment(const PostingSegment& segment, const TextSearchSpec& spec, TextScratch* scratch,
+                     TopScores* top, int64_t* postings) const;
+
+  const TextIndexInput input_;
+  TermDictionary dictionary_;
+  PostingIndex postings_;
+  std::atomic<RowOrdinal> appended_end_{0}, indexed_end_{0};
+  std::atomic<int64_t> documents_indexed_{0};
+  Sequence begun_at_ = 0;               // confined to the appending thread after Begin: the newest death then
+  std::vector<RowOrdinal> begun_dead_;  // its rows, ascending
+
+  std::mutex build_mutex_;                        // held for one slice
+  std::unique_ptr<DocumentCollector> collector_;  // guarded by build_mutex_
+  std::unique_ptr<SegmentMerge> merge_;           // the turn's
+
+  mutable std::mutex turn_mutex_;
+  bool turning_ = false;   // guarded by turn_mutex_: a turn is posted or running
+  bool more_ = false;      // guarded by turn_mutex_: there may be work that the turn has not seen
+  bool stopping_ = false;  // guarded by turn_mutex_
+  std::mutex waiters_mutex_;
+  std::vector<Waiter> waiters_;  // guarded by waiters_mutex_
+};
+
+}  // namespace longbow::text

@@ -1,0 +1,226 @@
+"""Queries through the package: fluent, as dicts, by id, in batches, cancelled, from asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import longbow
+import numpy as np
+import pyarrow as pa
+import pytest
+from longbow import col
+
+N, DIM = 600, 8
+MATRIX = np.random.default_rng(5).standard_normal((N, DIM)).astype("f4")
+
+
+@pytest.fixture(scope="module")
+def books(server: longbow.Server) -> Iterator[longbow.Dataset]:
+    with server.connect() as client:
+        ds = client.dataset("books-of-search-tests")
+        ds.insert({"id": np.arange(N), "vector": MATRIX, "year": 1900 + np.arange(N) % 100, "lang": ["en", "de", "fr"] * (N // 3)})
+        yield ds
+        ds.drop()
+
+
+def nearest(query: np.ndarray[Any, Any], rows: np.ndarray[Any, Any], k: int) -> list[int]:
+    distances = ((MATRIX[rows].astype("f8") - query) ** 2).sum(axis=1)
+    return [int(row) for row in rows[np.lexsort((rows, distances))][:k]]
+
+
+ALL = np.arange(N)
+
+
+def test_a_fluent_query_finds_what_brute_force_finds(books: longbow.Dataset) -> None:
+    rows = ALL[(1900 + ALL % 100 >= 1950) & (ALL % 3 == 1)]
+    query = books.search(MATRIX[3]).where("year >= 1950", col("lang") == "de").limit(7).select("year", "lang")
+    hits = query.run()
+    assert hits["id"].to_pylist() == nearest(MATRIX[3], rows, 7)
+    assert hits.column_names == ["id", "score", "distance", "year", "lang"] and set(hits["lang"].to_pylist()) == {"de"}
+    assert query.exactly().run() == hits and query.run().stats.coverage in ("exact", "approximate")
+    assert query.to_pandas()["id"].tolist() == query.to_polars()["id"].to_list() == [row["id"] for row in query.to_list()] == query.to_arrow()["id"].to_pylist()
+
+
+def test_dicts_keywords_and_the_fluent_form_say_the_same(books: longbow.Dataset, server: longbow.Server) -> None:
+    query = books.search(MATRIX[3].tolist()).where("year >= 1950").limit(4)
+    with server.connect() as client:
+        expected = query.run()
+        assert client.run(query.to_dict()) == expected
+        assert client.run(json.loads(json.dumps(query.to_dict()))) == expected
+        assert client.search(vector=MATRIX[3], k=4, filter="year >= 1950", dataset=books.name) == expected
+        assert client.run({"dataset": books.name, "vector": MATRIX[3].tolist(), "k": 4, "filters": [{"field": "year", "op": ">=", "value": 1950}]}) == expected
+
+
+def test_pages_neither_repeat_nor_skip(books: longbow.Dataset) -> None:
+    whole = books.search(MATRIX[:2]).limit(30).run()
+    pages = [books.search(MATRIX[:2]).limit(10).skip(10 * page).run() for page in range(3)]
+    for query in range(2):
+        ids = [i for page in pages for i in page.by_query()[query]["id"].to_pylist()]
+        assert ids == whole.by_query()[query]["id"].to_pylist()
+    assert books.search(MATRIX[0]).limit(10).skip(N + 5).run().num_rows == 0
+
+
+def test_a_radius_keeps_what_is_near(books: longbow.Dataset) -> None:
+    distances = np.sqrt(((MATRIX - MATRIX[3]) ** 2).sum(axis=1))
+    radius = float(np.sort(distances)[20]) + 1e-4
+    hits = books.search(MATRIX[3]).limit(100).within(radius).run()
+    assert hits["id"].to_pylist() == nearest(MATRIX[3], ALL, 21) and max(hits["distance"].to_pylist()) <= radius
+
+
+def test_stored_rows_are_asked_near(books: longbow.Dataset) -> None:
+    hits = books.search_by_id(3, k=5, columns=["year"])
+    assert hits["id"].to_pylist() == [i for i in nearest(MATRIX[3], ALL, 6) if i != 3] and "query" not in hits.column_names
+    two = books.search_by_id([3, 5], k=2, filter="lang = 'en'")
+    assert [len(part) for part in two.by_query()] == [2, 2]
+    with pytest.raises(longbow.NotFoundError):
+        books.search_by_id(10**9)
+
+
+def test_rows_are_fetched_by_id_whatever_their_number(books: longbow.Dataset) -> None:
+    assert books.get(ids=[5, 3, 10**9], columns=["id", "year"]).to_list() == [{"id": 3, "year": 1903}, {"id": 5, "year": 1905}]
+    assert books.get(ids=range(25_000), columns=["id"]).num_rows == N
+    assert books.get("year = 1903", ids=[3, 5])["id"].to_pylist() == [3]
+    assert books.get(ids=[], columns=["id"]).num_rows == 0 and books.get(ids=7)["id"].to_pylist() == [7]
+    assert books.count() == N and books.count(col("lang") == "fr") == N // 3
+    assert sum(batch.num_rows for batch in books.scan("lang != 'fr'")) == 2 * N // 3
+
+
+def test_a_scan_that_is_left_early_ends_on_the_server(client: longbow.Client, dataset: str) -> None:
+    client.insert(dataset, {"id": np.arange(100_000), "vector": np.ones((100_000, 64), "f4")})
+    for _ in range(20):
+        next(iter(client.scan(dataset)))
+    assert client.count(dataset) == 100_000
+    client.delete_dataset(dataset)
+
+
+def test_many_queries_in_one_call(books: longbow.Dataset) -> None:
+    hits = books.search(MATRIX).limit(3).select().run()
+    assert hits.num_rows == 3 * N and hits["id"].to_pylist()[::3] == list(range(N))
+    assert [part["id"][0].as_py() for part in hits.by_query()] == list(range(N))
+
+
+def test_columns_are_added_and_figures_told(client: longbow.Client, dataset: str) -> None:
+    ds = client.dataset(dataset)
+    ds.insert({"id": [1, 2], "vector": np.eye(2, 4, dtype="f4")}, metric="cosine", index="flat", durability="async")
+    ds.add_columns({"pages": "int32", "when": pa.timestamp("us")})
+    ds.add_columns(pa.schema([("pages", pa.int32())]))
+    assert ds.get(columns=["id", "pages"]).to_list() == [{"id": 1, "pages": None}, {"id": 2, "pages": None}]
+    with pytest.raises(longbow.InvalidArgumentError, match="there already with type int32"):
+        ds.add_columns({"pages": "int64"})
+    with pytest.raises(longbow.InvalidArgumentError, match="no Arrow type"):
+        ds.add_columns({"x": "integerish"})
+    stats = ds.stats()
+    assert (stats.rows, stats.vectors, stats.metric, stats.index, stats.durability) == (2, {"vector": 4}, "cosine", "flat", "async")
+    ds.wait_indexed(timeout=20)
+    assert client.exists(dataset) and not client.exists(dataset + "x") and "VectorSearch" in client.actions()
+    ds.drop()
+    with pytest.raises(longbow.NotFoundError):
+        ds.stats()
+
+
+def test_what_the_server_does_not_know_is_unimplemented_and_not_silent(books: longbow.Dataset, client: longbow.Client) -> None:
+    known = client.actions()
+    for action, call in (("ForceSnapshot", client.snapshot), ("compact", books.compact), ("add-edge", lambda: client.add_edge(books.name, 1, "cites", 2))):
+        if action not in known:
+            with pytest.raises(longbow.UnimplementedError):
+                call()
+        else:
+            call()
+
+
+# asyncio
+
+
+def test_the_asynchronous_client_does_what_the_other_does(server: longbow.Server, dataset: str) -> None:
+    async def work() -> None:
+        async with longbow.connect_async(server.uri, server.token) as client:
+            ds = client.dataset(dataset)
+            assert (await ds.insert({"id": np.arange(N), "vector": MATRIX})).rows == N
+            found = await asyncio.gather(*(ds.search(MATRIX[i]).limit(1).run() for i in range(40)))
+            assert [hits["id"][0].as_py() for hits in found] == list(range(40))
+            assert (await ds.search(MATRIX[1]).limit(2).to_pandas())["id"].tolist()[0] == 1
+            assert [batch.num_rows async for batch in ds.scan(columns=["id"])] == [N]
+            with pytest.raises(longbow.NotFoundError):
+                await client.info("no-such-set")
+            await ds.drop()
+
+    for _ in range(3):
+        asyncio.run(work())
+
+
+def test_one_asynchronous_client_lasts_through_several_loops(server: longbow.Server) -> None:
+    client = asyncio.run(_connected(server))
+    for _ in range(3):
+        assert isinstance(asyncio.run(client.datasets()), list)
+    asyncio.run(client.close())
+
+
+async def _connected(server: longbow.Server) -> longbow.AsyncClient:
+    return await longbow.connect_async(server.uri, server.token)
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def test_cancelling_a_task_ends_the_servers_work(tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).random((100_000, 128), "f4")
+
+    async def work(server: longbow.Server) -> None:
+        async with longbow.connect_async(server.uri, server.token) as client:
+            await client.insert("x", {"id": np.arange(len(rows)), "vector": rows}, index="flat", durability="memory")
+            whole = asyncio.create_task(client.search("x", rows[:1024], k=10, exact=True))
+            await asyncio.sleep(0.3)
+            assert not whole.done(), "the search is long enough to be cancelled"
+            whole.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await whole
+            for _ in range(100):
+                before = cpu_seconds(server.pid)
+                await asyncio.sleep(0.1)
+                if cpu_seconds(server.pid) - before < 0.05:
+                    break
+            else:
+                raise AssertionError("the server works on")
+            assert (await client.search("x", rows[7], k=1))["id"].to_pylist() == [7], "the client is as good as new"
+
+    with longbow.Server(tmp_path / "data") as server:
+        start = time.monotonic()
+        asyncio.run(work(server))
+        print(f"{time.monotonic() - start:.1f} s")
+
+
+def test_a_cancelled_insert_stores_whole_batches_and_stops(server: longbow.Server, dataset: str) -> None:
+    async def work() -> None:
+        asked = 0
+
+        def endless() -> Iterator[dict[str, Any]]:
+            nonlocal asked
+            while True:
+                asked += 1
+                yield {"id": asked, "vector": [1.0, asked]}
+
+        async with longbow.connect_async(server.uri, server.token) as client:
+            task = asyncio.create_task(client.insert(dataset, endless(), durability="memory"))
+            while not await client._bridge.call(client._sync.exists, dataset):
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.2)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            for _ in range(100):
+                before = asked
+                await asyncio.sleep(0.1)
+                if asked == before:
+                    break
+            assert asked == before, "the source is not read on"
+            assert await client.count(dataset) % 4096 == 0
+            await client.delete_dataset(dataset)
+
+    asyncio.run(work())
