@@ -92,6 +92,9 @@ constexpr SettingRow kTable[] = {
      &S::put_window_size, 65536, kTiB},
 
     // Storage.
+    {"log_io", Kind::kString, "auto",
+     "What writes and reads files: the kernel's io_uring, io_threads, or the first where the kernel has it.",
+     &S::log_io, 0, 0, "auto|uring|threads"},
     {"storage_log_segment_size", Kind::kBytes, "64MiB", "Size of a segment file of the log.",
      &S::storage_log_segment_size, 65536, 4 * kGiB},
     {"storage_log_max_pending", Kind::kBytes, "256MiB",

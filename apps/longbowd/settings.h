@@ -42,6 +42,7 @@ struct Settings {
   Nanoseconds stalled_transfer_time{};
   int64_t put_window_size = 0;
 
+  std::string log_io;
   int64_t storage_log_segment_size = 0, storage_log_max_pending = 0;
   int64_t max_wal_size = 0;
   Nanoseconds snapshot_interval{};

@@ -12,6 +12,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "longbow/protocol/error_text.h"
+#include "longbow/protocol/put_frames.h"
 #include "longbow/protocol/search_json.h"
 #include "longbow/query/result_layout.h"
 
@@ -139,6 +141,17 @@ Result<Subject> ReadSubject(std::string_view body) {
   LB_RETURN_NOT_OK(object.Read("dataset", &out.dataset));
   LB_RETURN_NOT_OK(object.Read("name", &out.name));
   return out;
+}
+
+Result<uint64_t> ReadDurabilityToken(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  std::string token;
+  LB_RETURN_NOT_OK(object.Read("token", &token));
+  const auto sequence = ReadSequenceToken(token);
+  if (sequence) return *sequence;
+  return InvalidArgument("expected \"token\" to be the token of an acknowledgement, given '",
+                         PrintableText(token, 64), "'");
 }
 
 std::string StatusJson(std::string_view status) { return Dump({{"status", status}}); }

@@ -22,6 +22,8 @@ constexpr ActionType kActions[] = {
     {"check_readiness", "Whether a dataset, or the server, is recovered and indexed", false, CheckReadiness},
     {"wait_indexed", "Waits until every row of a dataset, or of all, is indexed", true, WaitIndexed},
     {"ForceSnapshot", "Takes a snapshot of everything acknowledged so far; JSON", true, ForceSnapshot},
+    {"wait_durable", "Waits until the write that an acknowledgement's token stands for is on disk", true,
+     WaitDurable},
     {"CreateNamespace", "Creates a namespace", true, CreateNamespace},
     {"DeleteNamespace", "Drops a namespace with its datasets, or the dataset of that name", true,
      DeleteNamespace},

@@ -119,4 +119,12 @@ void ForceSnapshot(const ActionCall& action) {
   });
 }
 
+void WaitDurable(const ActionCall& action) {
+  const auto sequence = protocol::ReadDurabilityToken(action.body());
+  if (!sequence.ok()) return action.FinishOne(sequence.status());
+  action.engine().WhenDurable(*sequence, [action](const Status& done) {
+    action.FinishOne(done.ok() ? Result<std::string>(protocol::StatusJson("DURABLE")) : done);
+  });
+}
+
 }  // namespace longbow::server
