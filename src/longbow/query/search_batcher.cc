@@ -98,7 +98,7 @@ bool SearchBatcher::Takes(const SearchRequest& request) {
                                                    queries.array->null_count() == 0);
   const bool plain = !request.offset && !request.radius && !request.order_by && request.dims == 0 &&
                      !request.describe && request.max_distances == 0 && !request.allow_partial &&
-                     !request.check_recall && request.explain == Explain::kNo && request.text_query.empty();
+                     !request.check_recall && request.explain == Explain::kNo && !request.text.present();
   return one && plain && request.k.size() == 1;
 }
 
