@@ -88,6 +88,8 @@ def _is_flat(value: Any) -> bool:
     """Whether a value with elements holds no further ones."""
     if isinstance(value, np.ndarray):
         return value.ndim == 1
+    if not hasattr(value, "__len__"):  # an iterator must not be begun here
+        return False
     return not hasattr(next(iter(value), None), "__iter__")
 
 
