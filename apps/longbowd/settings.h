@@ -42,7 +42,10 @@ struct Settings {
   Nanoseconds stalled_transfer_time{};
   int64_t put_window_size = 0;
 
+  std::string log_io;
   int64_t storage_log_segment_size = 0, storage_log_max_pending = 0;
+  int64_t max_wal_size = 0;
+  Nanoseconds snapshot_interval{};
   int64_t max_dimension = 0, max_columns = 0, max_row_size = 0;
   int64_t max_k = 0, max_ef = 0, max_queries = 0, max_result_rows = 0;
   Nanoseconds max_search_time{};
@@ -83,7 +86,7 @@ std::string VariableName(std::string_view setting);  // max_k -> LONGBOW_MAX_K
 // Also read from the environment without LONGBOW_, as deployments of old do it (GOGC, STORAGE_...).
 bool HasUnprefixedName(std::string_view name);
 
-enum class StartRequest : uint8_t { kRun, kHelp, kHelpSettings, kVersion };
+enum class StartRequest : uint8_t { kRun, kHelp, kHelpSettings, kVersion, kVerify, kRepair };
 
 // A setting that was given and is in IgnoredSettings.
 struct WithoutEffect {

@@ -21,7 +21,7 @@ int64_t RowBytes(const VectorColumn& column) {
 
 }  // namespace
 
-ShardInput EngineParts::shard_input() const { return {environment, ledger, arena, gate}; }
+ShardInput EngineParts::shard_input() const { return {environment, ledger, arena, gate, documents_indexed}; }
 
 Result<std::shared_ptr<Dataset>> Dataset::Make(EngineParts* parts, DatasetId id, std::string name,
                                                std::shared_ptr<const DatasetSchema> schema) {
@@ -292,11 +292,12 @@ void Dataset::ApplyLayout(Sequence at, std::shared_ptr<const StoredLayout> layou
 void Dataset::Publish() {
   if (shard_ == nullptr) return;
   std::shared_ptr<const View> old_view;  // let go of outside the lock
+  std::shared_ptr<const RowBlocks> blocks;
   {
     std::lock_guard lock(state_mutex_);
     if (published_.sequence == applied_sequence_) return;
     published_.layout = applied_;
-    published_.blocks = std::make_shared<const RowBlocks>(shard_->block_list().blocks());
+    blocks = published_.blocks = std::make_shared<const RowBlocks>(shard_->block_list().blocks());
     published_.end = shard_->end();
     published_.sequence = applied_sequence_;
     published_.live_rows = shard_->live_rows();
@@ -305,7 +306,7 @@ void Dataset::Publish() {
     view_ = nullptr;
   }
   old_view = nullptr;
-  shard_->Published(applied_sequence_);
+  shard_->Published(applied_sequence_, blocks, shard_->end());
   parts_->published();
 }
 

@@ -32,6 +32,8 @@ struct EngineParts {
   EngineOptions options;
   std::shared_ptr<TaskGate> gate = std::make_shared<TaskGate>();
   RetryTable retries;
+  // By text indexes, which may outlive the engine with a view.
+  std::shared_ptr<Counter> documents_indexed = std::make_shared<Counter>();
   mutable EngineCounters counters;
   std::unique_ptr<storage::CommitLog> log;
   std::function<void()> published = [] {};  // called after each publish, from any thread

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "longbow/engine/column_type.h"
+#include "longbow/engine/text_columns.h"
 #include "longbow/index/vector_index.h"
 
 namespace longbow::engine {
@@ -226,6 +227,7 @@ Result<std::shared_ptr<const DatasetSchema>> ReadSchema(const arrow::Schema& sch
     fields.push_back(std::move(stored));
   }
   out->arrow = arrow::schema(std::move(fields), schema.metadata());
+  LB_RETURN_NOT_OK(CheckTextMetadata(*out->arrow));
   const int default_field = DefaultVectorField(*out->arrow);
   for (int i = 0; i < out->arrow->num_fields(); ++i) {
     const arrow::Field& field = *out->arrow->field(i);

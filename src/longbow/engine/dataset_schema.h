@@ -58,8 +58,9 @@ struct DatasetSchema {
 };
 
 // Reads a client's schema: metadata keys longbow.vector_type, longbow.complex, longbow.metric, longbow.index,
-// longbow.codec, longbow.durability on schema or field. A FixedSizeList of numbers is a vector column; a
-// variable list<float> is payload. InvalidArgument names the column, what was expected and what was given.
+// longbow.codec, longbow.durability on schema or field, longbow.text on field. A FixedSizeList of numbers is
+// a vector column; a variable list<float> is payload. InvalidArgument names the column, what was expected and
+// what was given.
 Result<std::shared_ptr<const DatasetSchema>> ReadSchema(const arrow::Schema& schema,
                                                         const SchemaLimits& limits);
 

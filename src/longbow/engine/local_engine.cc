@@ -256,6 +256,16 @@ void LocalEngine::WhenIndexed(std::string_view name, Done done) {
   }
 }
 
+void LocalEngine::WhenDurable(Sequence sequence, Done done) {
+  if (sequence <= parts_.log->committed()) return done(Status::OK());
+  const Sequence newest = parts_.log->last_appended();
+  if (sequence > newest) {
+    return done(InvalidArgument("the sequence to wait for is ", sequence, ", the newest one is ", newest,
+                                "; pass the token of an acknowledgement by this server"));
+  }
+  parts_.log->WhenDurable(std::move(done));
+}
+
 int64_t LocalEngine::IndexBacklog(std::string_view name) const {
   const auto dataset = Find(name);
   return dataset.ok() ? (*dataset)->IndexBacklog() : 0;
@@ -273,6 +283,8 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
   visitor.Visit("duplicates_ignored_total", "Batches recognised as sent again.", {}, c.duplicates_ignored);
   visitor.Visit("datasets_created_total", "Datasets created.", {}, c.datasets_created);
   visitor.Visit("datasets_dropped_total", "Datasets dropped.", {}, c.datasets_dropped);
+  visitor.Visit("bm25_documents_indexed_total", "Rows whose text or weights were indexed.", {},
+                *parts_.documents_indexed);
   visitor.Visit("blocks_merged_total", "Row blocks merged into larger ones.", {}, c.blocks_merged);
   visitor.Visit("apply_duration_seconds", "Time to apply one batch.", {}, c.apply_nanos, 1e-9);
   visitor.Visit("write_ack_duration_seconds", "Time from append to acknowledgement.", {}, c.ack_nanos, 1e-9);
@@ -290,6 +302,10 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
     behind += backlog;
     waiting += dataset->queue().waiting();
     const Labels labels{{"dataset", info->name}};
+    visitor.VisitValue(
+        "dataset_durability", "1; the level is its label.",
+        {{"dataset", info->name}, {"level", std::string(storage::DurabilityName(info->schema->durability))}},
+        1);
     visitor.VisitValue("hnsw_node_count", "Rows in a dataset's vector index.", labels,
                        static_cast<double>(nodes));
     visitor.VisitValue("dataset_bytes", "Bytes of vectors and payload.", labels,

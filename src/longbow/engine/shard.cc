@@ -48,7 +48,8 @@ Shard::Shard(const ShardInput& input, std::string dataset, const StoredLayout& l
       previous_(input.ledger, MemoryUse::kRows, kNoRow),
       keys_(input.ledger),
       blocks_(input.ledger),
-      vectors_(std::make_unique<std::unique_ptr<ShardVectors>[]>(kMaxVectorColumns)) {}
+      vectors_(std::make_unique<std::unique_ptr<ShardVectors>[]>(kMaxVectorColumns)),
+      texts_(&versions_, input.environment.builders, input.ledger, input.documents_indexed) {}
 
 Shard::~Shard() = default;
 
@@ -102,7 +103,8 @@ void Shard::UnpinView(Sequence at) const {
   ScheduleErase();
 }
 
-void Shard::Published(Sequence at) const {
+void Shard::Published(Sequence at, const std::shared_ptr<const RowBlocks>& blocks, RowOrdinal end) const {
+  texts_.Publish(blocks, end);
   pins_.Publish(at);
   ScheduleErase();
 }
@@ -137,6 +139,7 @@ void Shard::EraseDead() const {
   if (rows.empty()) return;
   const size_t columns = vector_count_.load(std::memory_order_acquire);
   for (size_t i = 0; i < columns; ++i) vectors_[i]->index->Erase(rows);
+  texts_.Erase(rows);
 }
 
 }  // namespace longbow::engine

@@ -22,6 +22,7 @@
 #include "longbow/engine/key.h"
 #include "longbow/engine/key_index.h"
 #include "longbow/engine/prepared_put.h"
+#include "longbow/engine/shard_texts.h"
 #include "longbow/engine/task_gate.h"
 #include "longbow/index/vector_index.h"
 #include "longbow/index/vector_source.h"
@@ -34,6 +35,7 @@ struct ShardInput {
   MemoryLedger* ledger = nullptr;
   SlabArena* arena = nullptr;
   std::shared_ptr<TaskGate> gate;
+  std::shared_ptr<Counter> documents_indexed;
 };
 
 // One vector column: its bytes and its index.
@@ -128,7 +130,13 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void PinView(Sequence at) const { pins_.Pin(at); }
   void UnpinView(Sequence at) const;
   // Apply has published `at`: views to come are no older.
-  void Published(Sequence at) const;
+  void Published(Sequence at, const std::shared_ptr<const RowBlocks>& blocks, RowOrdinal end) const;
+  // The text index of these columns, for a view of `blocks` and `end`.
+  Result<text::TextIndex*> Texts(const TextColumns& columns, const std::shared_ptr<const RowBlocks>& blocks,
+                                 RowOrdinal end) const {
+    return texts_.Find(columns, blocks, end, pins_.Horizon());
+  }
+  const ShardTexts& texts() const { return texts_; }
   int64_t tombstones() const { return tombstones_.value(); }
 
  private:
@@ -168,6 +176,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   std::vector<SavedIndex> to_load_;    // in recovery only
   mutable std::atomic<int> loads_{0};  // indexes not yet loaded; nothing is erased meanwhile
 
+  mutable ShardTexts texts_;
   mutable ViewPins pins_;
   struct Dead {
     Sequence died;

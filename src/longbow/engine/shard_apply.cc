@@ -82,9 +82,13 @@ int64_t Shard::Put(Sequence at, const PreparedPut& put) {
   }
   end_ = end;
   int64_t replaced = 0;
-  if (key_kind_ != KeyKind::kHidden) {
-    keys_.Put(put.keys, first, &previous_);
-    replaced = ReplaceOlder(at, put, first);
+  {
+    const auto mutation = texts_.Mutate();
+    texts_.RowsWritten(end);
+    if (key_kind_ != KeyKind::kHidden) {
+      keys_.Put(put.keys, first, &previous_);
+      replaced = ReplaceOlder(at, put, first);
+    }
   }
   for (size_t i = 0; i < columns; ++i) vectors_[i]->RowsAppended(end);
   live_rows_ += put.rows - replaced;
@@ -116,6 +120,7 @@ int64_t Shard::ReplaceOlder(Sequence at, const PreparedPut& put, RowOrdinal firs
 }
 
 int64_t Shard::Delete(Sequence at, std::span<const Key> keys) {
+  const auto mutation = texts_.Mutate();
   std::vector<RowOrdinal> rows;
   for (const Key& key : keys) {
     RowOrdinal alive = kNoRow;
@@ -137,7 +142,8 @@ int64_t Shard::Delete(Sequence at, std::span<const Key> keys) {
 int64_t Shard::Bury(Sequence at, std::span<const RowOrdinal> rows) {
   const auto count = static_cast<int64_t>(rows.size());
   tombstones_.Add(count);
-  if (count == 0 || vector_count_.load(std::memory_order_relaxed) == 0) return count;
+  if (count == 0) return count;
+  texts_.RowsDied(at, rows);
   std::lock_guard lock(dead_mutex_);
   for (const RowOrdinal row : rows) dead_.push_back({at, row});
   return count;

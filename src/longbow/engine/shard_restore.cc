@@ -72,6 +72,8 @@ void Shard::BeginRestore(RowOrdinal end) {
     versions_.SetDied(row, 0);
   }
   end_ = end;
+  const auto mutation = texts_.Mutate();
+  texts_.RowsWritten(end);
 }
 
 void Shard::RestoreVectors(const SealedRows& rows, RestoredRows* out) {

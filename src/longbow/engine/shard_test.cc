@@ -143,10 +143,10 @@ TEST_F(ShardTest, IndexesForgetARowOnlyWhenNoViewCanSeeIt) {
   shard_->AddVectors(std::move(vectors));
   const auto put = *PreparePut(*layout_, Deliver(*batch)->batch);
   shard_->Put(1, put);
-  shard_->Published(1);
+  shard_->Published(1, std::make_shared<const RowBlocks>(shard_->block_list().blocks()), shard_->end());
   shard_->PinView(1);
   shard_->Delete(2, std::vector<Key>{{2, ""}});
-  shard_->Published(2);
+  shard_->Published(2, std::make_shared<const RowBlocks>(shard_->block_list().blocks()), shard_->end());
   shard_->PinView(2);
   shard_->Delete(3, std::vector<Key>{{1, ""}});
   EXPECT_TRUE(index.forgotten().empty());

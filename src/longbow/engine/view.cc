@@ -94,6 +94,15 @@ const index::VectorIndex& View::Index(int vector_column) const {
 const index::VectorStore& View::Vectors(int vector_column) const {
   return shard_->vectors(vector_column).store;
 }
+Result<text::TextIndex*> View::Texts(const TextColumns& columns) const {
+  return shard_->Texts(columns, blocks_, visibility_.end);
+}
+
+double View::EstimateTextNanos(const TextColumns& columns) const {
+  const text::TextIndex* index = shard_->texts().FindMade(columns);
+  return text::EstimateNanos(visibility_.end, index == nullptr ? 0 : index->indexed_end());
+}
+
 uint64_t View::KeyNumber(RowOrdinal row) const { return shard_->KeyNumber(row); }
 const index::TieOrder& View::key_order() const { return *key_order_; }
 

@@ -20,9 +20,14 @@ class Array;
 class RecordBatch;
 }  // namespace arrow
 
+namespace longbow::text {
+class TextIndex;
+}
+
 namespace longbow::engine {
 
 class Shard;
+struct TextColumns;
 
 // Payload of an ordinal range: every column but the vectors, as Arrow. Columns the dataset got later are
 // missing here. Immutable.
@@ -49,6 +54,11 @@ class View {
   // By position in schema()->vectors.
   const index::VectorIndex& Index(int vector_column) const;
   const index::VectorStore& Vectors(int vector_column) const;
+
+  // The index of these columns' text, made when nobody has asked for it before; it lives as long as the view.
+  Result<text::TextIndex*> Texts(const TextColumns& columns) const;
+  // About what a first search of it takes.
+  double EstimateTextNanos(const TextColumns& columns) const;
 
   // The row's key as a number: the integer's bits, or XXH3-64 of a string, or the hidden key.
   uint64_t KeyNumber(RowOrdinal row) const;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "longbow/protocol/filter_json.h"
+#include "longbow/protocol/text_json.h"
 
 namespace longbow::protocol {
 namespace {
@@ -190,8 +191,7 @@ Status ReadSearch(const JsonObject& object, SearchCall* call) {
   LB_RETURN_NOT_OK(ReadExplain(object, &request.explain));
   LB_RETURN_NOT_OK(object.Read("check_recall", &request.check_recall));
   LB_RETURN_NOT_OK(object.Read("local_only", &call->local_only));
-  LB_RETURN_NOT_OK(object.Read("text_query", &request.text_query));
-  LB_RETURN_NOT_OK(object.Read("alpha", &request.alpha));
+  LB_RETURN_NOT_OK(ReadText(object, &request.text));
   return object.Read("graph_alpha", &call->graph_alpha);
 }
 
@@ -220,7 +220,7 @@ Status ReadOrder(const JsonObject& object, std::optional<query::OrderBy>* order)
 
 Status CheckHasQuery(const SearchCall& call) {
   const query::Queries& queries = call.request.queries;
-  const bool text = !call.request.text_query.empty() && call.request.alpha != 1.0;
+  const bool text = call.request.text.present() && call.request.text.alpha != 1.0;
   if (queries.numbers.empty() && !queries.array && queries.keys.empty() && !text) {
     return InvalidArgument("no query vector provided: expected \"vector\" to be an array of numbers");
   }

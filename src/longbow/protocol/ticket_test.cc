@@ -123,10 +123,47 @@ TEST(Ticket, SaysWhatIsWrong) {
             std::string::npos);
 }
 
+TEST(Ticket, ReadsTextWithOrWithoutAVector) {
+  const auto both =
+      Search(R"({"search":{"dataset":"d","vector":[1],"k":1,"text_query":"+cats \"two dogs\"","alpha":-1,
+              "fusion":"weighted","text_columns":["title"]}})")
+          .request.text;
+  EXPECT_EQ(both.query, "+cats \"two dogs\"");
+  EXPECT_EQ(both.alpha, -1);
+  EXPECT_EQ(both.fusion, "weighted");
+  EXPECT_EQ(*both.columns, std::vector<std::string>{"title"});
+  const auto parts = Search(R"({"search":{"dataset":"d","k":1,"text_query":{"must":["cats"],
+              "should":[{"phrase":"two dogs","boost":2}],"must_not":[{"text":"birds"}]}}})")
+                         .request.text;
+  ASSERT_TRUE(parts.clauses.has_value());
+  ASSERT_EQ(parts.clauses->clauses.size(), 3u);
+  EXPECT_EQ(parts.clauses->clauses[0].occur, text::Occur::kMust);
+  EXPECT_TRUE(parts.clauses->clauses[1].phrase);
+  EXPECT_EQ(parts.clauses->clauses[1].boost, 2);
+  EXPECT_EQ(parts.clauses->clauses[2].text, "birds");
+  const auto sparse =
+      Search(
+          R"({"search":{"dataset":"d","k":1,"sparse_query":{"indices":[7,4294967294],"values":[0.5,-2]}}})")
+          .request.text.weights;
+  ASSERT_EQ(sparse.size(), 2u);
+  EXPECT_EQ(sparse[1].term, 4294967294u);
+  EXPECT_EQ(sparse[1].weight, -2);
+}
+
+TEST(Ticket, RefusesTextThatIsNoQuery) {
+  for (const char* text :
+       {R"("text_query":{})", R"("text_query":{"must":"cats"})", R"("text_query":{"must":[{"boost":2}]})",
+        R"("text_query":{"must":[{"text":"a","boost":-1}]})", R"("text_query":[1])",
+        R"("sparse_query":{"indices":[1],"values":[]})", R"("sparse_query":{"indices":[1,1],"values":[1,2]})",
+        R"("sparse_query":{"indices":[4294967295],"values":[1]})"}) {
+    ErrorOf(std::string(R"({"search":{"dataset":"d","vector":[1],"k":1,)") + text + "}}");
+  }
+}
+
 TEST(Ticket, ATextMayStandForTheVector) {
   const auto call = Search(R"({"search":{"dataset":"d","k":1,"text_query":"cats","alpha":0.5}})");
-  EXPECT_EQ(call.request.text_query, "cats");
-  EXPECT_EQ(call.request.alpha, 0.5);
+  EXPECT_EQ(call.request.text.query, "cats");
+  EXPECT_EQ(call.request.text.alpha, 0.5);
   EXPECT_NE(
       ErrorOf(R"({"search":{"dataset":"d","k":1,"text_query":"cats","alpha":1}})").find("no query vector"),
       std::string::npos);

@@ -21,8 +21,9 @@ struct Plan {
 };
 
 inline constexpr std::string_view kPrefixScan =
-    "prefix_scan";                                   // the first elements of every row, then rescore
-inline constexpr std::string_view kNoPlan = "none";  // nothing was selected
+    "prefix_scan";  // the first elements of every row, then rescore
+inline constexpr std::string_view kPostings = "postings", kFusion = "fusion";  // of searches with text
+inline constexpr std::string_view kNoPlan = "none";                            // nothing was selected
 
 // What is to be planned for. The count of selected rows is that of the materialised selection, so filters
 // that choose the same rows get the same plan, however they are written.

@@ -12,6 +12,7 @@
 #include "longbow/base/status.h"
 #include "longbow/filter/filter.h"
 #include "longbow/index/vector_index.h"
+#include "longbow/query/text_request.h"
 
 namespace arrow {
 class Array;
@@ -59,8 +60,7 @@ struct SearchRequest {
   std::optional<double> radius;     // hits up to this distance, in the metric's own measure
   std::optional<OrderBy> order_by;  // of the hits found, instead of by distance
   std::optional<filter::FilterTree> filter;
-  std::string text_query;
-  double alpha = 0;  // share of the vectors beside text; 1: vectors only
+  TextRequest text;
   index::Effort effort;
   bool exact = false;
   // Searches on the first `dims` elements and orders what it found by all of them; queries of that length are
@@ -84,7 +84,8 @@ struct StageTimes {
 };
 
 struct SearchAnswer {
-  // id uint64, score float32, distance float32, [query int32], [key utf8], [vector], payload. Best first,
+  // id uint64, score float32 (of text BM25, of both the fusion's), distance float32 (NaN for hits that text
+  // alone found), [query int32], [key utf8], [vector], payload. Best first,
   // query by query. With explain the table of explain.h.
   std::shared_ptr<arrow::RecordBatch> hits;
   std::vector<int64_t> offsets;  // hits of query i: [offsets[i], offsets[i + 1])

@@ -106,10 +106,13 @@ Result<ResultLayout> ResultLayout::Make(std::shared_ptr<const engine::DatasetSch
   layout.requested_ = request.columns;
   layout.asked_format_ = layout.format_ = request.vectors;
   layout.number_queries_ = request.number_queries;
-  const auto& searched = dataset->vectors[static_cast<size_t>(vector_column)];
+  const engine::VectorColumn* searched =
+      vector_column < 0 ? nullptr : &dataset->vectors[static_cast<size_t>(vector_column)];
+  if (searched == nullptr) layout.format_ = VectorFormat::kNone;
   const bool vector_wanted =
-      Requested(request.columns, searched.name) ||
-      (Requested(request.columns, "vector") && dataset->arrow->GetFieldIndex("vector") < 0);
+      searched != nullptr &&
+      (Requested(request.columns, searched->name) ||
+       (Requested(request.columns, "vector") && dataset->arrow->GetFieldIndex("vector") < 0));
   if (layout.format_ == VectorFormat::kNone && vector_wanted) layout.format_ = VectorFormat::kStored;
 
   arrow::FieldVector fields = {IdField(dataset->key), arrow::field("score", arrow::float32()),
@@ -126,7 +129,7 @@ Result<ResultLayout> ResultLayout::Make(std::shared_ptr<const engine::DatasetSch
   }
   for (int i = 0; i < dataset->arrow->num_fields(); ++i) {
     const auto& field = dataset->arrow->field(i);
-    if (i == dataset->key_field || i == searched.field) continue;
+    if (i == dataset->key_field || (searched != nullptr && i == searched->field)) continue;
     const auto vector = std::find_if(dataset->vectors.begin(), dataset->vectors.end(),
                                      [i](const engine::VectorColumn& column) { return column.field == i; });
     const bool is_vector = vector != dataset->vectors.end();
@@ -150,13 +153,16 @@ bool ResultLayout::Fits(const std::shared_ptr<const engine::DatasetSchema>& data
 
 Result<std::shared_ptr<arrow::RecordBatch>> ResultLayout::Build(const engine::View& view,
                                                                 const index::SearchHits& hits,
-                                                                std::span<const RowOrdinal> rows) const {
+                                                                std::span<const RowOrdinal> rows,
+                                                                std::span<const float> scores) const {
   const auto count = static_cast<int64_t>(rows.size());
-  const distance::Metric metric = dataset_->vectors[static_cast<size_t>(vector_column_)].metric;
+  const distance::Metric metric = vector_column_ < 0
+                                      ? distance::Metric::kL2
+                                      : dataset_->vectors[static_cast<size_t>(vector_column_)].metric;
   LB_ASSIGN_OR_RETURN(FixedColumns fixed, FixedColumns::Allocate(count));
   for (size_t i = 0; i < rows.size(); ++i) {
     fixed.ids()[i] = view.KeyNumber(rows[i]);
-    fixed.scores()[i] = distance::UserScore(metric, hits.neighbors[i].distance);
+    fixed.scores()[i] = scores.empty() ? distance::UserScore(metric, hits.neighbors[i].distance) : scores[i];
     fixed.distances()[i] = distance::UserDistance(metric, hits.neighbors[i].distance);
   }
   std::shared_ptr<const arrow::KeyValueMetadata> about_vectors;

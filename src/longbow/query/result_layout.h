@@ -30,7 +30,8 @@ inline constexpr char kKeyTypeKey[] = "longbow.key_type";
 class ResultLayout {
  public:
   ResultLayout() = default;
-  // InvalidArgument names a requested column that the dataset does not have.
+  // InvalidArgument names a requested column that the dataset does not have. vector_column -1: the dataset
+  // has no vectors.
   static Result<ResultLayout> Make(std::shared_ptr<const engine::DatasetSchema> dataset, int vector_column,
                                    const SearchRequest& request);
   // Whether Make would give the same again.
@@ -38,9 +39,10 @@ class ResultLayout {
             const SearchRequest& request) const;
 
   const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
-  // `rows` are those of `hits`, in order.
+  // `rows` are those of `hits`, in order; `scores` are theirs, or empty where the distances say them.
   Result<std::shared_ptr<arrow::RecordBatch>> Build(const engine::View& view, const index::SearchHits& hits,
-                                                    std::span<const RowOrdinal> rows) const;
+                                                    std::span<const RowOrdinal> rows,
+                                                    std::span<const float> scores) const;
   // About the bytes of an answer of `rows` hits.
   int64_t BytesOf(int64_t rows) const;
 

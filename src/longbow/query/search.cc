@@ -10,6 +10,7 @@
 #include "longbow/query/ordered_scan.h"
 #include "longbow/query/query_vectors.h"
 #include "longbow/query/search_run.h"
+#include "longbow/query/text_search.h"
 #include "longbow/query/workspace.h"
 
 namespace longbow::query {
@@ -104,30 +105,45 @@ Result<SearchAnswer> QueryEngine::Run(const SearchRequest& request, std::shared_
   return run.Answer(second.get());
 }
 
-double QueryEngine::EstimateNanos(const SearchRequest& request) const {
-  const auto view = engine_->Pin(request.dataset);
+double QueryEngine::EstimateNeighbors(const SearchRequest& request, const engine::View& view) const {
   const auto count = CountQueries(request.queries, options_.limits);
-  if (!view.ok() || !count.ok() || request.k.empty()) return 0;
-  const auto column = FindVectorColumn(*(*view)->schema(), request.vector_column);
-  if (!column.ok()) return 0;
-  const index::VectorStore& store = (*view)->Vectors(*column);
+  const auto column = FindVectorColumn(*view.schema(), request.vector_column);
+  if (!count.ok() || !column.ok()) return 0;
+  const index::VectorStore& store = view.Vectors(*column);
   PlanInput input;
-  input.index = &(*view)->Index(*column);
+  input.index = &view.Index(*column);
   input.shape.queries = *count;
   int64_t k = *std::max_element(request.k.begin(), request.k.end());
   if (k == 0 && request.radius) k = options_.limits.max_k;
   k += request.offset.value_or(0);
   input.shape.k = static_cast<uint32_t>(std::clamp<int64_t>(k, 1, options_.limits.max_k));
   input.shape.effort = request.effort;
-  input.shape.rows = static_cast<uint64_t>((*view)->live_rows());
+  input.shape.rows = static_cast<uint64_t>(view.live_rows());
   input.exact = request.exact || request.offset.has_value();
   input.scalars = static_cast<uint32_t>(store.scalars());
   input.prefix_scalars = std::min(request.dims, input.scalars);
   input.row_bytes = store.row_bytes();
   const auto plan = ChoosePlan(input);
   if (!plan.ok()) return 0;
-  double nanos = plan->nanos * (request.check_recall ? 2 : 1) +
-                 kHitNanos * static_cast<double>(input.shape.queries) * static_cast<double>(input.shape.k);
+  return plan->nanos * (request.check_recall ? 2 : 1) +
+         kHitNanos * static_cast<double>(input.shape.queries) * static_cast<double>(input.shape.k);
+}
+
+double QueryEngine::EstimateNanos(const SearchRequest& request) const {
+  const auto view = engine_->Pin(request.dataset);
+  const auto parts = ChooseParts(request);
+  if (!view.ok() || !parts.ok() || request.k.empty()) return 0;
+  double nanos = 0;
+  if (parts->texts) {
+    const auto columns = TextColumnsOf(*(*view)->schema(), request.text);
+    if (!columns.ok()) return 0;
+    nanos += (*view)->EstimateTextNanos(*columns);
+  }
+  if (parts->vectors) {
+    const double neighbors = EstimateNeighbors(request, **view);
+    if (neighbors == 0) return 0;
+    nanos += neighbors;
+  }
   if (request.filter) {
     nanos += kFilterNanos + kFilterNanosPerRow * static_cast<double>(Conditions(*request.filter)) *
                                 static_cast<double>((*view)->visibility().end);
@@ -172,6 +188,10 @@ void QueryEngine::ListCounters(CounterVisitor& visitor) const {
                 counters_.partial_answers);
   visitor.Visit("scans_total", "Scans opened", {}, counters_.scans);
   visitor.Visit("scan_rows_total", "Rows returned by scans", {}, counters_.rows_scanned);
+  visitor.Visit("hybrid_search_vector_total", "Searches with text that went by vector", {},
+                counters_.hybrid_vectors);
+  visitor.Visit("hybrid_search_keyword_total", "Searches with text that went by its words", {},
+                counters_.hybrid_texts);
   visitor.Visit("hnsw_searches_total", "Searches of a vector index", {}, counters_.searches);
   visitor.Visit("hnsw_search_pool_get_total", "Search workspaces taken from the pool", {}, scratch_->taken);
   visitor.Visit("hnsw_search_pool_put_total", "Search workspaces given back to the pool", {},

@@ -35,6 +35,7 @@ struct QueryOptions {
 };
 
 struct QueryCounters {
+  Counter hybrid_vectors, hybrid_texts;  // searches by vector and by text of those that asked for text
   Counter searches, search_errors, scans, rows_scanned, rows_returned, partial_answers;
   Histogram search_nanos, filter_nanos;
 };
@@ -65,6 +66,8 @@ class QueryEngine {
  private:
   class ScratchPool;
   Result<SearchAnswer> Answer(const SearchRequest& request, int64_t start_ns);
+  // Of the part that goes by vector; 0 when it is wrong.
+  double EstimateNeighbors(const SearchRequest& request, const engine::View& view) const;
   Result<SearchAnswer> Run(const SearchRequest& request, std::shared_ptr<const engine::View> view,
                            int64_t start_ns);
 

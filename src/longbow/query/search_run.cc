@@ -48,6 +48,16 @@ int64_t Deadline(const SearchRequest& request, const SearchLimits& limits, int64
   return request.deadline_ns > 0 ? std::min(latest, request.deadline_ns) : latest;
 }
 
+Result<uint32_t> CountFor(const SearchParts& parts, const Queries& queries, const SearchLimits& limits) {
+  const bool any = !queries.numbers.empty() || queries.array != nullptr || !queries.keys.empty();
+  if (!parts.vectors && !any) return 1;
+  return CountQueries(queries, limits);
+}
+
+void Deepen(std::vector<uint32_t>* k) {
+  for (uint32_t& wanted : *k) wanted = static_cast<uint32_t>(FusionDepth(wanted));
+}
+
 // About what a search takes beyond its workspace: the answer, and a bit a row for a selection.
 int64_t MemoryNeeded(const engine::View& view, const Workspace& workspace) {
   const int64_t hits = std::accumulate(workspace.k.begin(), workspace.k.end(), int64_t{0});
@@ -63,6 +73,13 @@ Result<int> FindVectorColumn(const engine::DatasetSchema& schema, const std::str
   for (const auto& column : schema.vectors) known += (known.empty() ? "\"" : ", \"") + column.name + '"';
   return InvalidArgument("unknown vector column \"", name.substr(0, 128), "\"; the dataset has ",
                          known.substr(0, 512));
+}
+
+// Text is found in datasets without vectors, too.
+static Result<int> ColumnFor(const SearchParts& parts, const engine::DatasetSchema& schema,
+                             const std::string& name) {
+  if (!parts.vectors && schema.vectors.empty()) return -1;
+  return FindVectorColumn(schema, name);
 }
 
 Result<SearchAnswer> SearchRun::Answer(Workspace* second) {
@@ -82,19 +99,22 @@ Result<SearchAnswer> SearchRun::Answer(Workspace* second) {
 }
 
 Status SearchRun::Prepare() {
-  if (!request_.text_query.empty() && request_.alpha != 1.0) {
-    return Error(ErrorCode::kUnimplemented,
-                 "text_query: this server does not search text; leave text_query out, or send alpha 1 to "
-                 "search by vector only");
-  }
-  LB_ASSIGN_OR_RETURN(column_, FindVectorColumn(*view_->schema(), request_.vector_column));
-  LB_ASSIGN_OR_RETURN(const uint32_t count, CountQueries(request_.queries, *tools_.limits));
+  LB_ASSIGN_OR_RETURN(parts_, ChooseParts(request_));
+  LB_ASSIGN_OR_RETURN(column_, ColumnFor(parts_, *view_->schema(), request_.vector_column));
+  LB_ASSIGN_OR_RETURN(const uint32_t count, CountFor(parts_, request_.queries, *tools_.limits));
   LB_RETURN_NOT_OK(CheckEffort(request_.effort, *tools_.limits));
   deadline_ = Deadline(request_, *tools_.limits, start_ns_);
   if (start_ns_ >= deadline_) return BudgetError(BudgetEnd::kDeadline);
   if (request_.order_by) LB_RETURN_NOT_OK(CheckOrder(*request_.order_by, *view_->schema()));
   LB_RETURN_NOT_OK(ReadK(count));
-  LB_RETURN_NOT_OK(PrepareQueries(request_.queries, count, *view_, column_, request_.dims, &workspace_));
+  workspace_.scores.clear();
+  if (parts_.texts) wanted_ = workspace_.k;
+  if (parts_.vectors) {
+    if (parts_.both()) Deepen(&workspace_.k);
+    LB_RETURN_NOT_OK(PrepareQueries(request_.queries, count, *view_, column_, request_.dims, &workspace_));
+  } else {
+    workspace_.left_out.assign(count, kNoRow);
+  }
   BoundByRows(workspace_.left_out, view_->visibility().end, &workspace_.k);
   if (!workspace_.layout.Fits(view_->schema(), column_, request_)) {
     LB_ASSIGN_OR_RETURN(workspace_.layout, ResultLayout::Make(view_->schema(), column_, request_));
@@ -169,15 +189,35 @@ Status SearchRun::Find() {
   if (answer_.rows == 0 || answer_.selected == 0) {
     NoHits(workspace_.k.size(), &workspace_.hits);
   } else {
-    LB_ASSIGN_OR_RETURN(const Plan plan, FindNeighbors(Neighbors(&budget), &workspace_));
-    answer_.plan = plan.name;
+    if (parts_.vectors) {
+      LB_ASSIGN_OR_RETURN(const Plan plan, FindNeighbors(Neighbors(&budget), &workspace_));
+      answer_.plan = plan.name;
+    }
+    if (parts_.texts) LB_RETURN_NOT_OK(FindText(&budget));
   }
   answer_.coverage = workspace_.hits.coverage;
   answer_.work = workspace_.hits.work;
   LB_RETURN_NOT_OK(CheckComplete(budget.end()));
-  OfferSample();
+  if (!parts_.texts) OfferSample();
   answer_.stages.search = Lap();
   return Status::OK();
+}
+
+// By text, fused with what was found by vector.
+Status SearchRun::FindText(Budget* budget) {
+  const uint32_t deepest = *std::max_element(workspace_.k.begin(), workspace_.k.end());
+  LB_RETURN_NOT_OK(FindTexts(
+      {view_.get(), &request_.text, selection_.get(), answer_.selected, deepest, budget}, &workspace_));
+  tools_.counters->hybrid_texts.Add();
+  if (!parts_.vectors) {
+    TakeTexts(wanted_, offset_, &workspace_);
+    answer_.plan = kPostings;
+    return Status::OK();
+  }
+  tools_.counters->hybrid_vectors.Add();
+  answer_.plan = kFusion;
+  const auto metric = view_->schema()->vectors[static_cast<size_t>(column_)].metric;
+  return FuseTexts(*view_, metric, request_, parts_, wanted_, &workspace_);
 }
 
 Status SearchRun::CheckComplete(BudgetEnd end) {
@@ -248,7 +288,7 @@ Status SearchRun::Arrange() {
                              "; give k, or a smaller radius");
     }
   }
-  if (offset_ > 0) PassOver(offset_, &hits);
+  if (offset_ > 0 && !parts_.texts) PassOver(offset_, &hits);
   if (request_.order_by) return OrderHits(*view_, *request_.order_by, &hits);
   return Status::OK();
 }
@@ -258,7 +298,8 @@ Status SearchRun::TakeColumns() {
   workspace_.rows.resize(hits.neighbors.size());
   std::transform(hits.neighbors.begin(), hits.neighbors.end(), workspace_.rows.begin(),
                  [](const index::Neighbor& hit) { return hit.row; });
-  LB_ASSIGN_OR_RETURN(answer_.hits, workspace_.layout.Build(*view_, hits, workspace_.rows));
+  LB_ASSIGN_OR_RETURN(answer_.hits,
+                      workspace_.layout.Build(*view_, hits, workspace_.rows, workspace_.scores));
   answer_.offsets.assign(hits.offsets.begin(), hits.offsets.end());
   return Status::OK();
 }

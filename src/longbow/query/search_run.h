@@ -15,6 +15,7 @@
 #include "longbow/query/recall_monitor.h"
 #include "longbow/query/request.h"
 #include "longbow/query/search.h"
+#include "longbow/query/text_search.h"
 #include "longbow/query/workspace.h"
 
 namespace longbow::query {
@@ -51,6 +52,7 @@ class SearchRun {
   Status ReadK(uint32_t count);
   Status Select();
   Status Find();
+  Status FindText(Budget* budget);
   Status CheckComplete(BudgetEnd end);
   Status CheckRecall(Workspace* second);
   void OfferSample();
@@ -70,7 +72,9 @@ class SearchRun {
   const int64_t start_ns_;
   Workspace& workspace_;
 
-  int column_ = 0;
+  SearchParts parts_;
+  std::vector<uint32_t> wanted_;  // of a search with text: k, while its vectors are searched deeper
+  int column_ = 0;                // -1: the dataset has no vectors
   int64_t deadline_ = 0, lap_ = 0;
   uint32_t offset_ = 0;
   MemoryReservation memory_;

@@ -10,6 +10,14 @@ index::SearchScratch* Workspace::ScratchOf(const index::VectorIndex& index) {
   return kept_.back().scratch.get();
 }
 
+text::TextScratch* Workspace::ScratchOf(const text::TextIndex& index, const text::AnalyzerType* analyzer) {
+  for (KeptText& kept : kept_texts_) {
+    if (kept.analyzer == analyzer) return kept.scratch.get();
+  }
+  kept_texts_.push_back({analyzer, index.NewScratch()});
+  return kept_texts_.back().scratch.get();
+}
+
 size_t Workspace::bytes() const {
   return values.capacity() * sizeof(double) + prepared.capacity() + prefixes.capacity() +
          heap.capacity() * sizeof(index::Neighbor) + distances.capacity() * sizeof(float) +

@@ -14,6 +14,7 @@
 #include "longbow/query/planner.h"
 #include "longbow/query/result_layout.h"
 #include "longbow/query/search.h"
+#include "longbow/text/text_scratch.h"
 
 namespace longbow::query {
 
@@ -38,12 +39,16 @@ struct Workspace {
   std::vector<index::Neighbor> heap;
   std::vector<float> distances;
   std::vector<const std::byte*> rows_at;
+  text::TextHits texts;       // of the part that asks for text
+  std::vector<float> scores;  // of the hits, where they are not their distances'
   ChosenPlan chosen;
   ResultLayout layout;
 
   // The scratch that `index` works in. Scratch is kept by index type: an index of the same type takes what
   // another of its type made.
   index::SearchScratch* ScratchOf(const index::VectorIndex& index);
+  // The same for text: kept by analyzer, of which null are weights.
+  text::TextScratch* ScratchOf(const text::TextIndex& index, const text::AnalyzerType* analyzer);
   size_t bytes() const;
 
  private:
@@ -52,6 +57,11 @@ struct Workspace {
     std::unique_ptr<index::SearchScratch> scratch;
   };
   std::vector<Kept> kept_;
+  struct KeptText {
+    const text::AnalyzerType* analyzer;
+    std::unique_ptr<text::TextScratch> scratch;
+  };
+  std::vector<KeptText> kept_texts_;
 };
 
 // Workspaces at rest, at most as many as searches ever ran at once. Thread-safe.

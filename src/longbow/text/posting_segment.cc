@@ -141,18 +141,18 @@ void SegmentWriter::FlushBlock() {
   block.impact = impact_;
   size_t at = bytes.size();
   bytes.resize(at + PackedBytes(block.document_bits));
-  PackDocuments(documents_, base_, block.document_bits, &bytes[at]);
+  PackDocuments(documents_, base_, block.document_bits, bytes.data() + at);
   at = bytes.size();
   if (segment_->value_ == PostingValue::kFrequency) {
     uint32_t all = 0;
     for (uint32_t& value : values_) all |= --value;
     block.value_bits = static_cast<uint8_t>(std::bit_width(all));
     bytes.resize(at + PackedBytes(block.value_bits));
-    PackBlock(values_, block.value_bits, &bytes[at]);
+    PackBlock(values_, block.value_bits, bytes.data() + at);
   } else {
     block.value_bits = 32;
     bytes.resize(at + sizeof(values_));
-    std::memcpy(&bytes[at], values_, sizeof(values_));
+    std::memcpy(bytes.data() + at, values_, sizeof(values_));
   }
   list_impact_.Add(impact_, segment_->value_, list_.count == kBlockPostings);
   blocks.push_back(block);

@@ -58,9 +58,9 @@ TEST_P(Lists, CursorsGiveWhatWasWritten) {
       writer.BeginTerm(static_cast<TermId>(lists.size() * 7));
       for (const uint32_t document : documents) {
         const float weight = static_cast<float>(random() % 100) / 7 - 5;
-        list.push_back({document, GetParam() == PostingValue::kWeight
-                                      ? std::bit_cast<uint32_t>(weight)
-                                      : static_cast<uint32_t>(1 + random() % 300)});
+        list.push_back({document, GetParam() == PostingValue::kWeight ? std::bit_cast<uint32_t>(weight)
+                                  : lists.size() % 2 == 0             ? 1
+                                                          : static_cast<uint32_t>(1 + random() % 300)});
         writer.Add(document, list.back().value);
       }
       writer.EndTerm();

@@ -62,13 +62,6 @@ void TextIndex::Begin(RowOrdinal end, Sequence horizon) {
   postings_.Grow(end);
   postings_.Erase(gone);
   for (const Dead& death : dead) postings_.RowsDied(death.at, {&death.row, 1});
-  if (!dead.empty()) {
-    begun_at_ = dead.back().at;
-    for (const Dead& death : dead) {
-      if (death.at == begun_at_) begun_dead_.push_back(death.row);
-    }
-  }
-  RowsAppended(0, end);
 }
 
 void TextIndex::RowsAppended(RowOrdinal first, RowOrdinal end) {
@@ -79,12 +72,7 @@ void TextIndex::RowsAppended(RowOrdinal first, RowOrdinal end) {
   StartTurn();
 }
 
-void TextIndex::RowsDied(Sequence at, std::span<const RowOrdinal> rows) {
-  if (at != begun_at_ || begun_dead_.empty()) return postings_.RowsDied(at, rows);
-  for (const RowOrdinal row : rows) {  // of the mutation that Begin saw half of
-    if (!std::binary_search(begun_dead_.begin(), begun_dead_.end(), row)) postings_.RowsDied(at, {&row, 1});
-  }
-}
+void TextIndex::RowsDied(Sequence at, std::span<const RowOrdinal> rows) { postings_.RowsDied(at, rows); }
 
 void TextIndex::Erase(std::span<const RowOrdinal> rows) {
   postings_.Erase(rows);
@@ -129,8 +117,9 @@ bool TextIndex::BuildSlice() {
     collector_->Begin(first, end);
     input_.source->Read(first, end, collector_.get());
     auto segment = collector_->Finish(input_.ledger);
-    documents_indexed_.fetch_add(static_cast<int64_t>(segment->TotalsBelow(end).documents),
-                                 std::memory_order_relaxed);
+    if (input_.documents != nullptr) {
+      input_.documents->Add(static_cast<int64_t>(segment->TotalsBelow(end).documents));
+    }
     postings_.Append(std::move(segment));
     postings_.MergeTail();
     indexed_end_.store(end, std::memory_order_release);
@@ -178,9 +167,8 @@ void TextIndex::WakeWaiters() {
   for (Waiter& waiter : ready) waiter.done(Status::OK());
 }
 
-double TextIndex::EstimateNanos(RowOrdinal end) const {
-  const RowOrdinal indexed = indexed_end();
-  return kSearchNanos + (end > indexed ? kRowNanos * (end - indexed) : 0);
+double EstimateNanos(RowOrdinal end, RowOrdinal indexed_end) {
+  return kSearchNanos + (end > indexed_end ? kRowNanos * (end - indexed_end) : 0);
 }
 
 std::unique_ptr<TextScratch> TextIndex::NewScratch() const {

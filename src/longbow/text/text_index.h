@@ -74,7 +74,12 @@ struct TextIndexInput {
   const RowVersions* versions = nullptr;
   Executor* builders = nullptr;  // null: whoever appends builds
   MemoryLedger* ledger = nullptr;
+  Counter* documents = nullptr;  // counts those indexed; may be null
 };
+
+// About what a search takes on one core that sees rows up to `end` when those up to `indexed_end` are
+// indexed.
+double EstimateNanos(RowOrdinal end, RowOrdinal indexed_end);
 
 // Thread-safe: any number of searches beside appends and erasures, which are one thread's.
 class TextIndex {
@@ -82,8 +87,8 @@ class TextIndex {
   explicit TextIndex(const TextIndexInput& input);
   ~TextIndex();
 
-  // For an index that begins when rows are already there: [0, end), of which those that died at or before
-  // `horizon` are visible to no view. Before any other call; rows may be dying meanwhile.
+  // For an index that begins when rows have died already: of [0, end), those that died at or before `horizon`
+  // are visible to no view. Before any other call, and no row dies meanwhile.
   void Begin(RowOrdinal end, Sequence horizon);
   // As of index::VectorIndex: rows are findable as soon as this returned, and built later.
   void RowsAppended(RowOrdinal first, RowOrdinal end);
@@ -101,10 +106,7 @@ class TextIndex {
   RowOrdinal appended_end() const { return appended_end_.load(std::memory_order_acquire); }
   // `done` once indexed_end() >= end; at once when it already is.
   void WhenIndexed(RowOrdinal end, std::function<void(Status)> done);
-  // About what a search takes on one core.
-  double EstimateNanos(RowOrdinal end) const;
 
-  int64_t documents_indexed() const { return documents_indexed_.load(std::memory_order_relaxed); }
   size_t terms() const { return dictionary_.size(); }
   size_t segments() const { return postings_.segments()->size(); }
   int64_t merges() const { return postings_.merges(); }
@@ -138,9 +140,6 @@ class TextIndex {
   TermDictionary dictionary_;
   PostingIndex postings_;
   std::atomic<RowOrdinal> appended_end_{0}, indexed_end_{0};
-  std::atomic<int64_t> documents_indexed_{0};
-  Sequence begun_at_ = 0;               // confined to the appending thread after Begin: the newest death then
-  std::vector<RowOrdinal> begun_dead_;  // its rows, ascending
 
   std::mutex build_mutex_;                        // held for one slice
   std::unique_ptr<DocumentCollector> collector_;  // guarded by build_mutex_

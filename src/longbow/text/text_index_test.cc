@@ -253,8 +253,8 @@ class World : public DocumentSource {
   static std::string Say(const TextQuery& query) {
     std::string said;
     for (const auto& clause : query.clauses) {
-      said += std::string(" ") + "?+-"[static_cast<int>(clause.occur)] + "[" + clause.text + "]^" +
-              std::to_string(clause.boost);
+      said.append(1, "?+-"[static_cast<int>(clause.occur)]).append("[").append(clause.text).append("]^");
+      said.append(std::to_string(clause.boost));
     }
     return said;
   }
@@ -420,15 +420,10 @@ TEST(TextIndex, AnIndexBegunAmongOldRowsKnowsWhichAreDead) {
   world.Kill(500);
   world.Kill(500);
   const auto view = world.View();
-  TextIndexInput input{*FindAnalyzerType("whitespace"), &world, view.versions, nullptr, nullptr};
+  TextIndexInput input{*FindAnalyzerType("whitespace"), &world, view.versions};
   auto begun = std::make_unique<TextIndex>(input);
   begun->Begin(world.end(), view.at - 1);
-  // The rows of the last mutation are told once more, as an apply that was under way would.
-  std::vector<RowOrdinal> last;
-  for (RowOrdinal row = 0; row < world.end(); ++row) {
-    if (view.versions->died(row) == view.at) last.push_back(row);
-  }
-  begun->RowsDied(view.at, last);
+  begun->RowsAppended(0, world.end());
   world.index = std::move(begun);
   for (int i = 0; i < 20; ++i) world.Ask(view);
   world.Append(1000);
