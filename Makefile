@@ -53,6 +53,10 @@ lint: setup ## Check layers, types and (where clang-format-14 is installed) layo
 	@if command -v $(CLANG_FORMAT) >/dev/null; then $(CLANG_FORMAT) --dry-run --Werror $(CXX_FILES); \
 		else echo "lint: $(CLANG_FORMAT) is not installed, layout not checked"; fi
 
+tidy: configure ## Run clang-tidy-14 over the sources (minutes)
+	@git ls-files 'src/*.cc' 'apps/*.cc' | grep -v '_test.cc' | \
+		xargs -P $(JOBS) -n 4 clang-tidy-14 -p build/$(PRESET) --quiet 2>/dev/null
+
 format: ## Lay out the C++ files
 	@$(CLANG_FORMAT) -i $(CXX_FILES)
 

@@ -65,7 +65,7 @@ Status MakeTokenFile(const std::string& path, Random* random) {
     }
   }
   const bool linked = ::link(draft.c_str(), path.c_str()) == 0 || errno == EEXIST;
-  const Status status = linked ? SyncDirectoryOf(path) : SystemError("make", path);
+  Status status = linked ? SyncDirectoryOf(path) : SystemError("make", path);
   ::unlink(draft.c_str());
   return status;
 }

@@ -246,6 +246,8 @@ _ARROW_PREFIX = re.compile(r"^(Flight (returned|error|client|cancelled|operation
 _ARROW_SUFFIX = re.compile(r"\. (gRPC client debug context|Client context|Detail): .*$", re.S)
 
 # gRPC names each address and each layer; the last of both says what matters.
+# google.rpc.ErrorInfo{reason, domain "longbow"} in the status details, told from its bytes.
+_REASON = re.compile(rb"\n.([A-Z][A-Za-z]+)\x12\x07longbow", re.S)
 _NOT_CONNECTED = re.compile(r"failed to connect to all addresses.*?(?:ipv[46]|unix):([^ ]+): (?:.*: )?([^:]+)$", re.S)
 
 
@@ -268,7 +270,8 @@ def translate(error: BaseException) -> LongbowError:
     refused = _NOT_CONNECTED.search(message)
     if refused:
         message = f"cannot reach {refused.group(1)}: {refused.group(2).strip().rstrip('.')}"
-    own_code = (getattr(error, "extra_info", None) or b"").decode(errors="replace")
+    reason = _REASON.search(getattr(error, "extra_info", None) or b"")
+    own_code = reason.group(1).decode() if reason else ""
     if own_code in _BY_CODE:  # the server names its code where gRPC's are too coarse
         kind = _BY_CODE[own_code]
     elif kind is InvalidArgumentError and "dimension mismatch" in message:

@@ -82,16 +82,23 @@ LONGBOW_CODE_INLINE float Round(float x) {
   return (x + kNoFraction) - kNoFraction;
 }
 
+// Components may be as large as floats get, or so small that a step between codes has no inverse; a rotation
+// makes infinite what was nearly so. Then the largest that is a number stands for the one, nothing for the
+// other.
 Sq8 Encode(const float* x, size_t n, int8_t* code) {
+  constexpr float kMost = 3.4028234e38f, kLeast = 1e-36f;
   Float16 largest{};
   for (size_t i = 0; i < n; i += 16) largest = Max(Abs(Load(x + i)), largest);
   Sq8 sq8;
-  const float most = Largest(largest);
-  sq8.scale = most > 0 ? most / 127.0f : 1.0f;
-  const float inverse = most > 0 ? 127.0f / most : 0.0f;
+  const float found = Largest(largest);
+  const float most = found < kMost ? found : kMost;
+  sq8.scale = most > kLeast ? most / 127.0f : 1.0f;
+  const float inverse = most > kLeast ? 127.0f / most : 0.0f;
   int32_t sum = 0, squares = 0;
   for (size_t i = 0; i < n; ++i) {
-    const int32_t c = static_cast<int32_t>(Round(x[i] * inverse));
+    const float exact = x[i] * inverse;
+    const float below = exact < 127.0f ? exact : 127.0f;  // also for what is no number
+    const int32_t c = static_cast<int32_t>(Round(below > -127.0f ? below : -127.0f));
     code[i] = static_cast<int8_t>(c);
     sum += c;
     squares += c * c;

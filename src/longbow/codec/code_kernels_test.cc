@@ -78,6 +78,23 @@ TEST_F(CodeKernelsTest, CodesAreNearWhatTheyStandForAndTheirFactorsTrue) {
   }
 }
 
+// Finite components whose steps are none: sums of a rotation overflow, inverses of tiny steps do.
+TEST_F(CodeKernelsTest, TheLargestAndSmallestNumbersHaveCodesLikeAnyOther) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const CodeKernels* k : RunnableCodeKernels()) {
+    for (const float huge :
+         {1e-45f, 1e-39f, 1e-37f, 3.4e38f, kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
+      std::vector<float> x(64, huge);
+      x[1] = -huge, x[2] = 0;
+      std::vector<int8_t> code(x.size());
+      const Sq8 sq8 = k->encode(x.data(), x.size(), code.data());
+      EXPECT_TRUE(std::isfinite(sq8.scale) && sq8.scale > 0) << k->name << " " << huge;
+      for (const int8_t c : code) EXPECT_GE(c, -127) << k->name << " " << huge;
+      if (huge > 1e30f) EXPECT_EQ(code[0], 127) << k->name << " " << huge;
+    }
+  }
+}
+
 TEST_F(CodeKernelsTest, ProductsOfCodesAreExact) {
   for (const CodeKernels* k : RunnableCodeKernels()) {
     for (size_t n : kDims) {

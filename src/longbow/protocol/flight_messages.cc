@@ -151,6 +151,19 @@ Result<std::string> EncodeSchemaResult(const arrow::Schema& schema) {
   return message.SerializeAsString();
 }
 
+std::string EncodeErrorDetails(int grpc_code, std::string_view message, std::string_view reason) {
+  pb::ErrorInfo info;
+  info.set_reason(std::string(reason));
+  info.set_domain("longbow");
+  pb::ErrorStatus status;
+  status.set_code(grpc_code);
+  status.set_message(std::string(message));
+  pb::ErrorDetail* const detail = status.add_details();
+  detail->set_type_url("type.googleapis.com/google.rpc.ErrorInfo");
+  detail->set_value(info.SerializeAsString());
+  return status.SerializeAsString();
+}
+
 Status CheckCancelFlightInfo(std::string_view body) {
   return Parse<pb::CancelFlightInfoRequest>(body, kMaxActionBytes, "CancelFlightInfo request").status();
 }

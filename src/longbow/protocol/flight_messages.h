@@ -61,6 +61,10 @@ Result<std::string> EncodeFlightInfo(const FlightInfo& info);
 Result<std::string> EncodePollInfo(const FlightInfo& info);
 Result<std::string> EncodeSchemaResult(const arrow::Schema& schema);
 
+// What goes into the trailer grpc-status-details-bin: a google.rpc.Status whose one detail is an ErrorInfo of
+// the domain "longbow". Clients that look into the trailer refuse anything else, or another code.
+std::string EncodeErrorDetails(int grpc_code, std::string_view message, std::string_view reason);
+
 // Of the action CancelFlightInfo: what its body must be, and the answer "not cancellable".
 Status CheckCancelFlightInfo(std::string_view body);
 std::string EncodeNotCancellable();

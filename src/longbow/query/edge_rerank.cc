@@ -119,11 +119,10 @@ Result<std::shared_ptr<arrow::RecordBatch>> Take(const std::shared_ptr<arrow::Re
   }
   LB_ASSIGN_OR_RETURN(auto indices, rows.Finish());
   LB_ASSIGN_OR_RETURN(auto new_scores, scores.Finish());
-  LB_ASSIGN_OR_RETURN(const arrow::Datum picked,
-                      arrow::compute::Take(hits, arrow::Datum(std::move(indices))));
-  const auto batch = picked.record_batch();
+  LB_ASSIGN_OR_RETURN(const arrow::Datum picked, arrow::compute::Take(hits, arrow::Datum(indices)));
+  const auto& batch = picked.record_batch();
   const int column = batch->schema()->GetFieldIndex("score");
-  return batch->SetColumn(column, batch->schema()->field(column), std::move(new_scores));
+  return batch->SetColumn(column, batch->schema()->field(column), new_scores);
 }
 
 }  // namespace

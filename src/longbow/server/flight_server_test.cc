@@ -271,7 +271,7 @@ TEST_F(FlightServerTest, AFailedRecoveryIsTold) {
   const grpc::Status status = call.Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::DATA_LOSS);
   EXPECT_EQ(status.error_message(), "log: record 7 is damaged");
-  EXPECT_EQ(status.error_details(), "Corruption");
+  EXPECT_NE(status.error_details().find("Corruption"), std::string::npos);
 }
 
 TEST_F(FlightServerTest, AnAbandonedScanIsGone) {

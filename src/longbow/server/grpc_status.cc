@@ -3,6 +3,7 @@
 #include <string>
 
 #include "longbow/protocol/error_text.h"
+#include "longbow/protocol/flight_messages.h"
 
 namespace longbow::server {
 namespace {
@@ -52,8 +53,10 @@ grpc::StatusCode CodeFor(ErrorCode code) {
 grpc::Status ToGrpc(const Status& status) {
   if (status.ok()) return grpc::Status::OK;
   const ErrorCode code = CodeOf(status);
-  return grpc::Status(CodeFor(code), protocol::PrintableText(status.message()),
-                      std::string(ErrorCodeName(code)));
+  const grpc::StatusCode grpc_code = CodeFor(code);
+  const std::string text = protocol::PrintableText(status.message());
+  return grpc::Status(grpc_code, text,
+                      protocol::EncodeErrorDetails(static_cast<int>(grpc_code), text, ErrorCodeName(code)));
 }
 
 }  // namespace longbow::server
