@@ -213,14 +213,14 @@ def build_section(results: Results) -> str:
         rows.append([result["set"], result["contender"], result["settings"], thousands(result["rows_per_s"]),
                      f"{result['rows'] / result['processor_seconds']:,.0f}", f"{result['bytes_a_row']:,.0f}",
                      f"{result['times_raw']:.2f}"])
-    text = table(["set", "index", "settings", "rows/s, 2 threads", "rows a processor second", "bytes a row, vectors included",
-                  "x raw"], rows)
+    text = table(["set", "index", "settings", "rows/s, 2 threads", "rows a processor second",
+                  "bytes a row, vectors included", "x raw"], rows)
     for result in [r for r in results.of("build") if "index_bytes_a_row" in r]:
         rest = result["bytes_a_row"] - result["vector_bytes_a_row"] - result["index_bytes_a_row"]
         text += (f"\n{result['contender']} on {result['set']}, bytes a row: {result['vector_bytes_a_row']:.0f} of vectors, "
                  f"{result['index_bytes_a_row']:.0f} of the index, {rest:.0f} of row versions and allocators.\n")
-    rates = [[r["set"], str(r["rows"]), c["contender"], thousands(c["rows_per_s_1_thread"]), thousands(c["rows_per_s_2_threads"]),
-              f"{c['two_over_one']:.2f}", f"{c['first_over_this']:.2f}"]
+    rates = [[r["set"], str(r["rows"]), c["contender"], thousands(c["rows_per_s_1_thread"]),
+              thousands(c["rows_per_s_2_threads"]), f"{c['two_over_one']:.2f}", f"{c['first_over_this']:.2f}"]
              for r in results.of("build-rates") for c in r["contenders"]]
     if rates:
         text += "\nBuilt in turn, with nothing else running:\n\n" + table(
@@ -259,8 +259,8 @@ def filter_section(results: Results) -> str:
 
 
 def scan_section(results: Results) -> str:
-    rows = [[r["set"], f"{r['recall']:.4f}", thousands(r["qps"]), f"{r['distances']:.0f}", thousands(r["encode"]["rows_per_s"]),
-             f"{r['encode']['bytes_a_row']:.0f}"] for r in results.of("scan")]
+    rows = [[r["set"], f"{r['recall']:.4f}", thousands(r["qps"]), f"{r['distances']:.0f}",
+             thousands(r["encode"]["rows_per_s"]), f"{r['encode']['bytes_a_row']:.0f}"] for r in results.of("scan")]
     return table(["set", "recall@10", "queries/s", "full distances a query", "rows encoded/s", "bytes a code"],
                  rows) if rows else ""
 

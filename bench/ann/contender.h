@@ -1,10 +1,12 @@
 // What is measured: an index of some library with fixed build settings, and the ways it can be searched.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ann/dataset.h"
@@ -64,17 +66,9 @@ std::vector<ContenderType> VoyagerContenders();
 
 std::vector<ContenderType> AllContenders();
 
-// body(i) for first <= i < end on `threads` threads.
+// body(i, thread) for first <= i < end on `threads` threads.
 template <typename Body>
-void OnThreads(int threads, size_t first, size_t end, Body body);
-
-}  // namespace longbow::bench
-
-#include <atomic>
-#include <thread>
-
-template <typename Body>
-void longbow::bench::OnThreads(int threads, size_t first, size_t end, Body body) {
+void OnThreads(int threads, size_t first, size_t end, Body body) {
   std::atomic<size_t> next{first};
   std::vector<std::thread> running;
   for (int t = 0; t < threads; ++t) {
@@ -84,3 +78,5 @@ void longbow::bench::OnThreads(int threads, size_t first, size_t end, Body body)
   }
   for (std::thread& thread : running) thread.join();
 }
+
+}  // namespace longbow::bench
