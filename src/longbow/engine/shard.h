@@ -141,6 +141,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
 
  private:
   void LoadIndex(int column, const std::string& directory) const;
+  void EraseGaps(int column) const;
   void RestoreVectors(const SealedRows& rows, RestoredRows* out);
   // Has the indexes forget rows that no view can see any more, on a builder.
   void ScheduleErase() const;
@@ -174,6 +175,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
     Sequence sequence;
   };
   std::vector<SavedIndex> to_load_;    // in recovery only
+  RowOrdinal restored_end_ = 0;        // rows below come from a snapshot, or are gaps; set in recovery
   mutable std::atomic<int> loads_{0};  // indexes not yet loaded; nothing is erased meanwhile
 
   mutable ShardTexts texts_;

@@ -17,7 +17,7 @@ namespace {
 
 // Gaps shorter than this are filled with nulls, so that a block of scattered dead rows stays one block.
 constexpr RowOrdinal kFilledGap = 1024;
-constexpr RowOrdinal kKeysAtATime = 16384;
+constexpr RowOrdinal kKeysAtATime = 16384, kGapsAtATime = 16384;
 
 // Positions [first, end) of `batch`, whose rows are `rows`, with nulls where rows are missing between them.
 Result<std::shared_ptr<arrow::RecordBatch>> FillGaps(const arrow::RecordBatch& batch,
@@ -71,7 +71,7 @@ void Shard::BeginRestore(RowOrdinal end) {
     versions_.SetBorn(row, 0);
     versions_.SetDied(row, 0);
   }
-  end_ = end;
+  end_ = restored_end_ = end;
   const auto mutation = texts_.Mutate();
   texts_.RowsWritten(end);
 }
@@ -179,8 +179,20 @@ void Shard::LoadIndexes(Sequence applied) {
 
 void Shard::LoadIndex(int column, const std::string& directory) const {
   (void)vectors_[static_cast<size_t>(column)]->LoadIndex(input_.environment.files, directory);
+  EraseGaps(column);
   loads_.fetch_sub(1);
   ScheduleErase();
+}
+
+// What was saved may stand for rows that the snapshot left out.
+void Shard::EraseGaps(int column) const {
+  std::vector<RowOrdinal> gaps;
+  for (RowOrdinal row = 0; row < restored_end_; ++row) {
+    if (versions_.born(row) == 0) gaps.push_back(row);
+    if (gaps.size() < kGapsAtATime && row + 1 < restored_end_) continue;
+    vectors_[static_cast<size_t>(column)]->index->Erase(gaps);
+    gaps.clear();
+  }
 }
 
 Status ShardVectors::LoadIndex(FileSystem* files, const std::string& directory) {

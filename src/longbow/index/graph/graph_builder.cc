@@ -250,8 +250,10 @@ bool GraphBuilder::JoinEqual(Graph& graph, RowOrdinal row, std::span<const Candi
 
 void GraphBuilder::Erase(std::span<const RowOrdinal> rows) {
   for (RowOrdinal row : rows) {
-    if (!input_.store->Present(row)) continue;
-    erased_.fetch_add(1, std::memory_order_relaxed);
+    // A row that a snapshot left out has no vector any more; a graph saved before may have a node for it.
+    const bool present = input_.store->Present(row);
+    if (!present && !chains_.placed(row)) continue;
+    if (present) erased_.fetch_add(1, std::memory_order_relaxed);
     const Slot slot = chains_.Erase(graph(), row);
     if (slot != kNoSlot) Bury(slot);
   }
