@@ -27,7 +27,6 @@ WANTED = {
     "log_retry_failed_flush",
     "log_truncate_below_durable",
     "posix_failed_sync_ignored",
-    "posix_no_directory_sync",
     "posix_no_fsync",
     "posix_short_write_ignored",
     "uring_short_write_ignored",
