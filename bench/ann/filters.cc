@@ -1,9 +1,12 @@
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <map>
 #include <memory>
 #include <numeric>
 #include <random>
+#include <set>
+#include <string_view>
 
 #include "ann/exact.h"
 #include "ann/longbow_contender.h"
@@ -93,29 +96,53 @@ class FilterRounds {
   FilterRounds(const Dataset& data, const Options& options, LongbowIndex* ours)
       : data_(data), k_(options.k), rounds_(options.rounds), ours_(ours) {}
 
-  // As a request with this filter would be answered.
-  Outcome Chosen(const std::vector<const Filter*>& filters, const Truth& truth) {
-    std::map<index::Method, size_t> methods;
-    std::vector<index::Method> method_of(filters.size());
-    for (size_t q = 0; q < filters.size(); ++q) {
-      method_of[q] = ours_->Choose(k_, Effort(), filters[q]->rows.size());
-      ++methods[method_of[q]];
+  // By the n-th cheapest method of each query, 0 being the one that a request is answered by. No method: none
+  // of the queries has so many. `ef`: 0 asks for the recall instead.
+  Outcome ByMethod(const std::vector<const Filter*>& filters, const Truth& truth, size_t n, uint32_t ef = 0) {
+    std::vector<index::Method> method_of;
+    std::set<std::string_view> names;
+    for (const Filter* filter : filters) {
+      const auto methods = ours_->Methods(k_, index::Effort{.recall = kAimed}, filter->rows.size());
+      if (n >= methods.size()) return {};
+      method_of.push_back(methods[n].method);
+      names.insert(index::MethodName(methods[n].method));
     }
-    Outcome outcome = Measure(truth, k_, [&](size_t q, uint32_t* found) {
-      ours_->Search(data_.queries.vector(q), k_, Effort(), method_of[q], &filters[q]->selection, found);
+    const index::Effort effort{.recall = kAimed, .ef = ef};
+    Outcome outcome = Measure(truth, [&](size_t q, uint32_t* found) {
+      ours_->Search(data_.queries.vector(q), k_, effort, method_of[q], &filters[q]->selection, found);
     });
-    for (const auto& [method, count] : methods)
-      outcome.method += (outcome.method.empty() ? "" : ", ") + std::string(index::MethodName(method));
+    for (const std::string_view name : names)
+      outcome.method.append(outcome.method.empty() ? "" : ", ").append(name);
     return outcome;
   }
 
-  // Searches for `more` times as many as would be enough on average, then filters.
-  Outcome FilteredAfter(const std::vector<const Filter*>& filters, const Truth& truth, double share,
-                        double more) {
-    const auto wanted = static_cast<uint32_t>(more * k_ / share);
-    if (wanted > kMostHits) return {};
+  // Queries a second at the recall aimed at, whatever the effort that takes.
+  double ChosenAtAimed(const std::vector<const Filter*>& filters, const Truth& truth) {
+    std::vector<Outcome> outcomes;
+    for (uint32_t ef : {10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 448}) {
+      outcomes.push_back(ByMethod(filters, truth, 0, ef));
+      if (outcomes.back().recall >= static_cast<double>(kAimed)) break;
+    }
+    return AtAimed(outcomes);
+  }
+
+  // The same for a search without the filter for more hits, of which those that pass are kept. 0: so many
+  // hits as that takes cannot be asked for.
+  double FilteredAfterAtAimed(const std::vector<const Filter*>& filters, const Truth& truth, double share) {
+    std::vector<Outcome> outcomes;
+    for (double more : {0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0}) {
+      const auto wanted = static_cast<uint32_t>(std::ceil(more * k_ / share));
+      if (wanted > kMostHits) break;
+      outcomes.push_back(FilteredAfter(filters, truth, wanted));
+      if (outcomes.back().recall >= static_cast<double>(kAimed)) break;
+    }
+    return AtAimed(outcomes);
+  }
+
+ private:
+  Outcome FilteredAfter(const std::vector<const Filter*>& filters, const Truth& truth, uint32_t wanted) {
     std::vector<uint32_t> all(wanted);
-    return Measure(truth, k_, [&](size_t q, uint32_t* found) {
+    return Measure(truth, [&](size_t q, uint32_t* found) {
       ours_->Search(data_.queries.vector(q), wanted, index::Effort{.ef = wanted}, index::Method::kWalk,
                     nullptr, all.data());
       std::fill_n(found, k_, kNoRow);
@@ -125,16 +152,22 @@ class FilterRounds {
     });
   }
 
- private:
-  static index::Effort Effort() { return {.recall = kAimed}; }
+  // By interpolation of log(queries a second) between the last two, of which the last reaches it.
+  static double AtAimed(const std::vector<Outcome>& outcomes) {
+    if (outcomes.empty() || outcomes.back().recall < static_cast<double>(kAimed)) return 0;
+    if (outcomes.size() == 1) return outcomes[0].qps;
+    const Outcome &below = outcomes[outcomes.size() - 2], &above = outcomes.back();
+    const double share = (static_cast<double>(kAimed) - below.recall) / (above.recall - below.recall);
+    return std::exp(std::log(below.qps) * (1 - share) + std::log(above.qps) * share);
+  }
 
   template <typename Search>
-  Outcome Measure(const Truth& truth, uint32_t k, Search search) {
-    std::vector<uint32_t> found(data_.queries.rows * k);
+  Outcome Measure(const Truth& truth, Search search) {
+    std::vector<uint32_t> found(data_.queries.rows * k_);
     std::vector<double> qps;
     for (int round = 0; round < rounds_; ++round) {
       const Stopwatch watch;
-      for (size_t q = 0; q < data_.queries.rows; ++q) search(q, found.data() + q * k);
+      for (size_t q = 0; q < data_.queries.rows; ++q) search(q, found.data() + q * k_);
       qps.push_back(static_cast<double>(data_.queries.rows) / watch.Elapsed().processor);
     }
     return {truth.Recall(found), Median(qps), ""};
@@ -187,7 +220,7 @@ Json MeasureFilters(const Dataset& data, const Options& options) {
       std::vector<std::vector<uint32_t>> nearest;
       FindNearest(data, options.k, filters, &nearest);
       const Truth truth(data, nearest, options.k);
-      const Outcome chosen = rounds.Chosen(filters, truth);
+      const Outcome chosen = rounds.ByMethod(filters, truth, 0);
       Json one{{"kind", kind},
                {"share", share},
                {"recall", chosen.recall},
@@ -196,18 +229,23 @@ Json MeasureFilters(const Dataset& data, const Options& options) {
       std::printf("%-16s %5.1f %%: recall %.4f, %7.0f qps by %s", kind, 100 * share, chosen.recall,
                   chosen.qps, chosen.method.c_str());
       if (random) {
-        for (double more : {1.0, 1.25, 1.5, 2.0, 3.0, 5.0}) {
-          const Outcome after = rounds.FilteredAfter(filters, truth, share, more);
-          if (after.recall < static_cast<double>(kAimed)) continue;
-          one["post_filtering"] = {
-              {"recall", after.recall}, {"qps", after.qps}, {"times_k_over_share", more}};
-          one["over_post_filtering"] = chosen.qps / after.qps;
-          std::printf("; %.2f x post-filtering (%.4f, %.0f qps)", chosen.qps / after.qps, after.recall,
-                      after.qps);
-          break;
+        const double at = rounds.ChosenAtAimed(filters, truth);
+        const double after = rounds.FilteredAfterAtAimed(filters, truth, share);
+        one["qps_at_asked_recall"] = at;
+        if (after > 0) {
+          one["post_filtering_qps"] = after;
+          one["over_post_filtering"] = at / after;
         }
+        std::printf("; at %.2f %.0f qps, post-filtering %.0f: %.2f x", static_cast<double>(kAimed), at, after,
+                    after > 0 ? at / after : 0);
       }
       std::printf("\n");
+      for (size_t n = 1; options.all_methods; ++n) {
+        const Outcome other = rounds.ByMethod(filters, truth, n);
+        if (other.method.empty()) break;
+        std::printf("%32s recall %.4f, %7.0f qps by %s\n", "", other.recall, other.qps, other.method.c_str());
+        one["others"].push_back({{"method", other.method}, {"recall", other.recall}, {"qps", other.qps}});
+      }
       std::fflush(stdout);
       cases.push_back(one);
     }

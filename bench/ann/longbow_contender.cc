@@ -164,17 +164,18 @@ void LongbowIndex::Search(std::span<const float> query, uint32_t k, index::Effor
   for (const index::Neighbor& hit : hits_.neighbors) *found++ = sources_.GetRelaxed(hit.row);
 }
 
-index::Method LongbowIndex::Choose(uint32_t k, index::Effort effort, uint64_t selected) const {
+std::vector<index::MethodCost> LongbowIndex::Methods(uint32_t k, index::Effort effort,
+                                                     uint64_t selected) const {
   index::SearchShape shape;
   shape.k = k;
   shape.effort = effort;
   shape.rows = live_;
   shape.has_selection = true;
   shape.selected = selected;
-  const auto methods = index_->Methods(shape);
-  return std::min_element(methods.begin(), methods.end(),
-                          [](const auto& a, const auto& b) { return a.nanos < b.nanos; })
-      ->method;
+  auto methods = index_->Methods(shape);
+  std::stable_sort(methods.begin(), methods.end(),
+                   [](const auto& a, const auto& b) { return a.nanos < b.nanos; });
+  return methods;
 }
 
 Work LongbowIndex::TakeWork() {

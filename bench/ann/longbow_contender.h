@@ -41,8 +41,8 @@ class LongbowIndex : public Contender {
   // One query, with everything it can ask for; k sources to `found`, kNoRow where there are fewer.
   void Search(std::span<const float> query, uint32_t k, index::Effort effort, index::Method method,
               const RowSelection* selection, uint32_t* found);
-  // What a query of this shape would be answered with.
-  index::Method Choose(uint32_t k, index::Effort effort, uint64_t selected) const;
+  // The ways to answer a query among so many selected rows, cheapest by the index's own estimate first.
+  std::vector<index::MethodCost> Methods(uint32_t k, index::Effort effort, uint64_t selected) const;
 
   RowOrdinal end() const { return end_.load(); }
   uint64_t live() const { return live_; }

@@ -24,6 +24,7 @@ struct Options {
   uint32_t k = 10;
   index::GraphOptions graph;  // of ours, where it is not one of several contenders
   std::vector<uint32_t> efs;  // that `walk` goes through; empty: the contender's
+  bool all_methods = false;   // `filters` also tries those that would not be chosen
 };
 
 inline constexpr std::array<double, 3> kRecalls{0.90, 0.95, 0.99};

@@ -70,9 +70,9 @@ class AsyncQuery(Query):
         """The hits. Raises as `Client.search` does."""
         return await self._bridge.call(self._sync.run)
 
-    async def explain(self) -> Results:
-        """How the server would search: a row a plan that it weighed, with its costs. Raises as `run` does."""
-        return await self._bridge.call(self._sync.explain)
+    async def explain(self, *, analyze: bool=False) -> Results:
+        """How the server would search: a row a plan that it weighed, with its costs. As `Client.explain`."""
+        return await self._bridge.call(self._sync.explain, analyze=analyze)
 
     async def to_arrow(self) -> pa.Table:
         """The hits as a pyarrow Table."""
@@ -294,9 +294,13 @@ class AsyncClient:
         """
         return await self._bridge.call(self._sync.run, query)
 
-    async def explain(self, query: Query | Mapping[str, Any]) -> Results:
-        """How the server would answer a query: a row a plan that it weighed, the chosen one marked, with costs."""
-        return await self._bridge.call(self._sync.explain, query)
+    async def explain(self, query: Query | Mapping[str, Any], *, analyze: bool=False) -> Results:
+        """How the server would answer a query: a row a plan that it weighed, with costs, the cheapest first.
+
+        With `analyze` the chosen plan is run, and what it did is told by stage. Raises UnimplementedError on a server
+        that does not explain.
+        """
+        return await self._bridge.call(self._sync.explain, query, analyze=analyze)
 
     async def get(self, dataset: str, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, ids: Any=None) -> Results:
         """Stored rows in the order they were written: all, those that pass `filter`, or those of `ids`; at most `limit`.
@@ -380,6 +384,14 @@ class AsyncClient:
         Of use with durability "async". Raises DeadlineExceededError.
         """
         await self._bridge.call(self._sync.wait_durable, sequence, timeout)
+
+    async def put_allow_list(self, name: str, values: Iterable[int | str]) -> int:
+        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory."""
+        return await self._bridge.call(self._sync.put_allow_list, name, values)
+
+    async def drop_allow_list(self, name: str) -> None:
+        """Drops an uploaded list."""
+        await self._bridge.call(self._sync.drop_allow_list, name)
 
     async def snapshot(self) -> dict[str, Any]:
         """Takes a snapshot of everything, without stopping writes, and returns what the server says of it."""

@@ -95,10 +95,10 @@ class BoundQuery(Query):
         assert self._client is not None
         return self._client.run(self)
 
-    def explain(self) -> Results:
-        """How the server would search: a row a plan that it weighed, with its costs. Raises as `run` does."""
+    def explain(self, *, analyze: bool = False) -> Results:
+        """How the server would search: a row a plan that it weighed, with its costs. As `Client.explain`."""
         assert self._client is not None
-        return self._client.explain(self)
+        return self._client.explain(self, analyze=analyze)
 
     def to_arrow(self) -> pa.Table:
         """The hits as a pyarrow Table."""
@@ -450,12 +450,16 @@ class Client:
         found = Results(answer.hits, answer.details, answer.seconds)
         return found if query.radius is None and not query.offset else _page(found, query)
 
-    def explain(self, query: Query | Mapping[str, Any]) -> Results:
-        """How the server would answer a query: a row a plan that it weighed, the chosen one marked, with costs."""
+    def explain(self, query: Query | Mapping[str, Any], *, analyze: bool = False) -> Results:
+        """How the server would answer a query: a row a plan that it weighed, with costs, the cheapest first.
+
+        With `analyze` the chosen plan is run, and what it did is told by stage. Raises UnimplementedError on a server
+        that does not explain.
+        """
         if not isinstance(query, Query):
             query = Query.from_dict(query)
         asked = query.questions()
-        wire: dict[str, Any] = {**query.wire(None), "explain": True}
+        wire: dict[str, Any] = {**query.wire(None), "explain": "analyze" if analyze else True}
         if asked is not None:
             name, column, _ = asked
             wire["vector" if name == "query_vector" else "id"] = column[0].as_py()
@@ -468,7 +472,9 @@ class Client:
         start = time.perf_counter()
         with self._connection.scan({"search": wire}, timeout) as (schema, batches):
             table = pa.Table.from_batches(batches, schema)
-        return Results(table.replace_schema_metadata(None), b"", time.perf_counter() - start)
+        told = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+        details = {"coverage": told.get("longbow.coverage", ""), "stats": json.loads(told.get("longbow.stats", "{}"))}
+        return Results(table.replace_schema_metadata(None), json.dumps(details).encode(), time.perf_counter() - start)
 
     def get(
         self,
@@ -620,6 +626,20 @@ class Client:
         Of use with durability "async". Raises DeadlineExceededError.
         """
         self._connection.action("wait_durable", {"sequence": sequence} if sequence else {}, timeout=timeout)
+
+    def put_allow_list(self, name: str, values: Iterable[int | str]) -> int:
+        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory."""
+        array = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values if hasattr(values, "__len__") else list(values))
+        table = pa.table({name: array})
+        with pa.BufferOutputStream() as out:
+            with pa.ipc.new_stream(out, table.schema) as writer:
+                writer.write_table(table)
+            body = out.getvalue().to_pybytes()
+        return int(_first_json(self._connection.action("put-allow-list", body))["count"])
+
+    def drop_allow_list(self, name: str) -> None:
+        """Drops an uploaded list."""
+        self._connection.action("drop-allow-list", {"name": name}, idempotent=False)
 
     def snapshot(self) -> dict[str, Any]:
         """Takes a snapshot of everything, without stopping writes, and returns what the server says of it."""

@@ -115,18 +115,35 @@ def _vectors(name: str, values: Any, sample: Any) -> tuple[Any, pa.Array]:
     dtype = sample.dtype if isinstance(sample, np.ndarray) else np.dtype(np.float32)
     if dtype.kind == "O":
         raise InvalidArgumentError(f"column {name!r}: vectors need numbers, got objects")
-    width = len(sample)
-    missing = [v is None for v in values]
-    present = [np.zeros(width, dtype) if v is None else v for v in values] if any(missing) else values
+    if isinstance(sample, np.ndarray) and values[0] is not None:
+        matrix = _stacked(values, len(sample))
+        if matrix is not None:
+            return matrix, vector_array(matrix)
+    return _vectors_with_gaps(name, values, len(sample), dtype)
+
+
+def _stacked(values: Any, width: int) -> np.ndarray[Any, Any] | None:
+    """Arrays of one width and type as rows of one; None for anything else."""
     try:
-        flat = np.concatenate(present) if isinstance(sample, np.ndarray) else np.array(list(present), dtype)
-        matrix = np.asarray(flat, dtype).reshape(len(values), width)
-        if isinstance(sample, np.ndarray) and any(len(v) != width for v in present):
-            raise ValueError
+        if set(map(len, values)) != {width}:
+            return None
+        flat = np.concatenate(values)
+    except (TypeError, ValueError):
+        return None
+    return flat.reshape(len(values), width) if flat.dtype == values[0].dtype else None
+
+
+def _vectors_with_gaps(name: str, values: Any, width: int, dtype: np.dtype[Any]) -> tuple[Any, pa.Array]:
+    missing = [v is None for v in values]
+    present = [np.zeros(width, dtype) if v is None else v for v in values]
+    try:
+        widths = sorted({len(v) for v in present})
+        if widths != [width]:
+            raise InvalidArgumentError(f"column {name!r}: vectors need one width, got widths {widths[:5]}")
+        matrix = np.array(present, dtype).reshape(len(values), width)
     except (ValueError, TypeError) as error:
-        widths = sorted({len(v) for v in present if hasattr(v, "__len__")})
-        if len(widths) > 1:
-            raise InvalidArgumentError(f"column {name!r}: vectors need one width, got widths {widths[:5]}") from error
+        if isinstance(error, InvalidArgumentError):
+            raise
         raise InvalidArgumentError(f"column {name!r}: vectors need numbers: {error}") from error
     array = vector_array(matrix)
     if any(missing):
@@ -238,6 +255,8 @@ def query_array(vectors: Any) -> tuple[pa.Array, bool]:
 
     `vectors` has shape (dimensions,) or (queries, dimensions). Lists of Python numbers become float32.
     """
+    if type(vectors) is np.ndarray and vectors.ndim == 1 and vectors.dtype == np.float32 and vectors.size:
+        return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(vectors)), vectors.size), True
     if isinstance(vectors, (pa.FixedSizeListArray, pa.ChunkedArray)):
         return (vectors.combine_chunks() if isinstance(vectors, pa.ChunkedArray) else vectors), False
     try:

@@ -157,8 +157,12 @@ class Connection:
 
         def attempt() -> T:
             cancellation.check()
-            with translated():
+            try:
                 result = call()
+            except LongbowError:
+                raise
+            except (pa.ArrowException, OSError) as error:
+                raise translate(error) from error
             self._reached = True
             return result
 

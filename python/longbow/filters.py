@@ -24,11 +24,11 @@ from longbow.errors import InvalidArgumentError
 Scalar = str | int | float | bool
 
 _COMPARISONS = ("=", "!=", "<", "<=", ">", ">=")
-_WORDS = {"in": "in", "not in": "not in", "contains": "contains", "prefix": "prefix", "is null": "is null", "is not null": "is not null"}
+_WORDS = ("in", "not in", "contains", "prefix", "like", "in list", "is null", "is not null")
 _SYNONYMS = {
     "==": "=", "eq": "=", "<>": "!=", "ne": "!=", "neq": "!=", "lt": "<", "le": "<=", "lte": "<=", "gt": ">", "ge": ">=",
     "gte": ">=", "starts with": "prefix", "starts_with": "prefix", "is_null": "is null", "is_not_null": "is not null",
-    "not_in": "not in", "nin": "not in",
+    "not_in": "not in", "nin": "not in", "in_list": "in list", "allow_list": "in list",
 }  # fmt: skip
 
 
@@ -152,6 +152,14 @@ class Column:
         """A string that begins with `text`."""
         return self._compare("prefix", text)
 
+    def like(self, pattern: str) -> Filter:
+        """A string like `pattern`, in which % stands for any text and _ for any character."""
+        return self._compare("like", pattern)
+
+    def in_list(self, name: str) -> Filter:
+        """One of the values of a list that `Client.put_allow_list` has uploaded."""
+        return self._compare("in list", name)
+
     def is_null(self) -> Filter:
         """Null, or never given."""
         return Comparison(self.name, "is null")
@@ -273,7 +281,7 @@ def _scalar(column: str, value: Any) -> Scalar:
 
 # Text. The grammar, loosest first: or; and; not; parentheses or one comparison.
 
-_RESERVED = {"and", "or", "not", "in", "is", "null", "like", "between", "true", "false", "contains", "prefix", "starts", "with"}
+_RESERVED = {"and", "or", "not", "in", "is", "null", "like", "list", "between", "true", "false", "contains", "prefix", "starts", "with"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _TOKEN = re.compile(
     r"""\s*(?:(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?![A-Za-z_])
@@ -294,8 +302,8 @@ def _literal(value: Scalar) -> str:
 def parse(text: str) -> Filter:
     """The filter that `text` says, in the words of SQL's WHERE.
 
-    Comparisons (`= != < <= > >=`), `in (...)`, `not in (...)`, `between a and b`, `like 'bow%'` (a `%` at the end, or
-    at both ends), `contains 'bow'`, `starts with 'bow'`, `is null`, `is not null`, joined by `and`, `or`, `not` and
+    Comparisons (`= != < <= > >=`), `in (...)`, `not in (...)`, `in list 'name'`, `between a and b`, `like 'b_w%'`,
+    `contains 'bow'`, `starts with 'bow'`, `is null`, `is not null`, joined by `and`, `or`, `not` and
     parentheses. Strings are in single quotes, names that are no plain words in double quotes.
 
     Raises InvalidArgumentError, which shows the place.
@@ -381,6 +389,8 @@ class _Parser:
 
     def worded(self, column: str) -> Filter | None:
         if self.word("in"):
+            if self.word("list"):
+                return comparison(column, "in list", self.value())
             self.need("(")
             values = [] if self.token == ")" else [self.value()]
             while self.word(","):
@@ -403,18 +413,16 @@ class _Parser:
         return None
 
     def like(self, column: str) -> Filter:
-        start = self.start
         pattern = str(self.value())
         inner = pattern.strip("%")
-        if "%" not in inner and "_" not in inner:
+        if not any(c in inner for c in "%_\\"):
             if pattern == f"%{inner}%":
                 return comparison(column, "contains", inner)
             if pattern == f"{inner}%":
                 return comparison(column, "prefix", inner)
             if pattern == inner:
                 return comparison(column, "=", inner)
-        self.start = start
-        self.fail("a pattern like 'bow%' or '%bow%'")
+        return comparison(column, "like", pattern)
 
     def name(self) -> str:
         if self.kind == "quoted":

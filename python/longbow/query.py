@@ -23,7 +23,9 @@ _SHARED = {
     "radius": "radius",
     "text": "text_query",
     "alpha": "alpha",
-    "fusion": "fusion",
+    "order_by": "order_by",
+    "allow_partial": "allow_partial",
+    "check_recall": "check_recall",
     "graph_alpha": "graph_alpha",
     "vector_format": "vector_format",
     "max_distances": "max_distances",
@@ -60,7 +62,9 @@ class Query:
     radius: float | None = None
     dims: int | None = None
     alpha: float | None = None
-    fusion: str | None = None
+    order_by: str | None = None
+    allow_partial: bool | None = None
+    check_recall: bool | None = None
     graph_alpha: float | None = None
     vector_format: str | None = None
     max_distances: int | None = None
@@ -76,7 +80,7 @@ class Query:
         return replace(self, k=k)
 
     def skip(self, offset: int) -> Self:
-        """Leaves out the nearest `offset` rows, for the next page."""
+        """Leaves out the nearest `offset` rows, for the next page. Pages are cut from the exact order."""
         return replace(self, offset=offset)
 
     def select(self, *columns: str) -> Self:
@@ -103,13 +107,21 @@ class Query:
         """Searches by the first `dims` dimensions and ranks by all: for vectors trained to be cut (Matryoshka)."""
         return replace(self, dims=dims)
 
-    def matching(self, text: str, alpha: float | None = None, *, fusion: str | None = None) -> Self:
+    def matching(self, text: str, alpha: float | None = None) -> Self:
         """Ranks by words, too. `alpha` is the weight of the vectors: 1 vectors only, 0 words only, negative adaptive."""
-        return replace(self, text=text, alpha=alpha, fusion=fusion)
+        return replace(self, text=text, alpha=alpha)
 
-    def within_time(self, seconds: float) -> Self:
-        """Stops searching after `seconds`."""
-        return replace(self, timeout=seconds)
+    def ordered_by(self, column: str) -> Self:
+        """The hits found, in the order of a column: "year", or "year desc"."""
+        return replace(self, order_by=column)
+
+    def within_time(self, seconds: float, *, allow_partial: bool = False) -> Self:
+        """Stops searching after `seconds`: an error, or what was found so far with `allow_partial`."""
+        return replace(self, timeout=seconds, allow_partial=allow_partial or None)
+
+    def checking_recall(self) -> Self:
+        """Searches exactly as well, at the same state; the share found is `results.stats.more["recall"]`."""
+        return replace(self, check_recall=True)
 
     def to_dict(self) -> dict[str, Any]:
         """The query as plain values, which JSON can hold; `from_dict` reads them again. Defaults are left out."""
@@ -165,7 +177,7 @@ class Query:
             out["filters"] = filters_json(self.filter)
         if self.columns is not None:
             out["columns"] = list(self.columns)
-        if self.exact:
+        if self.exact or self.offset:  # pages are cut from the exact order, so that none repeats or skips a row
             out["exact"] = True
         for name, key in _SHARED.items():
             value = getattr(self, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ BATCH_BYTES = 8 << 20
 BATCH_ROWS = 65536
 # Rows taken together from a generator of dicts, and from a pandas DataFrame.
 _ROWS_AT_ONCE = 4096
-_FRAME_ROWS = 32768
+_FRAME_ROWS = 16384
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,21 @@ def _of_file(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[_Raw, 
 def _of_frame(frame: Any, names: Sequence[str]) -> tuple[_Raw, int]:
     first = table_of_frame(frame.iloc[:_FRAME_ROWS], names)
     tables = (table_of_frame(frame.iloc[i : i + _FRAME_ROWS], names) for i in range(_FRAME_ROWS, len(frame), _FRAME_ROWS))
-    return _Raw(first.schema, _batches_of_tables(itertools.chain([first], tables), first.schema)), len(frame)
+    return _Raw(first.schema, _batches_of_tables(itertools.chain([first], _one_ahead(tables)), first.schema)), len(frame)
+
+
+def _one_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Makes the next table while the last one is being sent."""
+    with ThreadPoolExecutor(1, thread_name_prefix="longbow-source") as maker:
+        coming = maker.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = maker.submit(next, tables, None)
+            yield table
 
 
 def _of_polars(frame: Any, names: Sequence[str]) -> tuple[_Raw, int]:
     frame = frame.collect() if type(frame).__name__ == "LazyFrame" else frame
-    return _Raw(*_stream(frame)), len(frame)
+    return _of_table(frame.to_arrow())  # older versions do not have __arrow_c_stream__
 
 
 def _stream(data: Any) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:

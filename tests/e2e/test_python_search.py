@@ -104,6 +104,35 @@ def test_many_queries_in_one_call(books: longbow.Dataset) -> None:
     assert [part["id"][0].as_py() for part in hits.by_query()] == list(range(N))
 
 
+def test_a_query_is_explained_and_analysed(books: longbow.Dataset) -> None:
+    query = books.search(MATRIX[3]).where("year >= 1950").limit(4)
+    plans = query.explain()
+    assert len(plans) >= 1 and plans["chosen"].to_pylist().count(True) == 1 and set(plans["selected"].to_pylist()) == {N // 2}
+    (chosen,) = [plan for plan in query.explain(analyze=True) if plan["chosen"]]
+    assert chosen["hits"] == 4 and chosen["total_nanos"] > 0
+
+
+def test_first_dimensions_order_and_recall(books: longbow.Dataset) -> None:
+    near = books.search(MATRIX[3]).first_dims(4).limit(3).run()
+    assert near["id"][0].as_py() == 3
+    years = books.search(MATRIX[3]).limit(20).ordered_by("year desc").run()["year"].to_pylist()
+    assert years == sorted(years, reverse=True) and len(years) == 20
+    stats = books.search(MATRIX[3]).checking_recall().within_time(5, allow_partial=True).run().stats
+    assert 0 <= stats.more["recall"] <= 1
+
+
+def test_patterns_and_uploaded_lists_choose_rows(books: longbow.Dataset, client: longbow.Client) -> None:
+    assert books.count(col("lang").like("_e")) == N // 3 and books.count("lang like '%r'") == N // 3
+    assert client.put_allow_list("mine", range(10)) == 10
+    try:
+        assert books.count("id in list 'mine'") == 10
+        assert set(books.search(MATRIX[3]).where(col("id").in_list("mine")).limit(50).run()["id"].to_pylist()) == set(range(10))
+    finally:
+        client.drop_allow_list("mine")
+    with pytest.raises(longbow.LongbowQueryError):
+        books.search(MATRIX[3]).where(col("id").in_list("mine")).run()
+
+
 def test_columns_are_added_and_figures_told(client: longbow.Client, dataset: str) -> None:
     ds = client.dataset(dataset)
     ds.insert({"id": [1, 2], "vector": np.eye(2, 4, dtype="f4")}, metric="cosine", index="flat", durability="async")

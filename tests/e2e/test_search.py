@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import longbow
 import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -473,3 +475,26 @@ def test_a_kept_answer_is_never_older_than_a_finished_write(calls: Calls, datase
         calls.put(dataset, batch([7], [[0, 0]], round=[round]))
         for _ in range(3):
             assert calls.get(search_ticket(dataset, [0, 0], k=1))["round"].to_pylist() == [round]
+
+
+def test_many_single_searches_at_once_get_what_each_would_get_alone(server: longbow.Server, calls: Calls, dataset: str) -> None:
+    rows = random_batch(60000, 32, seed=9)
+    calls.put(dataset, rows)
+    base = matrix_of(rows["vector"])
+    queries = np.random.default_rng(2).standard_normal((8, 12, 32)).astype("f4")
+    command = {"command": "VectorSearch", "dataset": dataset, "k": 5, "exact": True}
+
+    def ask(mine: np.ndarray[Any, Any]) -> list[list[int]]:
+        own = Calls(server.port, server.token)
+        try:
+            answers = own.exchange(command, *(query_batch(query[None]) for query in mine))
+        finally:
+            own.close()
+        assert all(set(answer["query"].to_pylist()) == {0} for answer, _ in answers)
+        return [answer["id"].to_pylist() for answer, _ in answers]
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(ask, queries))
+    for mine, answers in zip(queries, found):
+        for query, answer in zip(mine, answers):
+            assert answer == nearest(((base - query) ** 2).sum(1), 5)

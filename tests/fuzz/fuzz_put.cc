@@ -67,7 +67,9 @@ void CheckStored(fuzz::FuzzDatabase& database, int64_t acknowledged) {
   const auto info = database.engine().Info("put");
   fuzz::Require(info.ok(), "a dataset is there when its writer was ready");
   fuzz::Require(info->rows <= acknowledged, "nothing is stored that was not acknowledged");
-  const auto scan = database.query().OpenScan({"put", std::nullopt, 0, std::nullopt}).ValueOrDie();
+  query::ScanRequest whole;
+  whole.dataset = "put";
+  const auto scan = database.query().OpenScan(whole).ValueOrDie();
   int64_t rows = 0;
   for (;;) {
     const auto batch = scan->Next();

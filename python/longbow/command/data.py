@@ -206,6 +206,7 @@ def explain(
     text: Text = None,
     k: K = 10,
     where: Where = None,
+    analyze: Annotated[bool, typer.Option("--analyze", help="Run the search, and print what it did.")] = False,
     at: At = None,
     token: Token = None,
     data_dir: DataDir = None,
@@ -213,7 +214,7 @@ def explain(
 ) -> None:
     """Prints how the server would search, and what else it weighed."""
     with connect(at, token, data_dir) as client:
-        show_rows(client.explain(_query(dataset, vector, id, text, k, where, None)).to_list(), as_json)
+        show_rows(client.explain(_query(dataset, vector, id, text, k, where, None), analyze=analyze).to_list(), as_json)
 
 
 def delete(

@@ -86,38 +86,49 @@ void AddText(const TextRequest& text, KeyWriter* key) {
   key->Add(std::string_view(text.fusion));
 }
 
+void AddRequest(const SearchRequest& request, KeyWriter* key) {
+  key->Add(std::string_view(request.dataset));
+  key->Add(std::string_view(request.vector_column));
+  key->Add(request.queries.numbers);
+  key->Add(request.queries.keys);
+  key->Add(request.k);
+  key->Add(request.offset);
+  key->Add(request.radius);
+  key->Add(request.order_by);
+  AddText(request.text, key);
+  key->Add(request.effort.recall);
+  key->Add(request.effort.ef);
+  key->Add(request.exact);
+  key->Add(request.dims);
+  key->Add(request.vectors);
+  key->Add(request.columns);
+  key->Add(request.number_queries);
+  key->Add(request.describe);
+  key->Add(request.max_distances);
+}
+
 }  // namespace
+
+std::string RequestBytes(const SearchRequest& request) {
+  KeyWriter key;
+  AddRequest(request, &key);
+  key.Add(std::string_view(request.filter ? request.filter->ToString() : std::string()));
+  return key.Take();
+}
 
 Result<std::string> AnswerKey(const SearchRequest& request, const engine::View& view,
                               const filter::AllowLists& lists) {
   if (request.explain != Explain::kNo || request.check_recall) return std::string();
   KeyWriter key;
   key.Add(view.sequence());
-  key.Add(std::string_view(request.dataset));
-  key.Add(std::string_view(request.vector_column));
-  key.Add(request.queries.numbers);
-  key.Add(request.queries.keys);
+  AddRequest(request, &key);
   key.Add(request.queries.array != nullptr);
   if (request.queries.array != nullptr && !AddVectors(*request.queries.array, &key)) return std::string();
-  key.Add(request.k);
-  key.Add(request.offset);
-  key.Add(request.radius);
-  key.Add(request.order_by);
   key.Add(request.filter.has_value());
   if (request.filter) {
     LB_ASSIGN_OR_RETURN(const auto identity, FilterIdentity(*request.filter, lists));
     key.Add(std::string_view(identity));
   }
-  AddText(request.text, &key);
-  key.Add(request.effort.recall);
-  key.Add(request.effort.ef);
-  key.Add(request.exact);
-  key.Add(request.dims);
-  key.Add(request.vectors);
-  key.Add(request.columns);
-  key.Add(request.number_queries);
-  key.Add(request.describe);
-  key.Add(request.max_distances);
   return key.Take();
 }
 

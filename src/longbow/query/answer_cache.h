@@ -20,6 +20,9 @@ namespace longbow::query {
 Result<std::string> AnswerKey(const SearchRequest& request, const engine::View& view,
                               const filter::AllowLists& lists);
 
+// The same of the request alone, without its Arrow vectors, the version of its lists and the sequence.
+std::string RequestBytes(const SearchRequest& request);
+
 // An answer is kept when it is asked for the second time: what is asked once would only drive out the rest.
 // Thread-safe.
 class AnswerCache {

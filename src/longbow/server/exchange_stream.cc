@@ -155,26 +155,27 @@ Status ExchangeStream::Search(const arrow::RecordBatch& batch) {
   }
   request.call.request.number_queries = *number_queries_;
   FillLimits(&request.call, shared(), deadline_ns(), stop());
-  const double nanos = serving().query()->EstimateNanos(request.call.request);
   const uint64_t place = Owe();
-  const Status placed = shared().RunSearch(nanos, [self = Self(), place, request = std::move(request)] {
-    Answer answer = Error(ErrorCode::kInternal, "the search failed");
-    self->Guard([&] { answer = self->Run(request); });
-    self->answers_.Fill(place, std::move(answer));
-  });
+  const Status placed = shared().RunSearch(
+      std::move(request.call),
+      [self = Self(), place, id = std::move(request.request_id)](const Result<query::SearchAnswer>& found) {
+        Answer answer = Error(ErrorCode::kInternal, "the search failed");
+        self->Guard([&] { answer = self->Encode(id, found); });
+        self->answers_.Fill(place, std::move(answer));
+      });
   if (!placed.ok()) answers_.Fill(place, placed);
   return Status::OK();
 }
 
-ExchangeStream::Answer ExchangeStream::Run(const protocol::ExchangeRequest& request) {
+ExchangeStream::Answer ExchangeStream::Encode(const std::string& request_id,
+                                              const Result<query::SearchAnswer>& found) {
   shared().counters.exchange_searches.Add();
-  const int64_t start = shared().clock().MonotonicNanos();
-  LB_ASSIGN_OR_RETURN(const query::SearchAnswer found, shared().Search(request.call));
-  shared().counters.exchange_search_nanos.Record(shared().clock().MonotonicNanos() - start);
-  const std::string metadata = protocol::WriteExchangeMetadata(request.request_id, found);
+  LB_RETURN_NOT_OK(found.status());
+  shared().counters.exchange_search_nanos.Record(found->nanos);
+  const std::string metadata = protocol::WriteExchangeMetadata(request_id, *found);
   LB_ASSIGN_OR_RETURN(const BufferChain message,
-                      protocol::EncodeBatchMessage(*found.hits, metadata, compression_));
-  return Reply{found.hits->schema(), ToByteBuffer(message)};
+                      protocol::EncodeBatchMessage(*found->hits, metadata, compression_));
+  return Reply{found->hits->schema(), ToByteBuffer(message)};
 }
 
 Status ExchangeStream::Ingest(StreamInput input) {

@@ -50,7 +50,7 @@ class ExchangeStream final : public StreamReactor {
   Status SendReply(Reply reply);
 
   Status Search(const arrow::RecordBatch& batch);
-  Answer Run(const protocol::ExchangeRequest& request);
+  Answer Encode(const std::string& request_id, const Result<query::SearchAnswer>& found);
   Status Ingest(StreamInput input);
   Answer Acknowledge(uint64_t number, int64_t rows, const Result<engine::WriteAck>& outcome);
   std::shared_ptr<ExchangeStream> Self() {

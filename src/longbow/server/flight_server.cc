@@ -139,6 +139,7 @@ void FlightServer::Shutdown(int64_t grace_ms) {
 void FlightServer::ListCounters(CounterVisitor& visitor) const {
   const FlightShared& shared = *parts_->shared;
   shared.counters.List(visitor);
+  if (shared.serving->query() != nullptr) shared.serving->batcher().ListCounters(visitor);
   const FlightOptions& options = shared.options;
   const auto setting = [&](std::string_view name, std::string_view help, int64_t value) {
     visitor.VisitValue(name, help, {}, static_cast<double>(value));

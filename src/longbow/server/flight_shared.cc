@@ -3,6 +3,7 @@
 #include <arrow/util/base64.h>
 
 #include <algorithm>
+#include <exception>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -58,13 +59,41 @@ Result<query::SearchAnswer> FlightShared::Search(const protocol::SearchCall& cal
   return answer;
 }
 
+Status FlightShared::RunSearch(protocol::SearchCall call, query::SearchBatcher::Done done) {
+  query::QueryEngine& query = *serving->query();
+  const double nanos = query.EstimateNanos(call.request);
+  const bool short_one = nanos < options.inline_search_nanos && handlers.AnotherIsFree();
+  if (short_one || call.graph_alpha != 0 || !query::SearchBatcher::Takes(call.request)) {
+    return RunSearch(nanos, [this, call = std::move(call), done = std::move(done)] {
+      Result<query::SearchAnswer> answer = Error(ErrorCode::kInternal, "the search failed");
+      try {
+        answer = Search(call);
+      } catch (const std::exception& error) {
+        answer = Error(ErrorCode::kInternal, "the search failed: ", error.what());
+      }
+      done(std::move(answer));
+    });
+  }
+  std::string dataset = call.request.dataset;
+  const bool waits = serving->batcher().Submit(
+      std::move(call.request),
+      [this, dataset = std::move(dataset), done = std::move(done)](Result<query::SearchAnswer> answer) {
+        if (answer.ok()) counters.search_latencies.Record(dataset, answer->nanos);
+        done(std::move(answer));
+      });
+  return waits ? Status::OK() : TooManyWait();
+}
+
 Status FlightShared::RunSearch(double nanos, Task search) {
   if (nanos < options.inline_search_nanos && handlers.AnotherIsFree()) {
     counters.searches_inline.Add();
     search();
     return Status::OK();
   }
-  if (searchers().TryPost(std::move(search))) return Status::OK();
+  return searchers().TryPost(std::move(search)) ? Status::OK() : TooManyWait();
+}
+
+Status FlightShared::TooManyWait() {
   counters.searches_refused.Add();
   return Error(ErrorCode::kResourceExhausted, "too many searches are waiting (", searchers().waiting(),
                "): send fewer at a time, or try again");

@@ -12,6 +12,7 @@
 #include "longbow/base/executor.h"
 #include "longbow/base/status.h"
 #include "longbow/protocol/ticket.h"
+#include "longbow/query/search_batcher.h"
 #include "longbow/server/flight_counters.h"
 #include "longbow/server/flight_server.h"
 #include "longbow/server/serving.h"
@@ -71,9 +72,16 @@ struct FlightShared {
 
   // The search, along edges when the call asks for it, timed.
   Result<query::SearchAnswer> Search(const protocol::SearchCall& call);
+  // Calls `done` once with what Search gives: from here when the search is short and another handler is free,
+  // else from a searcher, together with others like it that wait. ResourceExhausted when too many do; then
+  // `done` is not called.
+  Status RunSearch(protocol::SearchCall call, query::SearchBatcher::Done done);
   // Runs `search`, estimated to take `nanos`: here when that is short and another handler is free, else on
   // the searchers. ResourceExhausted when too many are waiting there; then it is not run.
   Status RunSearch(double nanos, Task search);
+
+ private:
+  Status TooManyWait();
 };
 
 // Unauthenticated, saying what to send, unless the call carries the token or none is wanted.

@@ -10,6 +10,7 @@ Serving::Serving(const Environment& environment, MemoryLedger* ledger,
     : environment_(environment), ledger_(ledger), progress_(progress) {}
 
 void Serving::Open(engine::Engine* engine, query::QueryEngine* query) {
+  batcher_ = std::make_shared<query::SearchBatcher>(query, environment_.searchers);
   query_.store(query, std::memory_order_release);
   engine_.store(engine, std::memory_order_release);
   Settle(Status::OK());

@@ -14,6 +14,7 @@
 #include "longbow/base/status.h"
 #include "longbow/engine/engine.h"
 #include "longbow/query/search.h"
+#include "longbow/query/search_batcher.h"
 
 namespace longbow::server {
 
@@ -39,6 +40,7 @@ class Serving {
   // Null before Open.
   engine::Engine* engine() const { return engine_.load(std::memory_order_acquire); }
   query::QueryEngine* query() const { return query_.load(std::memory_order_acquire); }
+  query::SearchBatcher& batcher() const { return *batcher_; }
 
   using Ready = std::function<void(Status)>;
   // Calls `ready` exactly once: at once when open, else from Open, Fail, or at `deadline_ns` on the monotonic
@@ -67,6 +69,7 @@ class Serving {
   const engine::RecoveryProgress* const progress_;
   std::atomic<engine::Engine*> engine_{nullptr};
   std::atomic<query::QueryEngine*> query_{nullptr};
+  std::shared_ptr<query::SearchBatcher> batcher_;  // set before query_
   const std::shared_ptr<Waiters> waiters_ = std::make_shared<Waiters>();
 };
 
