@@ -26,7 +26,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 # Of the C library, on every Linux with the glibc that the wheel's name asks for.
 SYSTEM = {"libc.so.6", "libm.so.6", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libresolv.so.2", "linux-vdso.so.1"}
-ARROW = re.compile(r"libarrow\w*\.so\.\d+")
+ARROW = re.compile(r"lib(?:arrow|parquet)\w*\.so\.\d+")
 RPATH = "$ORIGIN/lib:$ORIGIN/../../pyarrow"
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 

@@ -18,6 +18,7 @@ WANTED = {
     "engine_deletes_not_replayed",
     "engine_nan_accepted",
     "log_acknowledge_before_flush",
+    "log_async_window_unbounded",
     "log_crc_over_payload_only",
     "log_marks_not_waited_for",
     "log_no_directory_sync",
@@ -29,6 +30,7 @@ WANTED = {
     "posix_no_directory_sync",
     "posix_no_fsync",
     "posix_short_write_ignored",
+    "uring_short_write_ignored",
 }
 
 
@@ -46,7 +48,7 @@ def test_a_planted_bug_applies_and_names_a_test_that_exists(patch: Path) -> None
     assert expect, "the patch has no line '# expect: <test program> [<GoogleTest filter>]'"
     program, rest = expect.groups()
     if program == "prove":
-        layer, cycles = rest.split()
+        layer, cycles, *_ = rest.split()
         assert f'name = "{layer}"' in (ROOT / "tests/prove/layers.py").read_text() and int(cycles) > 0
     elif program == "pytest":
         assert (ROOT / rest.split()[0]).exists()

@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "longbow/base/filesystem.h"
 #include "longbow/distance/simd_level.h"
 #include "version.h"
 
@@ -39,6 +40,7 @@ std::string Banner(const Settings& settings, const Node& node) {
   text += Line("http", "http://" + At(settings.metrics_addr, ports.http) + " (/metrics /health /ready)");
   text += Line("memory limit", Bytes(node.memory_limit()));
   text += Line("simd", std::string(distance::SimdLevelName(distance::BestSimdLevel())));
+  text += Line("file io", settings.log_io != "threads" && HasUring() ? "io_uring" : "threads");
   text += Line("durability", "log: fsync before acknowledgement");
   text +=
       Line("token", node.token_file().empty() ? "none: every client is admitted" : "in " + node.token_file());

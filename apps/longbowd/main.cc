@@ -1,6 +1,7 @@
 // longbowd: reads its settings, starts a node, and stops it when told to.
 //
-// Exit status: 0 stopped as asked, 1 could not start, recover or stop, 2 wrong settings.
+// Exit status: 0 stopped as asked, 1 could not start, recover or stop, 2 wrong settings. With --verify or
+// --repair: 0 sound, 1 damaged, 2 could not look.
 #include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "banner.h"
+#include "directory_command.h"
 #include "grpc_log.h"
 #include "longbow/observe/line_log.h"
 #include "node.h"
@@ -160,6 +162,11 @@ int Run(const StartCommand& command) {
   return Serve(command, node->get(), signals->get(), &log);
 }
 
+int CheckAndTell(const Settings& settings, bool repair) {
+  const auto verdict = CheckDirectory(settings, repair);
+  return verdict.ok() ? static_cast<int>(*verdict) : Refuse(verdict.status(), kWrongSettings);
+}
+
 int Main(int argc, char** argv) {
   BlockStopSignals();
   TuneMalloc();
@@ -179,6 +186,9 @@ int Main(int argc, char** argv) {
       Print("longbowd " + std::string(Version()) + " (Arrow " + ArrowVersion() + ", gRPC " + GrpcVersion() +
             ")\n");
       return kStopped;
+    case StartRequest::kVerify:
+    case StartRequest::kRepair:
+      return CheckAndTell(command->settings, command->request == StartRequest::kRepair);
     case StartRequest::kRun:
       break;
   }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <exception>
 
+#include "longbow/base/thread_stacks.h"
 #include "longbow/observe/process_metrics.h"
 #include "longbow/observe/prometheus.h"
 #include "token_file.h"
@@ -17,9 +18,18 @@ namespace {
 // Rows are searchable before builders get to them: those who put and ask go first.
 constexpr int kBuilderNice = 10;
 
+// No batch takes that long to apply, and no search longer than it may; what does waits for something.
+constexpr int64_t kStuckNanos = 10'000'000'000;
+constexpr int64_t kWatchNanos = 1'000'000'000;
+
 int64_t Milliseconds(Nanoseconds time) { return std::chrono::ceil<std::chrono::milliseconds>(time).count(); }
 
 int ThreadsOr(int64_t threads, int otherwise) { return threads > 0 ? static_cast<int>(threads) : otherwise; }
+
+FileIo FileIoOf(const Settings& settings) {
+  if (settings.log_io == "threads") return FileIo::kThreads;
+  return settings.log_io == "uring" ? FileIo::kUring : FileIo::kAuto;
+}
 
 int Cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
@@ -38,6 +48,8 @@ server::FlightOptions FlightOptionsOf(const Settings& settings, const std::strin
   options.initial_window_bytes = settings.grpc_initial_window_size;
   options.max_concurrent_streams = static_cast<int>(settings.grpc_max_concurrent_streams);
   options.max_calls = static_cast<int>(settings.grpc_max_calls);
+  options.max_calls_per_second = settings.rate_limit_rps;
+  options.call_burst = settings.rate_limit_burst;
   options.keepalive_time_ms = Milliseconds(settings.grpc_keepalive_time);
   options.keepalive_timeout_ms = Milliseconds(settings.grpc_keepalive_timeout);
   options.keepalive_min_time_ms = Milliseconds(settings.grpc_keepalive_min_time);
@@ -57,6 +69,8 @@ engine::EngineOptions EngineOptionsOf(const Settings& settings, std::shared_ptr<
   options.directory_lock = std::move(lock);
   options.log.segment_bytes = static_cast<uint64_t>(settings.storage_log_segment_size);
   options.log.max_pending_bytes = static_cast<uint64_t>(settings.storage_log_max_pending);
+  options.snapshot_log_bytes = static_cast<uint64_t>(settings.max_wal_size);
+  options.snapshot_interval_ns = settings.snapshot_interval.count();
   options.schema_limits.max_dim = static_cast<uint32_t>(settings.max_dimension);
   options.schema_limits.max_columns = static_cast<int>(settings.max_columns);
   options.max_row_bytes = settings.max_row_size;
@@ -110,7 +124,8 @@ Result<std::unique_ptr<Node>> Node::Start(const Settings& settings, observe::Lin
 }
 
 Status Node::TakeDirectory() {
-  auto files = MakePosixFileSystem(settings_.data_path, static_cast<int>(settings_.io_threads));
+  auto files =
+      MakePosixFileSystem(settings_.data_path, static_cast<int>(settings_.io_threads), FileIoOf(settings_));
   if (!files.ok()) return WithContext(files.status(), "data directory " + settings_.data_path);
   files_ = std::move(*files);
   // From before the ports open to the very end, so that a second server meets it before anything else.
@@ -133,6 +148,7 @@ Status Node::OpenPorts() {
       MakeThreadPool({.name = "searcher", .threads = ThreadsOr(settings_.searcher_threads, Cores())});
   builders_ = MakeThreadPool(
       {.name = "builder", .threads = ThreadsOr(settings_.builder_threads, Cores()), .nice = kBuilderNice});
+  StartWatchdog();
   const Environment environment{files_.get(),    SystemClock(),    SystemRandom(),
                                 appliers_.get(), searchers_.get(), builders_.get()};
   serving_ = std::make_unique<server::Serving>(environment, &ledger_, &progress_);
@@ -149,6 +165,17 @@ Status Node::OpenPorts() {
                                           {"/health", [] { return observe::HttpReply{.body = "alive\n"}; }},
                                           {"/ready", [this] { return Ready(); }}}));
   return Status::OK();
+}
+
+void Node::StartWatchdog() {
+  watchdog_ = std::make_unique<Watchdog>(
+      std::vector<Watchdog::Pool>{
+          {"applier", appliers_.get(), kStuckNanos},
+          {"searcher", searchers_.get(), settings_.max_search_time.count() + kStuckNanos}},
+      kWatchNanos, [this](const std::string& what) {
+        log_->Error("a thread is stuck", {{"what", what}});
+        WriteThreadStacks(STDERR_FILENO);
+      });
 }
 
 void Node::Recover(Recovered recovered) {
@@ -202,6 +229,7 @@ NodePorts Node::ports() const {
 observe::HttpReply Node::Ready() const {
   Status status = serving_->readiness();
   if (status.ok()) status = serving_->engine()->health();
+  if (status.ok()) status = watchdog_->health();
   if (stopping_) status = MakeError(ErrorCode::kUnavailable, "stopping");
   if (status.ok()) return {.body = "ready\n"};
   return {.status = 503, .body = status.message() + "\n"};

@@ -13,6 +13,7 @@
 #include "longbow/base/memory_ledger.h"
 #include "longbow/base/slab_arena.h"
 #include "longbow/base/status.h"
+#include "longbow/base/watchdog.h"
 #include "longbow/engine/engine.h"
 #include "longbow/observe/http_server.h"
 #include "longbow/observe/line_log.h"
@@ -63,6 +64,7 @@ class Node {
   Result<RecoveryOutcome> OpenEngine();
   observe::HttpReply Metrics() const;
   observe::HttpReply Ready() const;
+  void StartWatchdog();
 
   const Settings settings_;
   observe::LineLog* const log_;
@@ -78,6 +80,7 @@ class Node {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<query::QueryEngine> query_;
   std::unique_ptr<server::FlightServer> flight_;
+  std::unique_ptr<Watchdog> watchdog_;
   std::unique_ptr<observe::HttpServer> http_;
   std::thread recovery_;
 };

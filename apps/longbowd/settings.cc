@@ -71,6 +71,12 @@ constexpr SettingRow kTable[] = {
      &S::grpc_max_concurrent_streams, 1, 1'000'000},
     {"grpc_max_calls", Kind::kInteger, "4096", "Calls under way at once, of all connections.",
      &S::grpc_max_calls, 1, 1'000'000},
+    {"rate_limit_rps", Kind::kInteger, "0",
+     "Calls that may begin in a second; faster ones wait for their turn. 0: any number.", &S::rate_limit_rps,
+     0, 1'000'000'000},
+    {"rate_limit_burst", Kind::kInteger, "0",
+     "Calls that may begin at once after a quiet time. 0: as many as rate_limit_rps.", &S::rate_limit_burst,
+     0, 1'000'000},
     {"grpc_keepalive_time", Kind::kDuration, "2h", "Idle time after which a client is pinged.",
      &S::grpc_keepalive_time, kSecond, 365 * kDay / 10},
     {"grpc_keepalive_timeout", Kind::kDuration, "20s", "How long a ping may stay unanswered.",
@@ -86,10 +92,20 @@ constexpr SettingRow kTable[] = {
      &S::put_window_size, 65536, kTiB},
 
     // Storage.
+    {"log_io", Kind::kString, "auto",
+     "What writes and reads files: the kernel's io_uring, io_threads, or the first where the kernel has it.",
+     &S::log_io, 0, 0, "auto|uring|threads"},
     {"storage_log_segment_size", Kind::kBytes, "64MiB", "Size of a segment file of the log.",
      &S::storage_log_segment_size, 65536, 4 * kGiB},
     {"storage_log_max_pending", Kind::kBytes, "256MiB",
      "Writes waiting for the disk beyond which more are refused.", &S::storage_log_max_pending, kMiB, kTiB},
+    {"max_wal_size", Kind::kBytes, "1GiB",
+     "A snapshot is taken once this much was logged since the last one, and the log behind it is cut. 0: not "
+     "for that reason.",
+     &S::max_wal_size, 0, kTiB},
+    {"snapshot_interval", Kind::kDuration, "1h",
+     "A snapshot is taken at least this often when something was written. 0: not for that reason.",
+     &S::snapshot_interval, 0, 365 * kDay / 10},
 
     // What a request may ask.
     {"max_dimension", Kind::kInteger, "4096", "Largest vector dimension of a new column.", &S::max_dimension,
@@ -122,22 +138,18 @@ constexpr std::string_view kLogIsSafe = "durability is a property of each datase
 constexpr std::string_view kNoEviction = "nothing is evicted: the memory limit slows and then refuses writes";
 constexpr std::string_view kPerRequest = "asked for by each search";
 constexpr std::string_view kNoGpu = "no GPU is used";
-constexpr std::string_view kNoRateLimit = "calls are limited in number and memory, not in rate";
 constexpr std::string_view kGoRuntime = "of the Go runtime";
 constexpr std::string_view kPerColumn = "an index is chosen for each vector column, in its metadata";
 constexpr std::string_view kNoSharding = "datasets are not split";
 constexpr std::string_view kBackground = "compaction needs no settings";
-constexpr std::string_view kNoSnapshots = "the log holds everything";
 constexpr std::string_view kLocalFiles = "data is kept in data_path";
 constexpr std::string_view kUnknown = "never had an effect";
 
 constexpr IgnoredSetting kIgnored[] = {
     {"node_id", "a node's identity lives in its data directory"},
     {"ttl", kNoTtl},
-    {"snapshot_interval", kNoSnapshots},
-    {"snapshot_path", kNoSnapshots},
-    {"max_wal_size", kNoSnapshots},
-    {"wal_compression", kNoSnapshots},
+    {"snapshot_path", "snapshots are part of data_path"},
+    {"wal_compression", "the log is not compressed"},
     {"grpc_initial_conn_window_size", "follows the windows of the streams"},
     {"gossip_enabled", kNoCluster},
     {"gossip_port", kNoCluster},
@@ -168,8 +180,6 @@ constexpr IgnoredSetting kIgnored[] = {
     {"hybrid_search_alpha", kPerRequest},
     {"gpu_enabled", kNoGpu},
     {"gpu_device_id", kNoGpu},
-    {"rate_limit_rps", kNoRateLimit},
-    {"rate_limit_burst", kNoRateLimit},
     {"gc_ballast_g", kGoRuntime},
     {"gogc", kGoRuntime},
     {"hnsw_m", kPerColumn},

@@ -36,12 +36,16 @@ struct Settings {
 
   int64_t grpc_max_recv_msg_size = 0, grpc_max_send_msg_size = 0, grpc_memory_quota = 0;
   int64_t grpc_initial_window_size = 0, grpc_max_concurrent_streams = 0, grpc_max_calls = 0;
+  int64_t rate_limit_rps = 0, rate_limit_burst = 0;
   Nanoseconds grpc_keepalive_time{}, grpc_keepalive_timeout{}, grpc_keepalive_min_time{};
   bool grpc_keepalive_permit_without_stream = false;
   Nanoseconds stalled_transfer_time{};
   int64_t put_window_size = 0;
 
+  std::string log_io;
   int64_t storage_log_segment_size = 0, storage_log_max_pending = 0;
+  int64_t max_wal_size = 0;
+  Nanoseconds snapshot_interval{};
   int64_t max_dimension = 0, max_columns = 0, max_row_size = 0;
   int64_t max_k = 0, max_ef = 0, max_queries = 0, max_result_rows = 0;
   Nanoseconds max_search_time{};
@@ -82,7 +86,7 @@ std::string VariableName(std::string_view setting);  // max_k -> LONGBOW_MAX_K
 // Also read from the environment without LONGBOW_, as deployments of old do it (GOGC, STORAGE_...).
 bool HasUnprefixedName(std::string_view name);
 
-enum class StartRequest : uint8_t { kRun, kHelp, kHelpSettings, kVersion };
+enum class StartRequest : uint8_t { kRun, kHelp, kHelpSettings, kVersion, kVerify, kRepair };
 
 // A setting that was given and is in IgnoredSettings.
 struct WithoutEffect {

@@ -65,7 +65,9 @@ std::string SettingsHelp() {
       "  --ports-file FILE   write the ports as a line of JSON once they are listened on\n"
       "  --help              this text\n"
       "  --help-settings     the settings as a Markdown table\n"
-      "  --version           version of this program, Arrow and gRPC\n\n"
+      "  --version           version of this program, Arrow and gRPC\n"
+      "  --verify            check every byte of data_path, say what is wrong, and exit\n"
+      "  --repair            the same, and put aside what is damaged\n\n"
       "Every setting can be given as a flag, as LONGBOW_NAME in the environment, or in the file (names with\n"
       "underscores); the first of these wins.\n\n";
   for (const SettingRow& row : SettingTable()) {

@@ -34,8 +34,9 @@ struct CommandFlag {
   std::string_view name;
   bool takes_value;
 };
-constexpr CommandFlag kCommandFlags[] = {
-    {"config", true}, {"ports_file", true}, {"help", false}, {"help_settings", false}, {"version", false}};
+constexpr CommandFlag kCommandFlags[] = {{"config", true},         {"ports_file", true}, {"help", false},
+                                         {"help_settings", false}, {"version", false},   {"verify", false},
+                                         {"repair", false}};
 
 std::string NearestName(std::string_view name, bool with_command_flags) {
   std::string_view best;
@@ -232,6 +233,10 @@ std::string TakeCommandFlags(std::vector<Flag>* flags, StartCommand* command) {
       command->request = StartRequest::kHelpSettings;
     } else if (flag.name == "version") {
       command->request = StartRequest::kVersion;
+    } else if (flag.name == "verify") {
+      command->request = StartRequest::kVerify;
+    } else if (flag.name == "repair") {
+      command->request = StartRequest::kRepair;
     } else if (flag.name == "config") {
       config = flag.text;
     } else if (flag.name == "ports_file") {
@@ -261,7 +266,10 @@ Result<StartCommand> ReadSettings(const std::vector<std::string>& arguments,
   ARROW_RETURN_NOT_OK(reader.Defaults());
   ARROW_ASSIGN_OR_RAISE(std::vector<Flag> flags, SplitFlags(arguments));
   const std::string config = TakeCommandFlags(&flags, &reader.command);
-  if (reader.command.request != StartRequest::kRun) return std::move(reader.command);
+  const StartRequest request = reader.command.request;
+  const bool needs_settings =
+      request == StartRequest::kRun || request == StartRequest::kVerify || request == StartRequest::kRepair;
+  if (!needs_settings) return std::move(reader.command);
   if (!config.empty()) ARROW_RETURN_NOT_OK(reader.File(config));
   ARROW_RETURN_NOT_OK(reader.Environment(environment));
   for (const Flag& flag : flags) {

@@ -125,7 +125,9 @@ TEST(SnapshotCrash, TheWorkloadItselfIsSound) { ExpectSound(kSnapshots); }
 
 TEST(SnapshotCrash, LosesNothingAcknowledgedWhereverThePowerGoes) { CutEverywhere(kSnapshots, SeedOf(7)); }
 
-TEST(SnapshotCrash, RecoversWhereverThePowerGoesDuringRecovery) { CutInRecovery(kSnapshots, SeedOf(900), 29, 3); }
+TEST(SnapshotCrash, RecoversWhereverThePowerGoesDuringRecovery) {
+  CutInRecovery(kSnapshots, SeedOf(900), 29, 3);
+}
 
 TEST(SnapshotCrash, LosesNothingAcknowledgedWhicheverCallFails) { FailEverywhere(kSnapshots, SeedOf(4), 2); }
 

@@ -80,6 +80,35 @@ TEST(LogFault, AFailedSyncMakesTheLogReadOnlyAndSaysWhy) {
   EXPECT_EQ(world.files().operations(Operation::kSyncedWrite), writes) << "nothing is tried again";
 }
 
+TEST(LogAsync, IsAcknowledgedAheadOfTheDiskOnlyInsideTheWindow) {
+  SimulatedWorld world(1);
+  LogLedger ledger;
+  auto log = *RecoverLog(world.environment(), &ledger);
+  world.RunUntilIdle();
+  // Nothing reaches the disk while nobody runs the world, and nobody is told either.
+  const uint64_t window = SmallSegments().async_window_bytes;
+  for (uint64_t i = 0; i < 10; ++i) {
+    ASSERT_TRUE(ledger.Append(log.get(), 3, Durability::kAsync, SomeBytes(window / 3, i)));
+  }
+  EXPECT_LE(log->counters().async_bytes.value(), static_cast<int64_t>(window));
+  EXPECT_GT(log->counters().async_bytes.value(), 0);
+  world.RunUntilIdle();
+  EXPECT_EQ(ledger.acknowledged(), 10) << "the others when they are durable";
+  EXPECT_EQ(log->counters().async_bytes.value(), 0);
+  EXPECT_EQ(ledger.trouble(), "");
+
+  ASSERT_TRUE(ledger.Append(log.get(), 3, Durability::kAsync, "first"));
+  const int64_t ahead = log->counters().async_bytes.value();
+  EXPECT_GT(ahead, 0);
+  world.clock().Advance(SmallSegments().async_window_ns);
+  ASSERT_TRUE(ledger.Append(log.get(), 3, Durability::kAsync, "too late to go ahead"));
+  EXPECT_EQ(log->counters().async_bytes.value(), ahead);
+  ASSERT_TRUE(ledger.Append(log.get(), 4, Durability::kMemory, ""));
+  world.RunUntilIdle();
+  EXPECT_EQ(ledger.acknowledged(), 13);
+  EXPECT_EQ(ledger.trouble(), "");
+}
+
 TEST(LogFault, AFullDiskRefusesBeforeAcceptedRecordsSuffer) {
   for (uint64_t capacity = 20'000; capacity < 400'000; capacity += 7'777) {
     SCOPED_TRACE("capacity " + std::to_string(capacity));

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "longbow/base/random.h"
+#include "longbow/storage/log_format.h"
 
 namespace longbow::crash {
 
@@ -93,10 +94,17 @@ std::string LogLedger::Compare(const std::vector<LogRecord>& found) {
                       record.schema_version == 5 && (*record.payload.Join())->ToString() == expected.payload;
     if (!same) return "changed: " + name(record.position);
   }
+  uint64_t lost_async_bytes = 0;
   for (size_t i = found.size(); i < written.size(); ++i) {
-    if (written[i]->acknowledged && written[i]->durability == Durability::kFsync) {
+    if (!written[i]->acknowledged) continue;
+    if (written[i]->durability == Durability::kFsync) {
       return "lost although acknowledged: " + name(written[i]->position);
     }
+    lost_async_bytes += storage::RecordBytes(written[i]->payload.size());
+  }
+  if (lost_async_bytes > SmallSegments().async_window_bytes) {
+    return "lost " + std::to_string(lost_async_bytes) +
+           " acknowledged bytes of durability async, more than the window";
   }
   written.resize(found.size());
   return "";
@@ -115,6 +123,7 @@ storage::CommitLogOptions SmallSegments() {
   options.segment_bytes = 16 << 10;
   options.max_flush_bytes = 8 << 10;
   options.spare_segments = 2;
+  options.async_window_bytes = 3000;
   return options;
 }
 

@@ -154,7 +154,7 @@ def test_actions_are_listed(calls: Calls, meta_calls: Calls) -> None:
         "VectorSearch", "VectorSearchByID", "HybridSearch", "delete", "delete-vector", "delete-dataset", "DeleteNamespace",
         "CreateNamespace", "ListNamespaces", "GetTotalNamespaceCount", "GetNamespaceDatasetCount", "check_readiness",
         "wait_indexed", "put.status", "add-edge", "traverse-graph", "GetGraphStats", "CancelFlightInfo", "cluster-status",
-        "MeshIdentity", "MeshStatus", "DiscoveryStatus",
+        "MeshIdentity", "MeshStatus", "DiscoveryStatus", "ForceSnapshot",
     }  # fmt: skip
     for port in (calls, meta_calls):
         listed = {a.type: a.description for a in port.client.list_actions(port.options)}

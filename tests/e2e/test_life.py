@@ -163,6 +163,25 @@ def test_help_and_version_are_printed() -> None:
     assert version.returncode == 0 and (Path(__file__).resolve().parents[2] / "VERSION").read_text().strip() in version.stdout
 
 
+def test_calls_that_come_too_fast_wait_for_their_turn(start_server: StartServer, open_calls: OpenCalls) -> None:
+    server = start_server(RATE_LIMIT_RPS="10", RATE_LIMIT_BURST="2")
+    calls = open_calls(server)
+    start = time.monotonic()
+    for _ in range(7):
+        calls.dataset_names()
+    assert time.monotonic() - start > 0.35, "two at once, five more at ten a second"
+    hurried = flight.FlightCallOptions(timeout=0.02, headers=[(b"authorization", f"Bearer {server.token}".encode())])
+    outcomes = []
+    for _ in range(5):
+        try:
+            list(calls.client.list_flights(b"", hurried))
+        except pa.ArrowException as refused:
+            outcomes.append(str(refused))
+    assert outcomes, "turns came faster than they may"
+    status, text = http(server, "/metrics")
+    assert 'longbow_rate_limit_requests_total{result="throttled"}' in text
+
+
 # HTTP
 
 

@@ -373,6 +373,32 @@ def test_a_batch_sent_again_has_effect_once(calls: Calls, dataset: str) -> None:
     assert calls.get(dataset).num_rows == 4
 
 
+@pytest.mark.parametrize("level", ["fsync", "async", "memory"])
+def test_the_level_of_durability_is_told_everywhere(calls: Calls, dataset: str, level: str) -> None:
+    rows = random_batch(5, 4, seed=0).replace_schema_metadata({"longbow.durability": level})
+    stream = AcknowledgedStream(calls, dataset, rows.schema)
+    stream.send(1, rows)
+    stream.fin(1, 5)
+    results = stream.results()
+    stream.close()
+    assert {result["level"] for result in results} == {level}
+    assert calls.action_json("wait_durable", {"token": results[-1]["token"]}) == {"status": "DURABLE"}
+    descriptor = flight.FlightDescriptor.for_path(dataset)
+    for schema in (calls.client.get_schema(descriptor, calls.options).schema, calls.info(dataset).schema):
+        assert schema.metadata[b"longbow.durability"].decode() == level
+
+
+def test_the_default_level_is_told_too(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(1, 4, seed=0))
+    assert calls.info(dataset).schema.metadata[b"longbow.durability"] == b"fsync"
+
+
+@pytest.mark.parametrize("token", ["", "5", "s00000000000000zz", "sffffffffffffffff"])
+def test_waiting_for_what_was_never_acknowledged_is_refused(calls: Calls, token: str) -> None:
+    with fails("InvalidArgument", "token"):
+        calls.action("wait_durable", {"token": token})
+
+
 def test_a_stream_cannot_choose_another_durability(calls: Calls, dataset: str) -> None:
     calls.put(dataset, random_batch(1, 4, seed=0))
     with fails("FailedPrecondition", "durability"):

@@ -75,12 +75,12 @@ def test_duckdb_polars_and_pyarrow_open_the_blocks_while_the_server_is_off(start
     assert np.allclose(np.array(frame["vector"].to_list(), dtype="float32"), matrix_of(sent["vector"]))
     assert frame.filter(polars.col("price") < 0.5).height == int(np.sum(sent["price"].to_numpy() < 0.5))
 
-    rows = duckdb.sql(f"select count(*), sum(id), count(text), count(sometimes), min(len(vector)) from read_parquet('{block}')").fetchone()
-    assert rows == (3000, 2999 * 1500, 2400, 3000 - 429, 8)
+    rows = duckdb.sql(f"select count(*), sum(id), count(text), count(sometimes), min(len(vector)) from read_parquet('{block}')").fetchall()
+    assert rows == [(3000, 2999 * 1500, 2400, 3000 - 429, 8)]
     nearest = duckdb.sql(
         f"select id from read_parquet('{block}') order by list_distance(vector, {matrix_of(sent['vector'])[77].tolist()}::float[]) limit 1"
-    ).fetchone()
-    assert nearest == (77,)
+    ).fetchall()
+    assert nearest == [(77,)]
 
 
 def test_the_same_answers_before_and_after_a_restart(start_server: StartServer, open_calls: OpenCalls) -> None:

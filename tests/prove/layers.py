@@ -39,6 +39,7 @@ class Life:
             "storage_log_segment_size": self.rng.choice(["64KiB", "256KiB", "1MiB", "8MiB"]),
             "applier_threads": self.rng.choice(["1", "2"]),
             "io_threads": self.rng.choice(["1", "4"]),
+            "log_io": self.rng.choice(["auto", "threads"]),
             "max_memory": "1GiB",
         }
         self.server = longbow.Server(directory / "data", **{**chosen, **settings})
@@ -112,7 +113,8 @@ class Layer:
         root = self.root / f"{self.name}-{self.seed}-{self.lives}"
         self.lives += 1
         self.medium = self.open_medium(root)
-        self.life = Life(self.medium.path, self.seed * 100 + self.lives, **self.settings())
+        settings = {**self.settings(), **self.options.get("settings", {})}
+        self.life = Life(self.medium.path, self.seed * 100 + self.lives, **settings)
         self.before = Counter()
         return self.life
 
@@ -177,7 +179,7 @@ class Kill(Layer):
 
     def cycle(self, life: Life) -> Counts:
         counts = Counter(cuts=1)
-        if self.rng.random() < 0.2:
+        if self.rng.random() < 0.4:
             counts["cuts"] += self._kill_while_recovering(life)
         life.start()
         life.check()
@@ -189,7 +191,7 @@ class Kill(Layer):
         return counts
 
     def _kill_while_recovering(self, life: Life) -> int:
-        kills = self.rng.randint(1, 3)
+        kills = self.rng.randint(1, 5)
         for _ in range(kills):
             life.server.launch()
             time.sleep(self.rng.uniform(0.0, 0.08))

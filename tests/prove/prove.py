@@ -84,7 +84,8 @@ def run(options: argparse.Namespace) -> int:
         started = time.monotonic()
         crash_tests = [options.build / "tests" / "crash" / name for name in ("log_crash_test", "engine_crash_test")]
         volatile_disk = options.build / "tests" / "prove" / "volatile_disk"
-        layer = make(work, seed, {"volatile_disk": volatile_disk, "lies": options.lying_disk, "crash_tests": crash_tests})
+        layer = make(work, seed, {"volatile_disk": volatile_disk, "lies": options.lying_disk, "crash_tests": crash_tests,
+                                 "settings": dict(pair.split("=", 1) for pair in options.set)})
         try:
             counts, wrong = run_layer(layer, options.cycles, missing_cuts, share)
         except Missing as missing:
@@ -126,6 +127,7 @@ def main() -> int:
     parser.add_argument("--no-ledger", action="store_true", help="append nothing")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "release", help="where volatile_disk and the crash tests are")
     parser.add_argument("--lying-disk", action="store_true", help="disk-cut with a disk that ignores flushes: must find losses")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of every server, instead of a drawn one")
     parser.add_argument("--totals", action="store_true", help="print what all runs counted, and end")
     options = parser.parse_args()
     if options.totals:

@@ -294,13 +294,19 @@ class Writer:
         return best
 
     def _difference(self, seen: dict[Any, tuple[int, int]], required: int) -> str:
-        expected = self.state(required)
-        lost = {k: v for k, v in expected.items() if seen.get(k) != v}
-        extra = {k: v for k, v in seen.items() if expected.get(k) != v}
+        """Against the prefix that comes nearest, which tells most."""
+
+        def against(prefix: int) -> tuple[dict[Any, Any], dict[Any, Any]]:
+            expected = self.state(prefix)
+            return ({k: v for k, v in expected.items() if seen.get(k) != v}, {k: v for k, v in seen.items() if expected.get(k) != v})
+
+        nearest = min(range(max(0, required - 20), len(self.history) + 1), key=lambda p: sum(map(len, against(p))))
+        lost, extra = against(nearest)
+        near = [(op.number, "delete" if op.delete else "put", op.state) for op in self.history[max(0, nearest - 4) : nearest + 4]]
         return (
             f"{self}: no prefix of its {len(self.history)} operations that holds the first {required} (acknowledged) leaves these rows; "
-            f"against the acknowledged ones {len(lost)} are missing or other, e.g. {dict(list(lost.items())[:3])}, "
-            f"{len(extra)} are there instead or besides, e.g. {dict(list(extra.items())[:3])} (key: (batch, row))"
+            f"against the first {nearest}, {len(lost)} are missing or other, e.g. {dict(list(lost.items())[:5])}, "
+            f"{len(extra)} are there instead or besides, e.g. {dict(list(extra.items())[:5])} (key: (batch, row)); around there: {near}"
         )
 
     def __str__(self) -> str:
@@ -360,6 +366,9 @@ class Workload:
                 for op in writer.history[prefix:]:
                     if op.state == "acked":
                         op.state = "unknown"  # of 'async', inside the window
+                for op in writer.history[:prefix]:
+                    if op.delete and op.state == "unknown":
+                        op.state = "acked"  # had its effect; deletions have no retry name, and puts behind it stand
             if table is not None and table.num_rows:
                 self._check_reads(connection, kind, table, mine, seen)
 

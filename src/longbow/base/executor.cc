@@ -36,7 +36,9 @@ class ThreadPool : public Executor {
  public:
   explicit ThreadPool(ThreadPoolOptions options) : options_(std::move(options)) {
     LB_CHECK_FATAL(options_.threads > 0);
-    for (int i = 0; i < options_.threads; ++i) threads_.emplace_back([this] { Serve(); });
+    started_ = std::vector<std::atomic<int64_t>>(static_cast<size_t>(options_.threads));
+    for (std::atomic<int64_t>& started : started_)
+      threads_.emplace_back([this, &started] { Serve(&started); });
   }
 
   ~ThreadPool() override {
@@ -74,6 +76,15 @@ class ThreadPool : public Executor {
     return static_cast<int64_t>(queue_.size());
   }
 
+  int64_t longest_running_nanos() const override {
+    int64_t first = 0;
+    for (const std::atomic<int64_t>& started : started_) {
+      const int64_t at = started.load(std::memory_order_relaxed);
+      if (at != 0 && (first == 0 || at < first)) first = at;
+    }
+    return first == 0 ? 0 : SystemClock()->MonotonicNanos() - first;
+  }
+
   void WaitUntil(const std::function<bool()>& done) override {
     if (serving_ == this) return ServeUntil(done);
     // Counted before done() is asked: a task that ends afterwards sees the waiter and wakes it.
@@ -102,15 +113,17 @@ class ThreadPool : public Executor {
     if (wake) work_.notify_one();
   }
 
-  void Serve() {
+  void Serve(std::atomic<int64_t>* started) {
     pthread_setname_np(pthread_self(), options_.name.substr(0, 15).c_str());
     // Of this thread alone. Refused, the threads run as others do.
     if (options_.nice > 0) (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), options_.nice);
     serving_ = this;
     Task task;
     while (Take(&task)) {
+      started->store(SystemClock()->MonotonicNanos(), std::memory_order_relaxed);
       RunTask(task);
       task = nullptr;  // what it holds is let go before waiters look
+      started->store(0, std::memory_order_relaxed);
       if (waiters_.load() > 0) {
         std::lock_guard lock(waiters_mutex_);
         task_ended_.notify_all();
@@ -205,6 +218,7 @@ class ThreadPool : public Executor {
   std::mutex waiters_mutex_;  // held between a waiter's question and its sleep
   std::condition_variable task_ended_;
 
+  std::vector<std::atomic<int64_t>> started_;  // when each thread's task began, 0 between tasks
   std::vector<std::thread> threads_;
 };
 

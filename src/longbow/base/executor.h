@@ -30,6 +30,8 @@ class Executor {
   virtual void PostAfter(int64_t delay_ns, Task task) = 0;
   // Tasks posted and not yet started; timers that are not due do not count.
   virtual int64_t waiting() const = 0;
+  // For how long the task that has been running longest has; 0 when none runs.
+  virtual int64_t longest_running_nanos() const { return 0; }
   // Blocks until done() is true. It is asked again after each task that this executor ran, so what it looks
   // at is changed by such tasks, under a lock that done() takes or as a sequentially consistent atomic. The
   // simulated executor runs its tasks meanwhile: whoever waits for posted work waits here and nowhere else.

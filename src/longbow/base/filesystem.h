@@ -106,7 +106,19 @@ class FileSystem {
 // The parts of a path, or InvalidArgument as above. For implementations of FileSystem.
 Result<std::vector<std::string>> SplitPath(std::string_view path);
 
+// What serves submissions to the kernel's file system.
+enum class FileIo : uint8_t {
+  kThreads,
+  kUring,  // io_uring; threads still put large writes together
+  kAuto,   // io_uring where the kernel has it
+};
+
+// Whether the kernel has, and lets this process use, an io_uring that can do what is needed.
+bool HasUring();
+
 // The kernel's file system below `root`, which is created when missing. `io_threads` serve submissions.
-Result<std::unique_ptr<FileSystem>> MakePosixFileSystem(const std::string& root, int io_threads);
+// Unimplemented for kUring where HasUring() is false.
+Result<std::unique_ptr<FileSystem>> MakePosixFileSystem(const std::string& root, int io_threads,
+                                                        FileIo io = FileIo::kThreads);
 
 }  // namespace longbow

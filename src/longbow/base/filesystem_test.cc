@@ -26,13 +26,15 @@ ConstBytes Bytes(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
-class PosixFileSystemTest : public testing::Test {
+// The same behaviour, whatever serves the submissions.
+class PosixFileSystemTest : public testing::TestWithParam<FileIo> {
  protected:
   void SetUp() override {
     std::string name = (std::filesystem::temp_directory_path() / "longbow-files-XXXXXX").string();
+    if (GetParam() == FileIo::kUring && !HasUring()) GTEST_SKIP() << "the kernel has no io_uring for us";
     ASSERT_NE(mkdtemp(name.data()), nullptr);
     root_ = name;
-    files_ = MakePosixFileSystem(root_ + "/data", 2).ValueOrDie();
+    files_ = MakePosixFileSystem(root_ + "/data", 2, GetParam()).ValueOrDie();
   }
   void TearDown() override {
     files_.reset();
@@ -53,7 +55,7 @@ class PosixFileSystemTest : public testing::Test {
 };
 
 // The process's limit on the size of a file makes the kernel take the first bytes of a write only.
-TEST_F(PosixFileSystemTest, AShortWriteIsAnError) {
+TEST_P(PosixFileSystemTest, AShortWriteIsAnError) {
   auto file = Create("f");
   rlimit before = {};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -69,7 +71,7 @@ TEST_F(PosixFileSystemTest, AShortWriteIsAnError) {
   EXPECT_TRUE(fits.ok()) << fits.ToString();
 }
 
-TEST_F(PosixFileSystemTest, ReadsBackPiecesWrittenAnywhere) {
+TEST_P(PosixFileSystemTest, ReadsBackPiecesWrittenAnywhere) {
   auto file = Create("f");
   ASSERT_TRUE(file->Write(5, {Bytes("one"), Bytes(""), Bytes("two")}, true).ok());
   ASSERT_TRUE(file->Write(0, {Bytes("ab")}, false).ok());
@@ -81,7 +83,7 @@ TEST_F(PosixFileSystemTest, ReadsBackPiecesWrittenAnywhere) {
   EXPECT_EQ(std::string(out, out + 3), "two");
 }
 
-TEST_F(PosixFileSystemTest, WritesMorePiecesThanTheKernelTakesAtOnce) {
+TEST_P(PosixFileSystemTest, WritesMorePiecesThanTheKernelTakesAtOnce) {
   std::string expected;
   for (int i = 0; i < 5000; ++i) expected.push_back(static_cast<char>('a' + i % 26));
   std::vector<ConstBytes> pieces;
@@ -91,7 +93,7 @@ TEST_F(PosixFileSystemTest, WritesMorePiecesThanTheKernelTakesAtOnce) {
   EXPECT_EQ(Content("f"), expected);
 }
 
-TEST_F(PosixFileSystemTest, CompletesEachSubmissionOnceAndBeforeTheFileGoes) {
+TEST_P(PosixFileSystemTest, CompletesEachSubmissionOnceAndBeforeTheFileGoes) {
   constexpr int kWrites = 500;
   std::atomic<int> completed{0}, failed{0};
   {
@@ -114,7 +116,7 @@ TEST_F(PosixFileSystemTest, CompletesEachSubmissionOnceAndBeforeTheFileGoes) {
   EXPECT_EQ(Content("f").size(), kWrites * 10u);
 }
 
-TEST_F(PosixFileSystemTest, WaitsForCompletionsThatSubmitMore) {
+TEST_P(PosixFileSystemTest, WaitsForCompletionsThatSubmitMore) {
   auto file = Create("f");
   static constexpr std::string_view kText = "x";
   std::mutex mutex;
@@ -137,14 +139,14 @@ TEST_F(PosixFileSystemTest, WaitsForCompletionsThatSubmitMore) {
   EXPECT_EQ(Content("f"), std::string(50, 'x'));
 }
 
-TEST_F(PosixFileSystemTest, ReadingPastTheEndSaysSo) {
+TEST_P(PosixFileSystemTest, ReadingPastTheEndSaysSo) {
   auto file = Create("f");
   ASSERT_TRUE(file->Write(0, {Bytes("abc")}, false).ok());
   uint8_t out[4];
   ExpectError(file->Read(0, out), ErrorCode::kInvalidArgument, "past its end");
 }
 
-TEST_F(PosixFileSystemTest, OpenModesSayWhatIsWrong) {
+TEST_P(PosixFileSystemTest, OpenModesSayWhatIsWrong) {
   ExpectError(files_->Open("no", OpenMode::kRead).status(), ErrorCode::kNotFound,
               "cannot open no: No such file");
   ExpectError(files_->Open("no", OpenMode::kReadWrite).status(), ErrorCode::kNotFound, "no");
@@ -154,7 +156,7 @@ TEST_F(PosixFileSystemTest, OpenModesSayWhatIsWrong) {
   EXPECT_FALSE(reader->Write(0, {Bytes("x")}, false).ok());
 }
 
-TEST_F(PosixFileSystemTest, PathsCannotLeaveTheRoot) {
+TEST_P(PosixFileSystemTest, PathsCannotLeaveTheRoot) {
   for (const char* path : {"..", "../x", "a/../b", "/etc/passwd", "a//b", "a/", ".", "./a"}) {
     EXPECT_EQ(CodeOf(files_->Open(path, OpenMode::kRead).status()), ErrorCode::kInvalidArgument) << path;
     EXPECT_EQ(CodeOf(files_->Remove(path)), ErrorCode::kInvalidArgument) << path;
@@ -164,7 +166,7 @@ TEST_F(PosixFileSystemTest, PathsCannotLeaveTheRoot) {
   EXPECT_FALSE(files_->Open("link", OpenMode::kRead).ok());
 }
 
-TEST_F(PosixFileSystemTest, AllocatedSpaceReadsAsZerosAndNeverShrinks) {
+TEST_P(PosixFileSystemTest, AllocatedSpaceReadsAsZerosAndNeverShrinks) {
   auto file = Create("f");
   ASSERT_TRUE(file->Write(0, {Bytes("abc")}, false).ok());
   ASSERT_TRUE(file->Allocate(8192).ok());
@@ -175,7 +177,7 @@ TEST_F(PosixFileSystemTest, AllocatedSpaceReadsAsZerosAndNeverShrinks) {
   EXPECT_EQ(Content("f"), "ab");
 }
 
-TEST_F(PosixFileSystemTest, AllocatingMoreThanThereIsLeavesTheFileAsItWas) {
+TEST_P(PosixFileSystemTest, AllocatingMoreThanThereIsLeavesTheFileAsItWas) {
   auto file = Create("f");
   ASSERT_TRUE(file->Write(0, {Bytes("abc")}, false).ok());
   const uint64_t too_much = files_->FreeBytes().ValueOrDie() + (uint64_t{1} << 40);
@@ -183,7 +185,7 @@ TEST_F(PosixFileSystemTest, AllocatingMoreThanThereIsLeavesTheFileAsItWas) {
   EXPECT_EQ(Content("f"), "abc");
 }
 
-TEST_F(PosixFileSystemTest, DirectoriesListSortedAndAreRemovedWhenEmpty) {
+TEST_P(PosixFileSystemTest, DirectoriesListSortedAndAreRemovedWhenEmpty) {
   ASSERT_TRUE(files_->CreateDirectories("a/b/c").ok());
   ASSERT_TRUE(files_->CreateDirectories("a/b/c").ok()) << "again";
   Create("a/2");
@@ -201,7 +203,7 @@ TEST_F(PosixFileSystemTest, DirectoriesListSortedAndAreRemovedWhenEmpty) {
   EXPECT_TRUE(files_->SyncDirectory("").ok());
 }
 
-TEST_F(PosixFileSystemTest, ReplacesAFileAsAWhole) {
+TEST_P(PosixFileSystemTest, ReplacesAFileAsAWhole) {
   ASSERT_TRUE(files_->CreateDirectories("d").ok());
   ASSERT_TRUE(files_->ReplaceFile("d/f", "first").ok());
   Create("d/f.new");  // as an interrupted replacement leaves it
@@ -214,7 +216,7 @@ TEST_F(PosixFileSystemTest, ReplacesAFileAsAWhole) {
   EXPECT_EQ(Content("top"), "x");
 }
 
-TEST_F(PosixFileSystemTest, ALockHasOneHolderAndNamesIt) {
+TEST_P(PosixFileSystemTest, ALockHasOneHolderAndNamesIt) {
   auto lock = files_->Lock("LOCK", "process 1 of this test").ValueOrDie();
   ExpectError(files_->Lock("LOCK", "process 2").status(), ErrorCode::kFailedPrecondition,
               "LOCK is held by process 1 of this test");
@@ -225,7 +227,7 @@ TEST_F(PosixFileSystemTest, ALockHasOneHolderAndNamesIt) {
   EXPECT_TRUE(files_->Lock("LOCK", "").ok());
 }
 
-TEST_F(PosixFileSystemTest, ALockEndsWithItsProcess) {
+TEST_P(PosixFileSystemTest, ALockEndsWithItsProcess) {
   const pid_t child = fork();
   if (child == 0) {
     auto lock = files_->Lock("LOCK", "the child");
@@ -236,6 +238,23 @@ TEST_F(PosixFileSystemTest, ALockEndsWithItsProcess) {
   ASSERT_EQ(result, 0);
   EXPECT_TRUE(files_->Lock("LOCK", "the parent").ok());
 }
+
+TEST_P(PosixFileSystemTest, LargeWritesOfRaggedPiecesArriveWhole) {
+  auto file = Create("f");
+  std::string expected(23'000'017, '\0');
+  for (size_t i = 0; i < expected.size(); ++i) expected[i] = static_cast<char>(i * 2654435761u >> 13);
+  std::vector<ConstBytes> pieces;
+  for (size_t at = 0, size = 1; at < expected.size(); at += size, size = size * 3 % 70'001 + 1) {
+    pieces.push_back(Bytes(std::string_view(expected).substr(at, size)));
+  }
+  ASSERT_TRUE(file->Write(4099, pieces, /*sync=*/true).ok());
+  EXPECT_EQ(Content("f").substr(4099), expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, PosixFileSystemTest, testing::Values(FileIo::kThreads, FileIo::kUring),
+                         [](const auto& info) {
+                           return std::string(info.param == FileIo::kThreads ? "Threads" : "Uring");
+                         });
 
 TEST(SplitPath, GivesTheParts) {
   EXPECT_THAT(SplitPath("").ValueOrDie(), IsEmpty());

@@ -19,6 +19,7 @@
 #include "longbow/base/check.h"
 #include "longbow/base/executor.h"
 #include "longbow/base/filesystem.h"
+#include "longbow/base/uring_io.h"
 
 namespace longbow {
 namespace {
@@ -150,6 +151,7 @@ class DirectWrite {
   }
 
  private:
+  friend class PosixFile;
   // A place in the pieces.
   struct Reader {
     const std::vector<ConstBytes>& pieces;
@@ -191,13 +193,42 @@ class DirectWrite {
   std::atomic<uint64_t> next_{0};
 };
 
+// What makes a file system's transfers: threads, and an io_uring unless that is null. Thread-safe.
+class FileTransfers {
+ public:
+  FileTransfers(int threads, std::unique_ptr<UringIo> ring)
+      : ring_(std::move(ring)), threads_(MakeThreadPool({.name = "longbow-io", .threads = threads})) {}
+
+  Executor* threads() const { return threads_.get(); }
+  UringIo* ring() const { return ring_.get(); }
+
+  void WaitUntil(const std::function<bool()>& done) {
+    waiting_.fetch_add(1);
+    threads_->WaitUntil(done);
+    waiting_.fetch_sub(1);
+  }
+  // After a completion by the ring: those who wait look after each task of the threads.
+  void Wake() {
+    if (waiting_.load() > 0) threads_->Post([] {});
+  }
+
+ private:
+  std::atomic<int> waiting_{0};
+  const std::unique_ptr<UringIo> ring_;
+  const std::unique_ptr<Executor> threads_;
+};
+
 class PosixFile : public File {
  public:
-  PosixFile(Executor* threads, Descriptor fd, std::string path)
-      : threads_(threads), fd_(std::move(fd)), path_(std::move(path)) {}
+  PosixFile(FileTransfers* transfers, Descriptor fd, std::string path)
+      : transfers_(transfers),
+        threads_(transfers->threads()),
+        ring_(transfers->ring()),
+        fd_(std::move(fd)),
+        path_(std::move(path)) {}
 
   ~PosixFile() override {
-    threads_->WaitUntil([this] { return under_way_.load() == 0; });
+    transfers_->WaitUntil([this] { return under_way_.load() == 0; });
   }
 
   void SubmitWrite(uint64_t offset, std::vector<ConstBytes> pieces, bool sync, IoDone done) override {
@@ -207,6 +238,9 @@ class PosixFile : public File {
     if (sync && bytes >= kDirectBytes && direct_fd() >= 0) {
       return SubmitDirect(std::make_shared<LargeWrite>(std::move(pieces), offset, bytes, std::move(done)));
     }
+    if (ring_ != nullptr && bytes > 0) {
+      return ring_->Write(fd_.get(), offset, std::move(pieces), sync, OfRing("write", std::move(done)));
+    }
     Submit(std::move(done), [this, offset, bytes, pieces = std::move(pieces), sync] {
       LB_RETURN_NOT_OK(WriteBuffered(offset, pieces, 0, bytes));
       return sync ? SyncNow() : Status::OK();
@@ -214,10 +248,12 @@ class PosixFile : public File {
   }
 
   void SubmitSync(IoDone done) override {
+    if (ring_ != nullptr) return ring_->Sync(fd_.get(), OfRing("sync", std::move(done)));
     Submit(std::move(done), [this] { return SyncNow(); });
   }
 
   void SubmitRead(uint64_t offset, std::span<uint8_t> out, IoDone done) override {
+    if (ring_ != nullptr) return ring_->Read(fd_.get(), offset, out, OfRing("read", std::move(done)));
     Submit(std::move(done), [this, offset, out] { return ReadAll(offset, out); });
   }
 
@@ -255,7 +291,7 @@ class PosixFile : public File {
   }
 
  protected:
-  void WaitUntil(const std::function<bool()>& done) override { threads_->WaitUntil(done); }
+  void WaitUntil(const std::function<bool()>& done) override { transfers_->WaitUntil(done); }
 
  private:
   // Counts down however done() ends; the file may be gone right after.
@@ -272,6 +308,18 @@ class PosixFile : public File {
       const IoDone call = std::move(done);
       call(work());
     });
+  }
+
+  // What the ring calls when an operation of this file has ended.
+  UringDone OfRing(std::string_view verb, IoDone done) {
+    under_way_.fetch_add(1);
+    return [this, transfers = transfers_, verb, done = std::move(done)](int error) {
+      done(error == 0         ? Status::OK()
+           : error == ENODATA ? InvalidArgument("cannot ", verb, " ", path_, ": its bytes lie past its end")
+                              : ErrnoError(error, verb, path_));
+      under_way_.fetch_sub(1);  // the file may be gone right after
+      transfers->Wake();
+    };
   }
 
   // A synced write whose whole blocks go past the page cache. Shared by the threads that make it.
@@ -293,10 +341,12 @@ class PosixFile : public File {
     DirectWrite direct;
     const int threads;
     std::atomic<int> left{threads};
+    int submitted = 0;  // parts given to the ring; confined to the thread that gathers
     std::atomic<int> error{0};
   };
 
   void SubmitDirect(const std::shared_ptr<LargeWrite>& write) {
+    if (ring_ != nullptr) return SubmitToRing(write);
     under_way_.fetch_add(write->threads);
     for (int i = 0; i < write->threads; ++i) {
       threads_->Post([this, write] {
@@ -308,6 +358,40 @@ class PosixFile : public File {
         call(EndDirect(*write));
       });
     }
+  }
+
+  // One thread gathers into the ring's buffers while the disk takes the parts before.
+  void SubmitToRing(const std::shared_ptr<LargeWrite>& write) {
+    under_way_.fetch_add(1);
+    const uint64_t part = std::min<uint64_t>(UringIo::kBufferBytes, DirectWrite::kPartBytes);
+    write->left.store(static_cast<int>((write->whole + part - 1) / part) + 1);  // and the gathering itself
+    threads_->Post([this, write, part] {
+      DirectWrite::Reader reader{write->pieces};
+      reader.Skip(write->before);
+      for (uint64_t at = 0; at < write->whole && write->error.load() == 0; at += part) {
+        const size_t size = std::min(part, write->whole - at);
+        const std::span<uint8_t> buffer = ring_->AcquireBuffer();
+        reader.Copy(buffer.data(), size);
+        write->submitted += 1;
+        ring_->WriteBuffer(direct_fd(), write->offset + write->before + at, buffer, size,
+                           [this, write](int error) {
+                             if (error != 0) write->error.store(error);
+                             EndPart(write, 1);
+                           });
+      }
+      const int parts = static_cast<int>((write->whole + part - 1) / part);
+      EndPart(write, parts - write->submitted + 1);
+    });
+  }
+
+  void EndPart(const std::shared_ptr<LargeWrite>& write, int parts) {
+    if (write->left.fetch_sub(parts) > parts) return;
+    // On a thread: the ragged ends and the sync may block, which the ring's completions must not.
+    threads_->Post([this, write] {
+      const CountDown count_down{under_way_};
+      const IoDone call = std::move(write->done);
+      call(EndDirect(*write));
+    });
   }
 
   Status EndDirect(const LargeWrite& write) {
@@ -374,7 +458,9 @@ class PosixFile : public File {
   // cache costs more than copying them once into memory that is warm.
   static constexpr uint64_t kDirectBytes = uint64_t{256} << 10;
 
+  FileTransfers* const transfers_;
   Executor* const threads_;
+  UringIo* const ring_;  // may be null
   const Descriptor fd_;
   const std::string path_;
   std::once_flag direct_once_;
@@ -402,12 +488,12 @@ std::string FirstKiB(int fd) {
 
 class PosixFileSystem : public FileSystem {
  public:
-  PosixFileSystem(Descriptor root, int io_threads)
-      : threads_(MakeThreadPool({.name = "longbow-io", .threads = io_threads})), root_(std::move(root)) {}
+  PosixFileSystem(Descriptor root, int io_threads, std::unique_ptr<UringIo> ring)
+      : transfers_(io_threads, std::move(ring)), root_(std::move(root)) {}
 
   Result<std::unique_ptr<File>> Open(std::string_view path, OpenMode mode) override {
     LB_ASSIGN_OR_RETURN(Descriptor fd, OpenBelow(path, FlagsOf(mode), "open"));
-    return std::make_unique<PosixFile>(threads_.get(), std::move(fd), std::string(path));
+    return std::make_unique<PosixFile>(&transfers_, std::move(fd), std::string(path));
   }
 
   Result<bool> Exists(std::string_view path) override {
@@ -494,7 +580,7 @@ class PosixFileSystem : public FileSystem {
     return std::make_unique<PosixFileLock>(std::move(fd));
   }
 
-  void WaitUntil(const std::function<bool()>& done) override { threads_->WaitUntil(done); }
+  void WaitUntil(const std::function<bool()>& done) override { transfers_.WaitUntil(done); }
 
  private:
   static int FlagsOf(OpenMode mode) {
@@ -523,14 +609,22 @@ class PosixFileSystem : public FileSystem {
     return fd;
   }
 
-  const std::unique_ptr<Executor> threads_;
+  FileTransfers transfers_;
   const Descriptor root_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<FileSystem>> MakePosixFileSystem(const std::string& root, int io_threads) {
+bool HasUring() { return UringIo::Make() != nullptr; }
+
+Result<std::unique_ptr<FileSystem>> MakePosixFileSystem(const std::string& root, int io_threads, FileIo io) {
   LB_CHECK_FATAL(io_threads > 0);
+  std::unique_ptr<UringIo> ring = io == FileIo::kThreads ? nullptr : UringIo::Make();
+  if (io == FileIo::kUring && ring == nullptr) {
+    return Error(ErrorCode::kUnimplemented,
+                 "io_uring is not to be had from this kernel (too old, forbidden by seccomp or "
+                 "kernel.io_uring_disabled): choose threads");
+  }
   std::error_code error;
   const bool made = std::filesystem::create_directories(root, error);
   if (error) return ErrnoError(error.value(), "create", "");
@@ -542,7 +636,8 @@ Result<std::unique_ptr<FileSystem>> MakePosixFileSystem(const std::string& root,
   }
   Descriptor fd(Retry([&] { return open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
   if (!fd.valid()) return ErrnoError(errno, "open", "");
-  return std::unique_ptr<FileSystem>(std::make_unique<PosixFileSystem>(std::move(fd), io_threads));
+  return std::unique_ptr<FileSystem>(
+      std::make_unique<PosixFileSystem>(std::move(fd), io_threads, std::move(ring)));
 }
 
 }  // namespace longbow

@@ -109,12 +109,24 @@ void ApplyQueue::Drain() {
     mutation->message.Release();
     mutation->memory.Release();
   }
-  publish_();
+  PublishApplied(&acks);
   {
     std::lock_guard lock(mutex_);
     applying_ = false;
   }
   for (size_t i = 0; i < ready.size(); ++i) ready[i]->done(std::move(acks[i]));
+}
+
+// What cannot be shown was not done, as far as anybody is told.
+void ApplyQueue::PublishApplied(std::vector<Result<WriteAck>>* acks) {
+  try {
+    return publish_();
+  } catch (const std::exception& failure) {
+    Fence(failure.what());
+  }
+  for (Result<WriteAck>& ack : *acks) {
+    if (ack.ok()) ack = fence();
+  }
 }
 
 int64_t ApplyQueue::waiting() const {

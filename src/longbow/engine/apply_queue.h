@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "longbow/base/executor.h"
 #include "longbow/base/memory_ledger.h"
@@ -56,6 +57,7 @@ class ApplyQueue : public std::enable_shared_from_this<ApplyQueue> {
   void Schedule();
   std::deque<std::shared_ptr<Mutation>> TakeSettled();
   Result<WriteAck> ApplyOne(const Mutation& mutation);
+  void PublishApplied(std::vector<Result<WriteAck>>* acks);
   void Fence(const char* reason);
 
   const std::shared_ptr<Strand> strand_;

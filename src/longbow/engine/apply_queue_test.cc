@@ -35,8 +35,11 @@ class ApplyQueueTest : public ::testing::Test {
   std::shared_ptr<int> owner_ = std::make_shared<int>();
   int publishes_ = 0;
   std::vector<int> applied_, acked_, failed_;
-  std::shared_ptr<ApplyQueue> queue_ =
-      std::make_shared<ApplyQueue>(pool_.get(), gate_, [this] { ++publishes_; });
+  std::shared_ptr<ApplyQueue> queue_ = std::make_shared<ApplyQueue>(pool_.get(), gate_, [this] {
+    ++publishes_;
+    LB_CHECK(!publish_fails_);
+  });
+  bool publish_fails_ = false;
 };
 
 TEST_F(ApplyQueueTest, AppliesInPushOrderWhateverTheLogSettlesFirst) {
@@ -61,6 +64,22 @@ TEST_F(ApplyQueueTest, AFailedApplyFencesWhatFollows) {
   EXPECT_THAT(acked_, ElementsAre(1));
   EXPECT_THAT(failed_, ElementsAre(2, 3));
   EXPECT_EQ(CodeOf(queue_->fence()), ErrorCode::kInternal);
+}
+
+TEST_F(ApplyQueueTest, WhatCannotBeShownIsNotAcknowledgedAndFencesWhatFollows) {
+  gate_->Close();
+  publish_fails_ = true;
+  Settle(Push(1));
+  queue_->Drain();
+  publish_fails_ = false;
+  Settle(Push(2));
+  queue_->Drain();
+  EXPECT_TRUE(acked_.empty());
+  EXPECT_THAT(failed_, ElementsAre(1, 2));
+  EXPECT_FALSE(queue_->fence().ok());
+  bool told = false;
+  queue_->WhenApplied([&](const Status& status) { told = !status.ok(); });
+  EXPECT_TRUE(told);
 }
 
 TEST_F(ApplyQueueTest, WhatFollowsALostRecordIsNotApplied) {

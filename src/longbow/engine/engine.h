@@ -171,6 +171,10 @@ class Engine {
   virtual void TakeSnapshot(SnapshotDone done) = 0;
 
   virtual Sequence committed() const = 0;
+  // `done` once everything up to `sequence`, as an acknowledgement named it, is on the medium; with the log's
+  // error when it cannot be. What was written to datasets of durability memory is never there, and not waited
+  // for. InvalidArgument for a sequence that was never given out.
+  virtual void WhenDurable(Sequence sequence, Done done) = 0;
   virtual Status health() const = 0;  // why writes are refused, or OK
   virtual const storage::RecoveryReport& recovery() const = 0;
   virtual const std::string& node_id() const = 0;  // from the data directory

@@ -256,6 +256,16 @@ void LocalEngine::WhenIndexed(std::string_view name, Done done) {
   }
 }
 
+void LocalEngine::WhenDurable(Sequence sequence, Done done) {
+  if (sequence <= parts_.log->committed()) return done(Status::OK());
+  const Sequence newest = parts_.log->last_appended();
+  if (sequence > newest) {
+    return done(InvalidArgument("the sequence to wait for is ", sequence, ", the newest one is ", newest,
+                                "; pass the token of an acknowledgement by this server"));
+  }
+  parts_.log->WhenDurable(std::move(done));
+}
+
 int64_t LocalEngine::IndexBacklog(std::string_view name) const {
   const auto dataset = Find(name);
   return dataset.ok() ? (*dataset)->IndexBacklog() : 0;
@@ -292,6 +302,10 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
     behind += backlog;
     waiting += dataset->queue().waiting();
     const Labels labels{{"dataset", info->name}};
+    visitor.VisitValue(
+        "dataset_durability", "1; the level is its label.",
+        {{"dataset", info->name}, {"level", std::string(storage::DurabilityName(info->schema->durability))}},
+        1);
     visitor.VisitValue("hnsw_node_count", "Rows in a dataset's vector index.", labels,
                        static_cast<double>(nodes));
     visitor.VisitValue("dataset_bytes", "Bytes of vectors and payload.", labels,

@@ -42,6 +42,7 @@ class LocalEngine final : public Engine {
 
   void TakeSnapshot(SnapshotDone done) override { snapshotter_->Request(std::move(done)); }
   Sequence committed() const override { return parts_.log->committed(); }
+  void WhenDurable(Sequence sequence, Done done) override;
   Status health() const override { return parts_.log->health(); }
   const storage::RecoveryReport& recovery() const override { return recovery_; }
   const std::string& node_id() const override { return node_id_; }

@@ -9,8 +9,10 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 
+#include "longbow/engine/edge_store.h"
 #include "longbow/engine/engine_for_test.h"
 #include "longbow/storage/manifest.h"
 
@@ -198,6 +200,43 @@ TEST_F(Snapshots, HoldTheCatalog) {
   // Keys that were drawn are not drawn again.
   ASSERT_TRUE(engine_.Put("hidden", BatchOf({{arrow::field("x", arrow::int32()), "[4]"}})).ok());
   EXPECT_THAT(All("hidden").back(), HasSubstr("3: "));
+}
+
+TEST_F(Snapshots, HoldEdgesInTheirOrder) {
+  ASSERT_TRUE(engine_.Put("d", RowsFrom(0, 3)).ok());
+  const auto add = [&](std::vector<NewEdge> edges) {
+    std::promise<Status> added;
+    engine_->AddEdges("d", std::move(edges),
+                      [&](const Result<WriteAck>& ack) { added.set_value(ack.status()); });
+    return added.get_future().get();
+  };
+  const auto all = [&] {
+    Rows out;
+    const auto store = *engine_->Edges("d");
+    const EdgeReader reader(*store);
+    for (uint32_t node = 0; node < reader.nodes(); ++node) {
+      out.push_back("node " + std::to_string(reader.key(node).number));
+      for (const auto& links : {reader.Out(node), reader.In(node)}) {
+        for (const auto& link : links) {
+          out.push_back(reader.predicates()[link.predicate] + " " + std::to_string(link.node) + " " +
+                        std::to_string(link.weight));
+        }
+      }
+    }
+    out.push_back(std::to_string(reader.edges()));
+    return out;
+  };
+  ASSERT_TRUE(add({{"1", "cites", "2", 1}, {"0", "cites", "2", 2}, {"2", "likes", "1", 3}}).ok());
+  ASSERT_TRUE(add({{"1", "cites", "2", 7}, {"1", "likes", "1", 4}}).ok());
+  const Rows before = all();
+  Take();
+  engine_.Reopen();
+  EXPECT_EQ(all(), before);
+  ASSERT_TRUE(add({{"0", "cites", "2", 5}}).ok());
+  const Rows after = all();
+  EXPECT_EQ(after.size(), before.size());
+  engine_.Reopen();
+  EXPECT_EQ(all(), after);
 }
 
 TEST_F(Snapshots, KnowWhichBatchesHadTheirEffect) {

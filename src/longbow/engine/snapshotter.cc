@@ -175,7 +175,11 @@ Status Snapshotter::MayGoOn() const { return stopping_ ? Cancelled() : Status::O
 
 void Snapshotter::Write(const std::shared_ptr<Cut>& cut) {
   const Status status = WriteFiles(cut.get());
-  if (!status.ok()) return Finish(cut, status);
+  if (!status.ok()) {
+    // A full disk gets its space back, unless the manifest on it may be one that names such files.
+    if (manifest_known_) counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
+    return Finish(cut, status);
+  }
   // Blocks and indexes may hold rows of `async` datasets that the log has not flushed yet, and indexes and
   // edges what was applied behind the snapshot: a manifest that names them must not be there without what the
   // log holds.
@@ -309,7 +313,9 @@ void Snapshotter::Commit(const std::shared_ptr<Cut>& cut) { Finish(cut, SaveAndC
 // The manifest last; only then may anything go that an older one needs.
 Status Snapshotter::SaveAndCutLog(Cut* cut) {
   LB_RETURN_NOT_OK(MayGoOn());
+  manifest_known_ = false;
   LB_RETURN_NOT_OK(storage::SaveManifest(parts_->environment.files, cut->manifest));
+  manifest_known_ = true;
   manifest_ = std::move(cut->manifest);
   sealed_end_.clear();
   for (const auto& dataset : cut->state.datasets) sealed_end_[dataset.id] = dataset.rows;

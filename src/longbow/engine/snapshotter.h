@@ -102,6 +102,7 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
 
   // The running step's: of the snapshot that the disk holds.
   storage::Manifest manifest_;
+  bool manifest_known_ = true;  // false after a failed save: the disk may hold manifest_ or a later one
   std::map<DatasetId, RowOrdinal> sealed_end_;
   SavedIndexes saved_;
 };

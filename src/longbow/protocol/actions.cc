@@ -12,6 +12,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "longbow/protocol/error_text.h"
+#include "longbow/protocol/put_frames.h"
 #include "longbow/protocol/search_json.h"
 #include "longbow/query/result_layout.h"
 
@@ -141,7 +143,28 @@ Result<Subject> ReadSubject(std::string_view body) {
   return out;
 }
 
+Result<uint64_t> ReadDurabilityToken(std::string_view body) {
+  LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
+  LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  std::string token;
+  LB_RETURN_NOT_OK(object.Read("token", &token));
+  const auto sequence = ReadSequenceToken(token);
+  if (sequence) return *sequence;
+  return InvalidArgument("expected \"token\" to be the token of an acknowledgement, given '",
+                         PrintableText(token, 64), "'");
+}
+
 std::string StatusJson(std::string_view status) { return Dump({{"status", status}}); }
+std::string SnapshotJson(const engine::SnapshotInfo& info) {
+  return Dump({{"status", "ok"},
+               {"sequence", info.sequence},
+               {"blocks", info.blocks},
+               {"bytes", info.bytes},
+               {"blocks_written", info.blocks_written},
+               {"bytes_written", info.bytes_written},
+               {"seconds", info.seconds}});
+}
+
 std::string CountJson(int64_t count) { return Dump({{"count", count}}); }
 
 std::string NamespacesJson(const std::vector<std::string>& names) {

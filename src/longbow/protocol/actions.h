@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "longbow/base/status.h"
+#include "longbow/engine/engine.h"
 #include "longbow/protocol/ticket.h"
 
 namespace arrow {
@@ -62,7 +63,12 @@ struct Subject {
 // An empty body is an empty object.
 Result<Subject> ReadSubject(std::string_view body);
 
-std::string StatusJson(std::string_view status);                    // {"status": ...}
+// {"token": of an acknowledgement}: the sequence it stands for.
+Result<uint64_t> ReadDurabilityToken(std::string_view body);
+
+std::string StatusJson(std::string_view status);  // {"status": ...}
+// A snapshot that was taken: {"status": "ok", "sequence": ..., "blocks": ..., ...}.
+std::string SnapshotJson(const engine::SnapshotInfo& info);
 std::string CountJson(int64_t count);                               // {"count": n}
 std::string NamespacesJson(const std::vector<std::string>& names);  // {"namespaces": [...], "count": n}
 // `reason` empty: left out.

@@ -1,5 +1,6 @@
 #include "longbow/protocol/put_frames.h"
 
+#include <charconv>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -158,6 +159,14 @@ std::string SequenceToken(uint64_t sequence) {
   char text[24];
   std::snprintf(text, sizeof(text), "s%016llx", static_cast<unsigned long long>(sequence));
   return text;
+}
+
+std::optional<uint64_t> ReadSequenceToken(std::string_view token) {
+  if (token.size() != 17 || token.front() != 's') return std::nullopt;
+  uint64_t sequence = 0;
+  const auto [end, error] = std::from_chars(token.data() + 1, token.data() + token.size(), sequence, 16);
+  if (error != std::errc() || end != token.data() + token.size()) return std::nullopt;
+  return sequence;
 }
 
 }  // namespace longbow::protocol

@@ -90,5 +90,6 @@ std::string WriteIngestAck(uint64_t batch, int64_t rows, const PutAck& ack);
 
 // A sequence number of the engine as a client carries it.
 std::string SequenceToken(uint64_t sequence);
+std::optional<uint64_t> ReadSequenceToken(std::string_view token);
 
 }  // namespace longbow::protocol

@@ -66,6 +66,8 @@ void DeleteDataset(const ActionCall& action);
 void PutStatus(const ActionCall& action);
 void CheckReadiness(const ActionCall& action);
 void WaitIndexed(const ActionCall& action);
+void ForceSnapshot(const ActionCall& action);
+void WaitDurable(const ActionCall& action);
 // namespace_actions.cc
 void CreateNamespace(const ActionCall& action);
 void DeleteNamespace(const ActionCall& action);

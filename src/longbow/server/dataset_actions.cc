@@ -113,4 +113,18 @@ void WaitIndexed(const ActionCall& action) {
   });
 }
 
+void ForceSnapshot(const ActionCall& action) {
+  action.engine().TakeSnapshot([action](const Result<engine::SnapshotInfo>& info) {
+    action.FinishOne(info.ok() ? Result<std::string>(protocol::SnapshotJson(*info)) : info.status());
+  });
+}
+
+void WaitDurable(const ActionCall& action) {
+  const auto sequence = protocol::ReadDurabilityToken(action.body());
+  if (!sequence.ok()) return action.FinishOne(sequence.status());
+  action.engine().WhenDurable(*sequence, [action](const Status& done) {
+    action.FinishOne(done.ok() ? Result<std::string>(protocol::StatusJson("DURABLE")) : done);
+  });
+}
+
 }  // namespace longbow::server

@@ -73,6 +73,9 @@ void FlightCounters::List(CounterVisitor& visitor) const {
   visitor.Visit("flight_unauthenticated_total", "Calls refused for want of the token", {}, unauthenticated);
   visitor.Visit("flight_calls_refused_total", "Calls refused because too many were under way", {},
                 calls_refused);
+  const std::string_view turns = "Calls that began when they came, and those that came too fast";
+  visitor.Visit("rate_limit_requests_total", turns, {{"result", "allowed"}}, calls_at_once);
+  visitor.Visit("rate_limit_requests_total", turns, {{"result", "throttled"}}, calls_throttled);
   visitor.Visit("flight_stalled_total", "Calls cut off because the client took nothing", {}, stalled_cut);
   visitor.Visit("flight_bytes_read_total", "Bytes of messages received", {}, bytes_read);
   visitor.Visit("flight_bytes_written_total", "Bytes of messages sent", {}, bytes_written);

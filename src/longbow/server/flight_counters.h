@@ -52,6 +52,7 @@ struct FlightCounters {
   std::array<CallCounters, kFlightCalls> calls;
   Gauge calls_running;
   Counter unauthenticated, calls_refused, stalled_cut;
+  Counter calls_at_once, calls_throttled;  // begun when they came; waited or refused for the rate
   Counter bytes_read, bytes_written;
   Counter rows_put, rows_put_failed, rows_got;
   Counter exchange_batches_received, exchange_batches_sent, exchange_searches;

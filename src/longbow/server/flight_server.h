@@ -29,6 +29,9 @@ struct FlightOptions {
   int64_t initial_window_bytes = int64_t{1} << 20;  // HTTP/2 flow control of a stream; grows by itself
   int max_concurrent_streams = 256;                 // a connection
   int max_calls = 4096;  // at one time, of all connections; further ones are refused
+  // Calls that may begin in a second; faster ones wait for their turn. 0: any number. And how many may begin
+  // at once after a quiet time; 0: as many as in a second.
+  int64_t max_calls_per_second = 0, call_burst = 0;
 
   int64_t keepalive_time_ms = 7'200'000;
   int64_t keepalive_timeout_ms = 20'000;

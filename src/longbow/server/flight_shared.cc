@@ -50,6 +50,11 @@ std::vector<std::shared_ptr<StreamReactor>> CallTable::All() const {
   return out;
 }
 
+FlightShared::FlightShared(const FlightOptions& o, Serving* s) : options(o), serving(s) {
+  if (o.max_calls_per_second <= 0) return;
+  rate_limiter.emplace(o.max_calls_per_second, o.call_burst > 0 ? o.call_burst : o.max_calls_per_second);
+}
+
 Result<query::SearchAnswer> FlightShared::Search(const protocol::SearchCall& call) {
   query::QueryEngine& query = *serving->query();
   auto answer = call.graph_alpha == 0

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <unordered_set>
 
 #include "longbow/base/executor.h"
@@ -15,6 +16,7 @@
 #include "longbow/query/search_batcher.h"
 #include "longbow/server/flight_counters.h"
 #include "longbow/server/flight_server.h"
+#include "longbow/server/rate_limiter.h"
 #include "longbow/server/serving.h"
 
 namespace longbow::server {
@@ -59,12 +61,13 @@ class CallTable {
 
 // Outlives every call and every completion: they hold it by shared_ptr. Its parts are thread-safe.
 struct FlightShared {
-  FlightShared(const FlightOptions& o, Serving* s) : options(o), serving(s) {}
+  FlightShared(const FlightOptions& o, Serving* s);
 
   const FlightOptions options;
   Serving* const serving;
   FlightCounters counters;
   HandlerLoad handlers;
+  std::optional<RateLimiter> rate_limiter;  // absent: no limit
   CallTable calls;
 
   const Clock& clock() const { return *serving->environment().clock; }

@@ -1,5 +1,8 @@
 #include "longbow/server/info_calls.h"
 
+#include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
+
 #include <utility>
 #include <vector>
 
@@ -9,8 +12,16 @@
 namespace longbow::server {
 namespace {
 
+// The schema as stored; the level of durability also when its creator took the default.
+std::shared_ptr<arrow::Schema> Described(const engine::DatasetSchema& schema) {
+  auto metadata = schema.arrow->metadata() == nullptr ? std::make_shared<arrow::KeyValueMetadata>()
+                                                      : schema.arrow->metadata()->Copy();
+  (void)metadata->Set("longbow.durability", std::string(storage::DurabilityName(schema.durability)));
+  return schema.arrow->WithMetadata(std::move(metadata));
+}
+
 protocol::FlightInfo ToFlightInfo(const engine::DatasetInfo& dataset) {
-  return {dataset.name, dataset.schema->arrow, dataset.rows, dataset.bytes};
+  return {dataset.name, Described(*dataset.schema), dataset.rows, dataset.bytes};
 }
 
 Result<std::vector<std::string>> EncodeFlights(const engine::Engine& engine,
@@ -66,7 +77,7 @@ void PollFlightInfo(std::shared_ptr<RequestCall> call, std::string request) {
 
 void GetSchema(std::shared_ptr<RequestCall> call, std::string request) {
   AnswerAbout(std::move(call), request, [](const engine::DatasetInfo& dataset) {
-    return protocol::EncodeSchemaResult(*dataset.schema->arrow);
+    return protocol::EncodeSchemaResult(*Described(*dataset.schema));
   });
 }
 

@@ -48,17 +48,33 @@ BidiReactor* StreamReactor::Start(std::shared_ptr<StreamReactor> call, Admission
     admitted = Error(ErrorCode::kResourceExhausted, "too many calls are under way (",
                      shared.options.max_calls, "): close some, or try again");
   }
-  if (!admitted.ok()) {
-    reactor->End(admitted);
-    return reactor;
+  const Result<int64_t> wait_ns = admitted.ok() ? reactor->TakeTurn() : admitted;
+  if (!wait_ns.ok()) {
+    reactor->End(wait_ns.status());
+  } else if (*wait_ns == 0) {
+    reactor->Begin();
+  } else {
+    shared.searchers().PostAfter(*wait_ns, [waiting = reactor->self_] { waiting->Begin(); });
   }
-  {
-    std::lock_guard lock(reactor->mutex_);
-    reactor->admitted_ = true;
-    if (reactor->input_ == Input::kOneMessage) reactor->waiting_since_ns_ = reactor->start_ns_;
-  }
-  reactor->Pump();
   return reactor;
+}
+
+Result<int64_t> StreamReactor::TakeTurn() {
+  if (!shared_->rate_limiter) return 0;
+  const auto wait_ns = shared_->rate_limiter->Take(start_ns_, deadline_ns_);
+  (wait_ns == 0 ? shared_->counters.calls_at_once : shared_->counters.calls_throttled).Add();
+  if (wait_ns) return *wait_ns;
+  return Error(ErrorCode::kResourceExhausted, "rate limit exceeded: ", shared_->options.max_calls_per_second,
+               " calls a second may begin, and this one's turn comes after its deadline; try again later");
+}
+
+void StreamReactor::Begin() {
+  {
+    std::lock_guard lock(mutex_);
+    admitted_ = true;
+    if (input_ == Input::kOneMessage) waiting_since_ns_ = shared_->clock().MonotonicNanos();
+  }
+  Pump();
 }
 
 void StreamReactor::OnReadDone(bool ok) {

@@ -98,6 +98,9 @@ class StreamReactor : public BidiReactor, public std::enable_shared_from_this<St
     bool read = false, write = false, cancel = false, finish = false;
     grpc::Status status;  // to finish with
   };
+  // Takes the call's turn; how long to wait for it.
+  Result<int64_t> TakeTurn();
+  void Begin();
   void Pump();
   Step Decide();                 // mutex_ held
   void Issue(const Step& step);  // mutex_ not held

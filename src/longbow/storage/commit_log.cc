@@ -29,6 +29,8 @@ void CommitLogCounters::List(CounterVisitor& visitor) const {
   visitor.Visit("wal_segments_created_total", "Log segments prepared", {}, segments_created);
   visitor.Visit("wal_pending_entries", "Records that wait for the disk", {}, pending_records);
   visitor.Visit("wal_pending_bytes", "Bytes that wait for the disk", {}, pending_bytes);
+  visitor.Visit("wal_async_bytes", "Bytes acknowledged ahead of the disk, of datasets of durability async",
+                {}, async_bytes);
   visitor.Visit("wal_segments", "Log segments in the directory", {}, segments);
   visitor.Visit("wal_fsync_duration_seconds", "Time of one write to the log with its sync", ok, flush_nanos,
                 1e-9);

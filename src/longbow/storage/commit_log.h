@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "longbow/base/buffer_chain.h"
-#include "longbow/base/crc32c.h"
 #include "longbow/base/counters.h"
+#include "longbow/base/crc32c.h"
 #include "longbow/base/environment.h"
 #include "longbow/base/ids.h"
 #include "longbow/base/memory_ledger.h"
@@ -23,7 +23,7 @@ using RecordKind = uint16_t;
 
 enum class Durability : uint8_t {
   kFsync,   // completes when the record is on the medium
-  kAsync,   // completes when the log has it in order; on the medium within the window
+  kAsync,   // completes when the log has it in order, as far as the window goes; else as kFsync
   kMemory,  // takes a sequence number and is never written
 };
 std::string_view DurabilityName(Durability durability);
@@ -71,13 +71,17 @@ struct CommitLogOptions {
   uint64_t max_flush_bytes = uint64_t{16} << 20;
   // Refuses appends (ResourceExhausted) once this much waits for the disk.
   uint64_t max_pending_bytes = uint64_t{256} << 20;
+  // Of kAsync, what a crash may take: no more acknowledged bytes than these wait for the medium, and nothing
+  // is acknowledged ahead of it while the oldest of them has waited this long.
+  uint64_t async_window_bytes = uint64_t{4} << 20;
+  int64_t async_window_ns = 50'000'000;
   // Segments kept beside those in use, their blocks written once ahead of need while nobody appends.
   uint64_t spare_segments = 8;
 };
 
 struct CommitLogCounters {
   Counter records_appended, bytes_appended, flushes, flush_failures, truncated_bytes, segments_created;
-  Gauge pending_records, pending_bytes, segments;
+  Gauge pending_records, pending_bytes, segments, async_bytes;
   Histogram flush_nanos, flush_records;
   void List(CounterVisitor& visitor) const;  // names of wire protocol section 11: wal_writes_total ...
 };

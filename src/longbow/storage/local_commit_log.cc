@@ -40,7 +40,9 @@ Result<LogPosition> LocalCommitLog::Append(LogAppend append, AppendDone done) {
   counters_.records_appended.Add();
   counters_.bytes_appended.Add(static_cast<int64_t>(bytes));
   last_append_ns_ = environment_.clock->MonotonicNanos();
-  if (append.durability != Durability::kFsync) {
+  const bool waits = append.durability == Durability::kFsync ||
+                     (append.durability == Durability::kAsync && !MayGoAhead(bytes));
+  if (!waits) {
     completed_.push_back(
         {.done = std::move(done), .position = position, .barrier = {}, .status = Status::OK()});
     PostDelivery();
@@ -57,10 +59,26 @@ Result<LogPosition> LocalCommitLog::Append(LogAppend append, AppendDone done) {
   entry.header.sequence = position.sequence;
   entry.header.schema_version = append.schema_version;
   entry.position = position;
-  if (append.durability == Durability::kFsync) entry.done = std::move(done);
+  if (waits) entry.done = std::move(done);
+  if (append.durability == Durability::kAsync) {
+    entry.async = waits;
+    if (waits) {
+      async_waiting_ += 1;
+    } else {
+      ahead_.push_back({entry.header.number, bytes, last_append_ns_});
+      ahead_bytes_ += bytes;
+      counters_.async_bytes.Set(static_cast<int64_t>(ahead_bytes_));
+    }
+  }
   tail_sequence_ = position.sequence;
   Queue(std::move(entry), lock);
   return position;
+}
+
+// Whether a record of kAsync may be acknowledged now. Not before one that waits: answers come in order.
+bool LocalCommitLog::MayGoAhead(uint64_t bytes) const {
+  if (async_waiting_ > 0 || ahead_bytes_ + bytes > options_.async_window_bytes) return false;
+  return ahead_.empty() || last_append_ns_ - ahead_.front().since_ns < options_.async_window_ns;
 }
 
 Status LocalCommitLog::Writable() const {

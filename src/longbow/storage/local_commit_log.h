@@ -59,6 +59,12 @@ class LocalCommitLog : public CommitLog {
     std::shared_ptr<Segment> segment;
     Sequence last_sequence = 0;
   };
+  // Acknowledged and not yet durable.
+  struct Ahead {
+    uint64_t number = 0;
+    uint64_t bytes = 0;
+    int64_t since_ns = 0;
+  };
   struct Completion {
     AppendDone done;
     LogPosition position;
@@ -87,6 +93,7 @@ class LocalCommitLog : public CommitLog {
   void Rotate();
   LogEntry Place(RecordType type, BufferChain payload, uint32_t payload_crc);
   void Queue(LogEntry entry, Lock& lock);
+  bool MayGoAhead(uint64_t bytes) const;
   LogMarks Marks(uint64_t first_segment) const;
 
   // flushing
@@ -138,6 +145,9 @@ class LocalCommitLog : public CommitLog {
   std::deque<LogEntry> queue_;
   uint64_t pending_bytes_ = 0;  // queued and being flushed
   uint64_t pending_records_ = 0;
+  std::deque<Ahead> ahead_;  // of kAsync, in log order
+  uint64_t ahead_bytes_ = 0;
+  uint64_t async_waiting_ = 0;  // queued or being flushed, not acknowledged ahead
   bool flushing_ = false;
   std::deque<Completion> completed_;
   bool delivering_ = false;

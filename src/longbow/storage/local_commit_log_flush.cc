@@ -43,6 +43,10 @@ void LocalCommitLog::Flushed(LogFlush* flush, int64_t nanos, const Status& statu
     if (status.ok()) {
       durable_number_ = flush->last_number();
       committed_ = std::max(committed_, flush->last_sequence());
+      for (; !ahead_.empty() && ahead_.front().number <= durable_number_; ahead_.pop_front()) {
+        ahead_bytes_ -= ahead_.front().bytes;
+      }
+      counters_.async_bytes.Set(static_cast<int64_t>(ahead_bytes_));
     } else {
       counters_.flush_failures.Add();
       (void)Fail(status);
@@ -97,6 +101,7 @@ Status LocalCommitLog::Fail(const Status& why) {
 
 void LocalCommitLog::Complete(LogEntry& entry, const Status& status) {
   if (!entry.done && !entry.barrier) return;
+  if (entry.async) async_waiting_ -= 1;
   completed_.push_back({std::move(entry.done), entry.position, std::move(entry.barrier), status});
 }
 

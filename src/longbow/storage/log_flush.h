@@ -20,6 +20,7 @@ struct LogEntry {
   LogPosition position;
   AppendDone done;                      // may be empty
   std::function<void(Status)> barrier;  // may be empty
+  bool async = false;                   // of durability kAsync, and not acknowledged ahead
 
   uint64_t bytes() const { return segment == nullptr ? 0 : RecordBytes(header.payload_bytes); }
 };

@@ -30,6 +30,9 @@ class Surveyor {
     LB_RETURN_NOT_OK(WalkHeaders());
     LB_RETURN_NOT_OK(JudgeEnd());
     LB_RETURN_NOT_OK(CheckUnproved());
+    // A log that ends before the seal does not need what the seal names: the recovery before this one has
+    // given it back, and lost the power before it had made the cut.
+    if (!missing_.ok() && survey_.last_number >= missing_seal_) return missing_;
     return std::move(survey_);
   }
 
@@ -70,6 +73,7 @@ class Surveyor {
       LB_ASSIGN_OR_RETURN(const auto record, reader_->ReadHeader(span().end_offset));
       if (!record || (number_known_ && record->number != expected())) return Status::OK();
       LB_RETURN_NOT_OK(Take(*record));
+      if (!missing_.ok()) return Status::OK();
     }
   }
 
@@ -89,20 +93,20 @@ class Surveyor {
       survey_.truncations.Add(record.number, record.shard, record.index);
     // A cut right behind the seal takes the place of the segment it names, which was empty and is gone.
     const bool cut_here = next_cut_ && survey_.last_number == segments_[*next_cut_]->header.base;
-    return record.type == RecordType::kSeal && !cut_here ? Follow(record) : Status::OK();
+    if (record.type == RecordType::kSeal && !cut_here) Follow(record);
+    return Status::OK();
   }
 
   // Enters the segment that a seal names.
-  Status Follow(const RecordHeader& seal) {
+  void Follow(const RecordHeader& seal) {
     for (size_t i = span().segment + 1; i < segments_.size(); ++i) {
-      if (segments_[i]->header.number != seal.index) continue;
-      Enter(i);
-      return Status::OK();
+      if (segments_[i]->header.number == seal.index) return Enter(i);
     }
-    return Error(ErrorCode::kCorruption, "log segment ", SegmentName(seal.index),
-                 " is missing: ", segment().path, " ends at offset ", seal.offset,
-                 " with a seal that names it, sequence ", survey_.last_sequence,
-                 "; restore the file from a copy");
+    missing_seal_ = seal.number;
+    missing_ = Error(ErrorCode::kCorruption, "log segment ", SegmentName(seal.index),
+                     " is missing: ", segment().path, " ends at offset ", seal.offset,
+                     " with a seal that names it, sequence ", survey_.last_sequence,
+                     "; restore the file from a copy");
   }
 
   // Records up to `number` were durable: they need no look at their payload here.
@@ -119,6 +123,7 @@ class Surveyor {
   // The walk stopped at a place without a valid record. Was there one that had been durable?
   Status JudgeEnd() {
     if (!number_known_) return Damaged("older segments were released behind it");
+    if (next_cut_ && !missing_.ok()) return missing_;
     if (next_cut_) return Damaged("segment " + segments_[*next_cut_]->path + " begins behind it");
     const uint64_t end = span().end_offset;
     LB_RETURN_NOT_OK(Scan(*segments_[span().segment], end));
@@ -200,6 +205,8 @@ class Surveyor {
   std::optional<SegmentReader> reader_;
   std::optional<size_t> next_cut_;         // the first cut segment behind the current one
   bool number_known_ = false;              // of the first record
+  Status missing_;                         // the segment that the last record, a seal, names
+  uint64_t missing_seal_ = 0;              // that seal's number
   uint64_t proved_ = 0;                    // every record up to here was durable
   Sequence sequence_before_unproved_ = 0;  // newest among the records that were durable
 };

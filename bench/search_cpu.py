@@ -1,0 +1,95 @@
+"""What a query costs the server in CPU through the socket, beside what the same query costs the library.
+
+    .venv/bin/python bench/search_cpu.py [--rows 100000] [--dim 128] [--seconds 5]
+
+Server: user and system time of the process, batches of 64 over a kept-open DoExchange. Library: the same data directory
+opened without a network, the same batches on one thread. Goal: at most 1.4 times the library's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import longbow
+import numpy as np
+import pyarrow as pa
+import pyarrow.flight as flight
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCH = 64
+K = 10
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def server_us(server: longbow.Server, queries: np.ndarray, columns: list[str] | None, seconds: float) -> float:
+    client = flight.connect(f"grpc://127.0.0.1:{server.port}")
+    options = flight.FlightCallOptions(headers=[(b"authorization", f"Bearer {server.token}".encode())])
+    command = {"command": "VectorSearch", "dataset": "d", "k": K, **({} if columns is None else {"columns": columns})}
+    batches = []
+    for at in range(0, len(queries) - BATCH + 1, BATCH):
+        values = pa.array(queries[at : at + BATCH].reshape(-1))
+        batches.append(pa.RecordBatch.from_pydict({"query_vector": pa.FixedSizeListArray.from_arrays(values, queries.shape[1])}))
+    writer, reader = client.do_exchange(flight.FlightDescriptor.for_command(json.dumps(command)), options)
+    writer.begin(batches[0].schema)
+
+    def ask(n: int) -> None:
+        writer.write_batch(batches[n % len(batches)])
+        assert reader.read_chunk().data.num_rows == BATCH * K
+
+    for n in range(50):
+        ask(n)
+    asked, began, start = 0, cpu_seconds(server.pid), time.monotonic()
+    while time.monotonic() - start < seconds:
+        ask(asked)
+        asked += 1
+    spent = cpu_seconds(server.pid) - began
+    writer.done_writing()
+    writer.close()
+    return spent * 1e6 / (asked * BATCH)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--dim", type=int, default=128)
+    parser.add_argument("--seconds", type=float, default=5)
+    args = parser.parse_args()
+    random = np.random.default_rng(1)
+    centres = random.standard_normal((200, args.dim))  # clustered, as real vectors are
+    rows = (centres[random.integers(200, size=args.rows)] + 0.5 * random.standard_normal((args.rows, args.dim))).astype("f4")
+    queries = (centres[random.integers(200, size=1024)] + 0.5 * random.standard_normal((1024, args.dim))).astype("f4")
+    with tempfile.TemporaryDirectory() as scratch:
+        query_file = Path(scratch) / "queries"
+        queries.tofile(query_file)
+        server = longbow.Server(Path(scratch) / "data")
+        server.start()
+        with server.connect() as client:
+            for at in range(0, args.rows, 10_000):
+                part = rows[at : at + 10_000]
+                client.put("d", {"id": np.arange(at, at + len(part)), "vector": part})
+            client.wait_indexed("d")
+        time.sleep(1)
+        through_socket = server_us(server, queries, [], args.seconds)
+        server.stop()
+        program = ROOT / "build" / "release" / "bench" / "library_search"
+        command = [program, server.data_dir, "d", query_file, args.dim, K, BATCH, args.seconds]
+        library = json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout)
+    print(f"{args.rows} x {args.dim}, k {K}, batches of {BATCH}: CPU us a query")
+    print(f"  index alone           {library['index_us']:8.2f}")
+    print(f"  query engine          {library['engine_us']:8.2f}  {library['engine_us'] / library['index_us']:.2f}x")
+    print(f"  server through socket {through_socket:8.2f}  {through_socket / library['index_us']:.2f}x of the index, "
+          f"{through_socket / library['engine_us']:.2f}x of the engine")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
