@@ -24,6 +24,9 @@ Answer = list[tuple[int, float]]
 def write_corpus(folder: Path, documents: int, queries: int, seed: int) -> tuple[Path, Path]:
     """Words as language has them (Zipf), 4 to 20 a document; half the queries are words of one document."""
     random = np.random.default_rng(seed)
+    bodies, asked = folder / "documents.txt", folder / "queries.txt"
+    if bodies.exists() and asked.exists():
+        return bodies, asked
     vocabulary = 200_000
     share = 1 / np.arange(2, vocabulary + 2)
     cumulative = np.cumsum(share / share.sum())
@@ -34,7 +37,6 @@ def write_corpus(folder: Path, documents: int, queries: int, seed: int) -> tuple
     lengths = random.integers(4, 21, documents)
     ends = np.cumsum(lengths)
     words = draw(int(ends[-1]))
-    bodies, asked = folder / "documents.txt", folder / "queries.txt"
     with bodies.open("w") as file:
         for begin, end in zip(ends - lengths, ends):
             file.write(" ".join(f"w{word}" for word in words[begin:end]) + "\n")
@@ -91,6 +93,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="of all queries in a run")
     parser.add_argument("--k", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--corpus", type=Path, help="a directory that keeps the documents and queries for the next run")
     parser.add_argument("--longbow", default=str(ROOT / "build/release/bench/text_bench"))
     parser.add_argument("--tantivy", default=str(ROOT / "build/tantivy/release/tantivy_bench"))
     arguments = parser.parse_args()
@@ -102,8 +105,10 @@ def main() -> int:
     best: dict[str, np.ndarray] = {}
     facts: dict[str, dict[str, int]] = {}
     answers: dict[str, list[Answer]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        bodies, asked = write_corpus(Path(folder), arguments.documents, arguments.queries, arguments.seed)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.corpus or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        bodies, asked = write_corpus(folder, arguments.documents, arguments.queries, arguments.seed)
         for _ in range(arguments.turns):
             for name, program in programs.items():
                 command = [program, str(bodies), str(asked), str(arguments.rounds), str(arguments.k)]

@@ -11,7 +11,7 @@ namespace longbow::text {
 namespace {
 
 // What building and asking cost about, for estimates.
-constexpr double kSearchNanos = 30000, kRowNanos = 1500;
+constexpr double kSearchNanos = 30000, kRowNanos = 2700;
 // A step from one selected row to the next costs about as much as so many postings in a row.
 constexpr uint64_t kPostingsARow = 16;
 
