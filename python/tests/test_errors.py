@@ -22,7 +22,7 @@ CLASSES = [c for c in vars(longbow).values() if isinstance(c, type) and issubcla
         (pa.ArrowKeyError("dataset x not found"), "NotFound", "dataset x not found"),
         (flight.FlightUnavailableError("warming 3 %"), "Unavailable", "warming 3 %"),
         (flight.FlightUnauthenticatedError("no token"), "Unauthenticated", "no token"),
-        (flight.FlightInternalError("lost", b"Corruption"), "Corruption", "lost"),
+        (flight.FlightInternalError("lost", b"\n\nCorruption\x12\x07longbow"), "Corruption", "lost"),
         (flight.FlightInternalError("bug"), "Internal", "bug"),
         (pa.ArrowNotImplementedError("unknown action type x"), "Unimplemented", "unknown action type x"),
     ],
