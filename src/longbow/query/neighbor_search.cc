@@ -78,6 +78,7 @@ Result<index::Method> FindNeighbors(const NeighborSearch& search, Workspace* wor
   spec.effort = search.effort;
   spec.visibility = view.visibility();
   spec.selection = search.selection;
+  spec.selected = search.selected;
   spec.ties = &view.key_order();
   spec.budget = search.budget;
   workspace->hits.work = {};
