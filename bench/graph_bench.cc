@@ -3,6 +3,8 @@
 //
 //   graph_bench DIRECTORY [--json FILE] [--threads N] [--rounds N] [--ef 20,40,...]
 //               [--peer] [--k N] [--keep DIRECTORY: the graph is loaded from there, or built and saved there]
+//               [--codec auto|f32|f16|sq8|rabitq]
+//               [--compare-codecs ROWS: instead of all else, recall of each codec on the first ROWS rows]
 //               [--degree 32|64] [--bits 1..4] [--build-ef N] [--occlusion X] [--select 0.01,0.1,0.5]
 //               [--churn GENERATIONS, of 2 %]
 //               [--trickle ROWS replaced a second beside searches]
@@ -37,7 +39,7 @@ namespace longbow::index {
 namespace {
 
 struct Options {
-  std::string directory, json;
+  std::string directory, json, codec = "auto";
   int threads = 1;
   int rounds = 5;
   uint32_t k = 10;
@@ -47,6 +49,7 @@ struct Options {
   int churn = 0;
   bool groups = false;
   bool scan = false;
+  uint32_t compare_rows = 0;
   double trickle = 0;
   double churn_share = 0.02;
   std::vector<double> selections;
@@ -173,6 +176,7 @@ class Ours {
     input.builders = builders_.get();
     input.ledger = &ledger_;
     input.seed = 1;
+    input.codec = options.codec;
     index_ = std::make_unique<GraphIndex>(input, options.graph);
     scratch_ = index_->NewScratch();
   }
@@ -212,6 +216,7 @@ class Ours {
     spec.method = method;
     spec.effort = effort;
     spec.selection = selection;
+    if (selection != nullptr) spec.selected = static_cast<uint64_t>(selection->Count());
     spec.visibility = {&versions_, 1, end_};
     const uint32_t k[1] = {wanted};
     spec.k = k;
@@ -389,7 +394,7 @@ void MeasureSelection(const Options& options, Ours& ours, const Matrix& queries,
     return hits / wanted;
   };
   for (Method method : {Method::kWalk, Method::kFilteredWalk}) {
-    for (uint32_t ef : {16u, 32u, 48u, 64u, 96u, 128u}) {
+    for (uint32_t ef : {24u, 32u, 40u, 48u, 64u}) {
       const double qps =
           ours.RunRound(queries, Effort{.ef = ef}, method, &selection, options.k, &found, &point);
       std::printf("  %-14s ef %4u: recall %.4f, %.1f hops, %.1f exact, %.0f qps\n",
@@ -525,9 +530,46 @@ void MeasureChurn(const Options& options, Ours& ours, const Matrix& queries, con
   std::printf("%.0f rows replaced a second\n", static_cast<double>(count) * options.churn / seconds);
 }
 
+// Recall of walks over graphs of the same rows with each codec, after the exact rescore; the truth is an
+// exact scan's.
+void CompareCodecs(Options options, Matrix base, const Matrix& queries) {
+  base.rows = std::min<size_t>(base.rows, options.compare_rows);
+  base.values.resize(base.rows * base.columns);
+  options.keep.clear();
+  std::printf("%zu rows of %zu dimensions, %zu queries\n%-8s %10s %12s", base.rows, base.columns,
+              queries.rows, "codec", "rows/s", "bytes a row");
+  const std::vector<uint32_t> efs{20, 40, 80, 160};
+  for (uint32_t ef : efs) std::printf("    ef %-4u      qps", ef);
+  std::printf("\n");
+  for (const char* codec : {"f32", "f16", "sq8", "rabitq"}) {
+    options.codec = codec;
+    Ours ours(options, base);
+    const BuildTime time = ours.Build();
+    Truth truth{base, queries, {}};
+    std::vector<std::vector<uint32_t>> exact, found;
+    Point point;
+    ours.RunRound(queries, {}, Method::kExactScan, nullptr, options.k, &exact, &point);
+    for (size_t q = 0; q < exact.size(); ++q)
+      truth.farthest.push_back(SquaredDistance(queries.row(q), base.row(exact[q].back()), base.columns));
+    const auto rows = static_cast<double>(base.rows);
+    std::printf("%-8s %10.0f %12.0f", codec, rows / time.processor,
+                static_cast<double>(ours.index().memory_bytes()) / rows);
+    for (uint32_t ef : efs) {
+      const double qps = ours.RunRound(queries, ef, &found, &point);
+      std::printf("   %.4f %8.0f", truth.Recall(found, options.k), qps);
+    }
+    std::printf("\n");
+    std::fflush(stdout);
+  }
+}
+
 int Run(const Options& options) {
   Matrix base = LoadNpy(options.directory + "/base.npy");
   const Matrix queries = LoadNpy(options.directory + "/queries.npy");
+  if (options.compare_rows > 0) {
+    CompareCodecs(options, std::move(base), queries);
+    return 0;
+  }
   const Matrix true_distances = LoadNpy(options.directory + "/gt_dist.npy");
   Truth truth{base, queries, {}};
   for (size_t q = 0; q < queries.rows; ++q) {
@@ -645,6 +687,10 @@ Options Parse(int argc, char** argv) {
       options.churn = static_cast<int>(Number(value()));
     else if (flag == "--trickle")
       options.trickle = Number(value());
+    else if (flag == "--codec")
+      options.codec = value();
+    else if (flag == "--compare-codecs")
+      options.compare_rows = Number(value());
     else if (flag == "--scan")
       options.scan = true;
     else if (flag == "--groups")

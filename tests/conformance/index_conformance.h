@@ -17,7 +17,9 @@
 
 namespace longbow::index::conformance {
 
-inline constexpr double kLeastRecall = 0.9;  // of an approximate way that was asked for 0.95
+// Of an approximate way that was asked for 0.95; one row more may be missed, since some searches ask for ten
+// alone.
+inline constexpr double kLeastRecall = 0.9;
 
 struct Search {
   Visibility visibility;
@@ -30,8 +32,8 @@ struct Search {
 class IndexConformance : public testing::TestWithParam<std::tuple<size_t, int, distance::ElementType>> {
  protected:
   void MakeWorld(WorldOptions options = {}) {
-    const auto [type, metric, element] = GetParam();
-    world_ = std::make_unique<IndexWorld>(IndexTypes()[type], static_cast<distance::Metric>(metric), element,
+    const auto [subject, metric, element] = GetParam();
+    world_ = std::make_unique<IndexWorld>(Subjects()[subject], static_cast<distance::Metric>(metric), element,
                                           seed_, options);
     scratch_ = world_->index().NewScratch();
   }
@@ -95,9 +97,7 @@ class IndexConformance : public testing::TestWithParam<std::tuple<size_t, int, d
         found += hit.distance <= oracle[due - 1].distance + world_->tolerance() ? 1 : 0;
       wanted += static_cast<double>(due);
     }
-    if (wanted > 0) {
-      EXPECT_GE(found / wanted, kLeastRecall);
-    }
+    EXPECT_GE(found, exact ? wanted : kLeastRecall * wanted - 1) << "of " << wanted;
   }
 
   // Visible, selected, present, different, sorted, with their true distances.
@@ -144,8 +144,9 @@ class IndexConformance : public testing::TestWithParam<std::tuple<size_t, int, d
 };
 
 inline std::string ConformanceName(const testing::TestParamInfo<IndexConformance::ParamType>& info) {
-  const auto [type, metric, element] = info.param;
-  return std::string(IndexTypes()[type].name) + "_" +
+  const auto [number, metric, element] = info.param;
+  const Subject subject = Subjects()[number];
+  return std::string(subject.type->name) + "_" + std::string(subject.codec) + "_" +
          std::string(distance::MetricName(static_cast<distance::Metric>(metric))) + "_" +
          std::string(distance::ElementTypeName(element));
 }

@@ -38,9 +38,9 @@ void PutHalf(double value, std::byte* at) {  // of a whole number below 2048
 
 }  // namespace
 
-IndexWorld::IndexWorld(const IndexType& type, Metric metric, ElementType element, uint64_t seed,
+IndexWorld::IndexWorld(const Subject& subject, Metric metric, ElementType element, uint64_t seed,
                        WorldOptions options)
-    : type_(type),
+    : subject_(subject),
       metric_(metric),
       element_(element),
       seed_(seed),
@@ -61,7 +61,8 @@ std::unique_ptr<VectorIndex> IndexWorld::MakeIndex() {
   input.builders = builders_.get();
   input.ledger = &ledger_;
   input.seed = seed_;
-  return type_.make(input).ValueOrDie();
+  input.codec = subject_.codec;
+  return subject_.type->make(input).ValueOrDie();
 }
 
 double IndexWorld::DrawScalar(std::mt19937_64& random) const {

@@ -22,6 +22,19 @@ class ScatteredKeys : public TieOrder {
   bool Before(RowOrdinal a, RowOrdinal b) const override { return Key(a) < Key(b); }
 };
 
+// What the suite is run on: an index type with one of its codecs.
+struct Subject {
+  const IndexType* type;
+  std::string_view codec;
+};
+inline std::vector<Subject> Subjects() {
+  std::vector<Subject> subjects;
+  for (const IndexType& type : IndexTypes()) {
+    for (const std::string_view codec : type.codecs) subjects.push_back({&type, codec});
+  }
+  return subjects;
+}
+
 struct WorldOptions {
   RowOrdinal capacity = 3000;  // rows there will ever be; their vectors are drawn at once
   uint32_t dim = 12;
@@ -34,7 +47,7 @@ struct WorldOptions {
 // may differ by tolerance().
 class IndexWorld {
  public:
-  IndexWorld(const IndexType& type, distance::Metric metric, distance::ElementType element, uint64_t seed,
+  IndexWorld(const Subject& subject, distance::Metric metric, distance::ElementType element, uint64_t seed,
              WorldOptions options = {});
   ~IndexWorld();
 
@@ -49,7 +62,7 @@ class IndexWorld {
   std::unique_ptr<VectorIndex> MakeIndex();
   void Adopt(std::unique_ptr<VectorIndex> index) { index_ = std::move(index); }
 
-  VectorIndex& index() { return *index_; }
+  VectorIndex& index() const { return *index_; }
   Sequence now() const { return now_; }
   RowOrdinal end() const { return end_; }
   Visibility At(Sequence at) const { return {&versions_, at, end_}; }
@@ -70,7 +83,7 @@ class IndexWorld {
   double DrawScalar(std::mt19937_64& random) const;
   void Encode(double value, std::byte* at) const;
 
-  const IndexType& type_;
+  const Subject subject_;
   const distance::Metric metric_;
   const distance::ElementType element_;
   const uint64_t seed_;

@@ -82,17 +82,22 @@ LONGBOW_CODE_INLINE float Round(float x) {
   return (x + kNoFraction) - kNoFraction;
 }
 
+LONGBOW_CODE_INLINE float LargestMagnitude(const float* x, size_t n) {
+  Float16 largest{};
+  for (size_t i = 0; i < n; i += 16) largest = Max(Abs(Load(x + i)), largest);
+  return Largest(largest);
+}
+
 // Components may be as large as floats get, or so small that a step between codes has no inverse; a rotation
 // makes infinite what was nearly so. Then the largest that is a number stands for the one, nothing for the
 // other.
-Sq8 Encode(const float* x, size_t n, int8_t* code) {
+CodeFactors EncodeSq8(const float* x, size_t n, std::byte* to) {
   constexpr float kMost = 3.4028234e38f, kLeast = 1e-36f;
-  Float16 largest{};
-  for (size_t i = 0; i < n; i += 16) largest = Max(Abs(Load(x + i)), largest);
-  Sq8 sq8;
-  const float found = Largest(largest);
+  auto* code = reinterpret_cast<int8_t*>(to);
+  CodeFactors factors;
+  const float found = LargestMagnitude(x, n);
   const float most = found < kMost ? found : kMost;
-  sq8.scale = most > kLeast ? most / 127.0f : 1.0f;
+  factors.scale = most > kLeast ? most / 127.0f : 1.0f;
   const float inverse = most > kLeast ? 127.0f / most : 0.0f;
   int32_t sum = 0, squares = 0;
   for (size_t i = 0; i < n; ++i) {
@@ -103,13 +108,83 @@ Sq8 Encode(const float* x, size_t n, int8_t* code) {
     sum += c;
     squares += c * c;
   }
-  sq8.sum = sum;
-  sq8.square = sq8.scale * sq8.scale * static_cast<float>(squares);
-  return sq8;
+  factors.sum = sum;
+  factors.square = factors.scale * factors.scale * static_cast<float>(squares);
+  return factors;
 }
 
-void Decode(const int8_t* code, float scale, size_t n, float* out) {
+void DecodeSq8(const std::byte* from, float scale, size_t n, float* out) {
+  const auto* code = reinterpret_cast<const int8_t*>(from);
   for (size_t i = 0; i < n; ++i) out[i] = scale * static_cast<float>(code[i]);
+}
+
+float DotSq8(const std::byte* a, const std::byte* b, int32_t sum_b, size_t n) {
+  return static_cast<float>(
+      Dot(reinterpret_cast<const int8_t*>(a), reinterpret_cast<const int8_t*>(b), sum_b, n));
+}
+
+// IEEE 754 binary16 of numbers up to 1 in magnitude, without an instruction for it: the exponents differ by
+// 112.
+LONGBOW_CODE_INLINE Float16 LoadHalves(const std::byte* p) {
+  uint16_t halves[16];
+  __builtin_memcpy(halves, p, sizeof(halves));
+  Int16 bits;
+  for (int i = 0; i < 16; ++i) bits[i] = halves[i];
+  const Int16 sign = (bits & 0x8000) << 16;
+  const Float16 magnitude = reinterpret_cast<Float16>((bits & 0x7fff) << 13) * 0x1p112f;
+  return reinterpret_cast<Float16>(reinterpret_cast<Int16>(magnitude) | sign);
+}
+
+LONGBOW_CODE_INLINE void StoreHalves(std::byte* p, Float16 x) {
+  const Int16 sign = reinterpret_cast<Int16>(x) >> 16 & 0x8000;
+  const Int16 bits = reinterpret_cast<Int16>(Abs(x) * 0x1p-112f);
+  const Int16 rounded = ((bits + 0x0fff + (bits >> 13 & 1)) >> 13) | sign;  // to the nearest, ties to even
+  uint16_t halves[16];
+  for (int i = 0; i < 16; ++i) halves[i] = static_cast<uint16_t>(rounded[i]);
+  __builtin_memcpy(p, halves, sizeof(halves));
+}
+
+float DotHalves(const std::byte* a, const std::byte* b, int32_t, size_t n) {
+  Float16 sum{}, sum2{};
+  for (size_t i = 0; i < n; i += 32) {
+    sum += LoadHalves(a + 2 * i) * LoadHalves(b + 2 * i);
+    sum2 += LoadHalves(a + 2 * i + 32) * LoadHalves(b + 2 * i + 32);
+  }
+  return Sum(sum + sum2);
+}
+
+CodeFactors EncodeHalves(const float* x, size_t n, std::byte* code) {
+  CodeFactors factors;
+  const float most = LargestMagnitude(x, n);
+  factors.scale = most > 0 ? most : 1.0f;
+  const float inverse = 1.0f / factors.scale;
+  for (size_t i = 0; i < n; i += 16) StoreHalves(code + 2 * i, Load(x + i) * inverse);
+  factors.square = factors.scale * factors.scale * DotHalves(code, code, 0, n);
+  return factors;
+}
+
+void DecodeHalves(const std::byte* code, float scale, size_t n, float* out) {
+  for (size_t i = 0; i < n; i += 16) Store(out + i, LoadHalves(code + 2 * i) * scale);
+}
+
+float DotFloats(const std::byte* a, const std::byte* b, int32_t, size_t n) {
+  const auto* x = reinterpret_cast<const float*>(a);
+  const auto* y = reinterpret_cast<const float*>(b);
+  Float16 sum{}, sum2{};
+  for (size_t i = 0; i < n; i += 32) {
+    sum += Load(x + i) * Load(y + i);
+    sum2 += Load(x + i + 16) * Load(y + i + 16);
+  }
+  return Sum(sum + sum2);
+}
+
+CodeFactors CopyFloats(const float* x, size_t n, std::byte* code) {
+  __builtin_memcpy(code, x, n * sizeof(float));
+  return {1, 0, DotFloats(code, code, 0, n)};
+}
+
+void ReadFloats(const std::byte* code, float, size_t n, float* out) {
+  __builtin_memcpy(out, code, n * sizeof(float));
 }
 
 // Groups of 16 dimensions are four tables t0..t3 of 4 dimensions. A group's entries lie as t0 t0 t1 t1 | t2
@@ -258,6 +333,14 @@ uint32_t NotAboveInBlock(const float* x, float limit) {
 }
 
 constexpr CodeKernels StampKernels(std::string_view name) {
-  return {name, &Hadamard,  &Multiply,       &Encode,   &Decode,
-          &Dot, &MakeTable, &EncodeNeighbor, &Estimate, &NotAboveInBlock};
+  return {name,
+          &Hadamard,
+          &Multiply,
+          {{&EncodeSq8, &DecodeSq8, &DotSq8},
+           {&EncodeHalves, &DecodeHalves, &DotHalves},
+           {&CopyFloats, &ReadFloats, &DotFloats}},
+          &MakeTable,
+          &EncodeNeighbor,
+          &Estimate,
+          &NotAboveInBlock};
 }

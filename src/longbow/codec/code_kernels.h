@@ -19,13 +19,32 @@ inline constexpr size_t BlockBytes(size_t n, uint32_t bits) { return bits * n * 
 // Of a query's table for them.
 inline constexpr size_t TableBytes(size_t n) { return n * 8; }
 
-// A vector in 8 bits a dimension: x ~ scale * code. Everything later is said of the decoded vector, so that
-// distances between codes are a metric.
-struct Sq8 {
+// Beside a vector's code: x ~ scale * code. Everything later is said of the decoded vector, so that distances
+// between codes are a metric.
+struct CodeFactors {
   float scale = 0;
-  int32_t sum = 0;   // of the code
+  int32_t sum = 0;   // of the code, where it has integers
   float square = 0;  // |decoded|^2
 };
+
+// Kernels of one way; n * ScalarBytes(code) bytes a vector.
+struct VectorCodeKernels {
+  CodeFactors (*encode)(const float* x, size_t n, std::byte* code);
+  void (*decode)(const std::byte* code, float scale, size_t n, float* out);
+  // The product of two codes; sum_b is the sum of b's.
+  float (*dot)(const std::byte* a, const std::byte* b, int32_t sum_b, size_t n);
+};
+
+// Ways of keeping a whole vector.
+enum class VectorCode : uint8_t { kSq8, kFloat16, kFloat32 };
+inline constexpr size_t kVectorCodes = 3;
+inline constexpr size_t ScalarBytes(VectorCode code) {
+  return code == VectorCode::kFloat32 ? 4 : code == VectorCode::kFloat16 ? 2 : 1;
+}
+// Of the largest coordinate, how far apart neighbouring values of a coordinate may lie at most.
+inline constexpr float StepOf(VectorCode code) {
+  return code == VectorCode::kFloat32 ? 0.0f : code == VectorCode::kFloat16 ? 1.0f / 2048 : 1.0f / 127;
+}
 
 // A query as neighbour codes want it: for each 4 dimensions the 16 signed sums, in 8 bits.
 struct NeighborTable {
@@ -58,10 +77,9 @@ struct CodeKernels {
   // a[i] *= b[i]
   void (*multiply)(float* a, const float* b, size_t n);
 
-  Sq8 (*encode)(const float* x, size_t n, int8_t* code);
-  void (*decode)(const int8_t* code, float scale, size_t n, float* out);
-  // The product of two codes; sum_b is the sum of b's.
-  int32_t (*dot)(const int8_t* a, const int8_t* b, int32_t sum_b, size_t n);
+  VectorCodeKernels vector_codes[kVectorCodes];
+
+  const VectorCodeKernels& of(VectorCode code) const { return vector_codes[static_cast<size_t>(code)]; }
 
   // Entries go to `entries`, TableBytes(n) of them, aligned to 64 bytes.
   NeighborTable (*make_table)(const float* query, size_t n, uint8_t* entries);
@@ -89,8 +107,8 @@ struct CodeKernelList {
 CodeKernelList RunnableCodeKernels();
 
 // |a - b|^2 of two decoded vectors.
-inline float SquaredDistance(const Sq8& a, const Sq8& b, int32_t dot) {
-  return a.square + b.square - 2 * a.scale * b.scale * static_cast<float>(dot);
+inline float SquaredDistance(const CodeFactors& a, const CodeFactors& b, float dot) {
+  return a.square + b.square - 2 * a.scale * b.scale * dot;
 }
 
 }  // namespace longbow::codec

@@ -58,22 +58,57 @@ TEST_F(CodeKernelsTest, CodesAreNearWhatTheyStandForAndTheirFactorsTrue) {
   for (const CodeKernels* k : RunnableCodeKernels()) {
     for (size_t n : kDims) {
       const auto x = Normal(n);
-      std::vector<int8_t> code(n);
-      std::vector<float> decoded(n);
-      const Sq8 sq8 = k->encode(x.data(), n, code.data());
-      k->decode(code.data(), sq8.scale, n, decoded.data());
-      double square = 0;
-      int32_t sum = 0;
-      for (size_t i = 0; i < n; ++i) {
-        ASSERT_NEAR(decoded[i], x[i], sq8.scale * 0.501) << k->name;
-        square += double{decoded[i]} * decoded[i];
-        sum += code[i];
+      float largest = 0;
+      for (float v : x) largest = std::max(largest, std::abs(v));
+      for (const VectorCode way : {VectorCode::kSq8, VectorCode::kFloat16, VectorCode::kFloat32}) {
+        SCOPED_TRACE(testing::Message() << k->name << " " << n << " " << ScalarBytes(way));
+        const VectorCodeKernels& kernels = k->of(way);
+        std::vector<std::byte> code(n * ScalarBytes(way));
+        std::vector<float> decoded(n);
+        const CodeFactors factors = kernels.encode(x.data(), n, code.data());
+        kernels.decode(code.data(), factors.scale, n, decoded.data());
+        double square = 0;
+        int32_t sum = 0;
+        for (size_t i = 0; i < n; ++i) {
+          ASSERT_NEAR(decoded[i], x[i], largest * StepOf(way) * 0.501);
+          square += double{decoded[i]} * decoded[i];
+          sum += static_cast<int8_t>(code[i]);
+        }
+        if (way == VectorCode::kSq8) {
+          EXPECT_EQ(sum, factors.sum);
+        }
+        EXPECT_NEAR(factors.square / square, 1, 1e-5);
+        // Equal codes are at no distance, to the last bit.
+        EXPECT_EQ(SquaredDistance(factors, factors, kernels.dot(code.data(), code.data(), factors.sum, n)),
+                  0);
+        // A vector of zeros has a code, too.
+        const std::vector<float> zero(n);
+        EXPECT_EQ(kernels.encode(zero.data(), n, code.data()).square, 0);
       }
-      EXPECT_EQ(sum, sq8.sum);
-      EXPECT_NEAR(sq8.square / square, 1, 1e-5);
-      // A vector of zeros has a code, too.
-      const std::vector<float> zero(n);
-      EXPECT_EQ(k->encode(zero.data(), n, code.data()).square, 0);
+    }
+  }
+}
+
+TEST_F(CodeKernelsTest, DistancesOfCodesAreThoseOfWhatTheyStandFor) {
+  for (const CodeKernels* k : RunnableCodeKernels()) {
+    for (size_t n : kDims) {
+      const auto x = Normal(n), y = Normal(n);
+      for (const VectorCode way : {VectorCode::kSq8, VectorCode::kFloat16, VectorCode::kFloat32}) {
+        const VectorCodeKernels& kernels = k->of(way);
+        std::vector<std::byte> a(n * ScalarBytes(way)), b(a.size());
+        std::vector<float> u(n), v(n);
+        const CodeFactors of_a = kernels.encode(x.data(), n, a.data()),
+                          of_b = kernels.encode(y.data(), n, b.data());
+        kernels.decode(a.data(), of_a.scale, n, u.data());
+        kernels.decode(b.data(), of_b.scale, n, v.data());
+        double expected = 0;
+        for (size_t i = 0; i < n; ++i) expected += (double{u[i]} - v[i]) * (double{u[i]} - v[i]);
+        const float got = SquaredDistance(of_a, of_b, kernels.dot(a.data(), b.data(), of_b.sum, n));
+        EXPECT_NEAR(got / expected, 1, 1e-4) << k->name << " " << n << " " << ScalarBytes(way);
+        const CodeKernels& scalar = **RunnableCodeKernels().begin();
+        EXPECT_EQ(scalar.of(way).dot(a.data(), b.data(), of_b.sum, n),
+                  kernels.dot(a.data(), b.data(), of_b.sum, n));
+      }
     }
   }
 }
@@ -86,11 +121,13 @@ TEST_F(CodeKernelsTest, TheLargestAndSmallestNumbersHaveCodesLikeAnyOther) {
          {1e-45f, 1e-39f, 1e-37f, 3.4e38f, kInfinity, std::numeric_limits<float>::quiet_NaN()}) {
       std::vector<float> x(64, huge);
       x[1] = -huge, x[2] = 0;
-      std::vector<int8_t> code(x.size());
-      const Sq8 sq8 = k->encode(x.data(), x.size(), code.data());
+      std::vector<std::byte> code(x.size());
+      const CodeFactors sq8 = k->of(VectorCode::kSq8).encode(x.data(), x.size(), code.data());
       EXPECT_TRUE(std::isfinite(sq8.scale) && sq8.scale > 0) << k->name << " " << huge;
-      for (const int8_t c : code) EXPECT_GE(c, -127) << k->name << " " << huge;
-      if (huge > 1e30f) EXPECT_EQ(code[0], 127) << k->name << " " << huge;
+      for (const std::byte c : code) EXPECT_GE(static_cast<int8_t>(c), -127) << k->name << " " << huge;
+      if (huge > 1e30f) {
+        EXPECT_EQ(static_cast<int8_t>(code[0]), 127) << k->name << " " << huge;
+      }
     }
   }
 }
@@ -106,7 +143,10 @@ TEST_F(CodeKernelsTest, ProductsOfCodesAreExact) {
         if (random_() % 3 == 0) a[i] = b[i] = 127;
         sum_b += b[i], expected += a[i] * b[i];
       }
-      EXPECT_EQ(k->dot(a.data(), b.data(), sum_b, n), expected) << k->name << " " << n;
+      const float got = k->of(VectorCode::kSq8)
+                            .dot(reinterpret_cast<const std::byte*>(a.data()),
+                                 reinterpret_cast<const std::byte*>(b.data()), sum_b, n);
+      EXPECT_EQ(got, static_cast<float>(expected)) << k->name << " " << n;
     }
   }
 }

@@ -95,11 +95,10 @@ Result<VectorColumn> ReadVector(const arrow::Schema& schema, int at, bool is_def
     column.metric = *metric;
   }
   column.index = Setting(schema, field, "longbow.index").value_or(std::string(kDefaultIndex));
-  LB_RETURN_NOT_OK(index::FindIndexType(column.index).status());
+  LB_ASSIGN_OR_RETURN(const index::IndexType* type, index::FindIndexType(column.index));
   column.codec = Setting(schema, field, "longbow.codec").value_or("auto");
-  if (column.codec != "auto") {
-    return InvalidArgument("column '", field.name(), "': longbow.codec is '", column.codec,
-                           "'; known: auto, which chooses by dimension");
+  if (const Status known = index::CheckCodec(*type, column.codec); !known.ok()) {
+    return InvalidArgument("column '", field.name(), "': ", known.message());
   }
   return column;
 }

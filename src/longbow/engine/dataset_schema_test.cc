@@ -89,15 +89,16 @@ TEST(DatasetSchema, MetricComesFromTheFieldThenTheSchema) {
       HasSubstr("unknown longbow.metric 'x'"));
 }
 
-TEST(DatasetSchema, RefusesACodecItDoesNotHave) {
-  EXPECT_TRUE(
-      ReadSchema(*arrow::schema({kId, Vector("v", arrow::float32(), 2)}, Metadata("longbow.codec", "auto")),
-                 {})
-          .ok());
+TEST(DatasetSchema, TakesTheCodecsOfTheIndexTypeAndRefusesOthers) {
+  const auto column = Vector("v", arrow::float32(), 2);
+  for (const char* codec : {"auto", "f32", "f16", "sq8", "rabitq"}) {
+    const auto read = ReadSchema(*arrow::schema({kId, column}, Metadata("longbow.codec", codec)), {});
+    ASSERT_TRUE(read.ok()) << read.status().ToString();
+    EXPECT_EQ((*read)->vectors[0].codec, codec);
+  }
   EXPECT_THAT(
-      Refusal(arrow::schema({kId, Vector("v", arrow::float32(), 2)}, Metadata("longbow.codec", "sq8")))
-          .message(),
-      HasSubstr("longbow.codec is 'sq8'; known: auto"));
+      Refusal(arrow::schema({kId, column}, Metadata("longbow.codec", "sq4"))).message(),
+      HasSubstr("column 'v': longbow.codec: index type 'graph' has no codec 'sq4'; use one of: auto, f32"));
 }
 
 TEST(DatasetSchema, RefusesWhatItCannotStore) {

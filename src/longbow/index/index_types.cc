@@ -8,9 +8,12 @@
 namespace longbow::index {
 namespace {
 
+constexpr std::string_view kFlatCodecs[] = {"auto"};
+constexpr std::string_view kGraphCodecs[] = {"auto", "f32", "f16", "sq8", "rabitq"};
+
 constexpr IndexType kIndexTypes[] = {
-    {"flat", &MakeFlatIndex},
-    {"graph", &MakeGraphIndex},
+    {"flat", &MakeFlatIndex, kFlatCodecs},
+    {"graph", &MakeGraphIndex, kGraphCodecs},
 };
 
 }  // namespace
@@ -24,6 +27,16 @@ Result<const IndexType*> FindIndexType(std::string_view name) {
     known += (known.empty() ? "" : ", ") + std::string(type.name);
   }
   return InvalidArgument("longbow.index: unknown index type '", name, "'; use one of: ", known);
+}
+
+Status CheckCodec(const IndexType& type, std::string_view codec) {
+  std::string known;
+  for (const std::string_view name : type.codecs) {
+    if (name == codec) return Status::OK();
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  return InvalidArgument("longbow.codec: index type '", type.name, "' has no codec '", codec,
+                         "'; use one of: ", known);
 }
 
 }  // namespace longbow::index

@@ -23,5 +23,16 @@ TEST(IndexTypes, AnUnknownNameIsRefusedWithTheKnownOnes) {
   }
 }
 
+TEST(IndexTypes, ACodecThatATypeDoesNotHaveIsRefusedWithThoseItHas) {
+  const IndexType& graph = **FindIndexType("graph");
+  for (const std::string_view codec : {"auto", "f32", "f16", "sq8", "rabitq"}) {
+    EXPECT_TRUE(CheckCodec(graph, codec).ok()) << codec;
+  }
+  const Status status = CheckCodec(**FindIndexType("flat"), "sq8");
+  EXPECT_EQ(CodeOf(status), ErrorCode::kInvalidArgument);
+  EXPECT_NE(status.message().find("sq8"), std::string::npos) << status.message();
+  EXPECT_NE(status.message().find("auto"), std::string::npos) << status.message();
+}
+
 }  // namespace
 }  // namespace longbow::index

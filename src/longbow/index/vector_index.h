@@ -86,6 +86,7 @@ struct SearchSpec {
   Effort effort;
   Visibility visibility;
   const RowSelection* selection = nullptr;  // null: every visible row
+  uint64_t selected = 0;                    // its size, when the caller knows it; 0: it is counted
   const TieOrder* ties = nullptr;           // null: by ordinal
   Budget* budget = nullptr;                 // null: none
 };
@@ -167,9 +168,12 @@ struct IndexInput {
 struct IndexType {
   std::string_view name;
   Result<std::unique_ptr<VectorIndex>> (*make)(const IndexInput& input);
+  std::span<const std::string_view> codecs;  // that `make` takes
 };
 std::span<const IndexType> IndexTypes();
 // InvalidArgument that names the known ones.
 Result<const IndexType*> FindIndexType(std::string_view name);
+// InvalidArgument that names those the type has.
+Status CheckCodec(const IndexType& type, std::string_view codec);
 
 }  // namespace longbow::index

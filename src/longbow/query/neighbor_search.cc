@@ -80,6 +80,7 @@ Result<Plan> FindNeighbors(const NeighborSearch& search, Workspace* workspace) {
   spec.effort = search.effort;
   spec.visibility = search.view->visibility();
   spec.selection = search.selection;
+  spec.selected = search.selected;
   spec.ties = &search.view->key_order();
   spec.budget = search.budget;
   workspace->hits.work = {};

@@ -16,16 +16,18 @@ uint64_t Mix(uint64_t x) {
 
 }  // namespace
 
-Graph::Graph(const GraphSpace* space, uint32_t degree, uint32_t bits, MemoryLedger* ledger)
+Graph::Graph(const GraphSpace* space, uint32_t degree, uint32_t bits, codec::VectorCode own,
+             MemoryLedger* ledger)
     : space_(space),
       kernels_(space->kernels()),
-      layout_(space->n(), degree, bits, space->biased()),
+      layout_(space->n(), degree, bits, own, space->biased()),
+      own_kernels_(kernels_.of(own)),
       arena_(layout_.bytes, ledger),
       rows_(ledger, MemoryUse::kIndex, kNoRow),
-      entry_codes_(new int8_t[kEntries * layout_.n]) {
+      entry_codes_(new std::byte[kEntries * layout_.own_bytes()]) {
   LB_CHECK(degree % codec::kBlock == 0);
   LB_CHECK(degree > 0 && degree <= kMaxDegree);
-  LB_CHECK(bits > 0 && bits <= codec::kMaxBits);
+  LB_CHECK(bits <= codec::kMaxBits);
 }
 
 // Room for the slot's row is made before anyone can learn of the slot.
@@ -47,10 +49,10 @@ Slot Graph::MakeNode(const float* point, float bias) {
   if (slot == kNoSlot) slot = ExtendByOne();
   NodeHeader& h = header(slot);
   NodeLock lock(h);
-  const codec::Sq8 sq8 = kernels_.encode(point, layout_.n, const_cast<int8_t*>(own(slot)));
-  h.scale.store(sq8.scale, std::memory_order_relaxed);
-  h.sum.store(sq8.sum, std::memory_order_relaxed);
-  h.square.store(sq8.square, std::memory_order_relaxed);
+  const codec::CodeFactors factors = own_kernels_.encode(point, layout_.n, const_cast<std::byte*>(own(slot)));
+  h.scale.store(factors.scale, std::memory_order_relaxed);
+  h.sum.store(factors.sum, std::memory_order_relaxed);
+  h.square.store(factors.square, std::memory_order_relaxed);
   h.bias.store(bias, std::memory_order_relaxed);
   SetRow(slot, kNoRow);
   h.in_edges.store(0, std::memory_order_relaxed);
@@ -73,17 +75,21 @@ void Graph::FreeNode(Slot slot) {
 
 void Graph::SetEdge(Slot node, uint32_t position, Slot to, const float* from, bool kept,
                     EdgeScratch* scratch) {
-  scratch->to.resize(layout_.n);
-  scratch->levels.resize(layout_.n);
   const NodeHeader& h = header(to);
-  kernels_.decode(own(to), h.scale.load(std::memory_order_relaxed), layout_.n, scratch->to.data());
-  const codec::NeighborFactors factors =
-      kernels_.encode_neighbor(from, scratch->to.data(), layout_.n, layout_.bits, position % codec::kBlock,
-                               block(node, position / codec::kBlock), scratch->levels.data());
   NodeHeader& mine = header(node);
-  constants(node)[position] = factors.constant;
-  slopes(node)[position] = factors.slope;
-  squares(node)[position] = factors.square;
+  if (layout_.bits == 0) {
+    squares(node)[position] = Distance(node, to);
+  } else {
+    scratch->to.resize(layout_.n);
+    scratch->levels.resize(layout_.n);
+    Decode(to, scratch->to.data());
+    const codec::NeighborFactors factors =
+        kernels_.encode_neighbor(from, scratch->to.data(), layout_.n, layout_.bits, position % codec::kBlock,
+                                 block(node, position / codec::kBlock), scratch->levels.data());
+    constants(node)[position] = factors.constant;
+    slopes(node)[position] = factors.slope;
+    squares(node)[position] = factors.square;
+  }
   if (space_->biased()) {
     biases(node)[position] =
         h.bias.load(std::memory_order_relaxed) - mine.bias.load(std::memory_order_relaxed);
@@ -99,8 +105,10 @@ void Graph::SetEdge(Slot node, uint32_t position, Slot to, const float* from, bo
 
 // An edge to itself, infinitely far.
 void Graph::ClearEdge(Slot node, uint32_t position) {
-  constants(node)[position] = std::numeric_limits<float>::infinity();
-  slopes(node)[position] = 0;
+  if (layout_.bits > 0) {
+    constants(node)[position] = std::numeric_limits<float>::infinity();
+    slopes(node)[position] = 0;
+  }
   squares(node)[position] = std::numeric_limits<float>::infinity();
   NodeHeader& h = header(node);
   const uint64_t others = ~(uint64_t{1} << position);
@@ -132,12 +140,12 @@ void Graph::OfferEntry(Slot slot, uint64_t count) {
 
 void Graph::ReplaceEntry(uint32_t i, Slot slot) {
   std::lock_guard lock(mutex_);
-  const codec::Sq8 sq8 = header(slot).sq8();
+  const codec::CodeFactors factors = header(slot).factors();
   Entry& entry = entries_[i];
-  std::memcpy(entry_codes_.get() + i * layout_.n, own(slot), layout_.n);
-  entry.scale.store(sq8.scale, std::memory_order_relaxed);
-  entry.sum.store(sq8.sum, std::memory_order_relaxed);
-  entry.square.store(sq8.square, std::memory_order_relaxed);
+  std::memcpy(entry_codes_.get() + i * layout_.own_bytes(), own(slot), layout_.own_bytes());
+  entry.scale.store(factors.scale, std::memory_order_relaxed);
+  entry.sum.store(factors.sum, std::memory_order_relaxed);
+  entry.square.store(factors.square, std::memory_order_relaxed);
   entry.bias.store(header(slot).bias.load(std::memory_order_relaxed), std::memory_order_relaxed);
   entry.slot.store(slot, std::memory_order_relaxed);
   const uint32_t count = entry_count_.load(std::memory_order_relaxed);

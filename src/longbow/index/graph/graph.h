@@ -29,7 +29,7 @@ inline void ReadFence() {
 // itself is visited.
 class Graph {
  public:
-  Graph(const GraphSpace* space, uint32_t degree, uint32_t bits, MemoryLedger* ledger);
+  Graph(const GraphSpace* space, uint32_t degree, uint32_t bits, codec::VectorCode own, MemoryLedger* ledger);
 
   const GraphSpace& space() const { return *space_; }
   const codec::CodeKernels& kernels() const { return kernels_; }
@@ -38,7 +38,8 @@ class Graph {
   int64_t bytes() const { return arena_.bytes(); }
 
   NodeHeader& header(Slot slot) const { return *reinterpret_cast<NodeHeader*>(arena_.At(slot)); }
-  const int8_t* own(Slot slot) const { return reinterpret_cast<int8_t*>(arena_.At(slot) + layout_.own_at); }
+  const std::byte* own(Slot slot) const { return arena_.At(slot) + layout_.own_at; }
+  const codec::VectorCodeKernels& own_kernels() const { return own_kernels_; }
   std::atomic<Slot>* ids(Slot slot) const {
     return reinterpret_cast<std::atomic<Slot>*>(arena_.At(slot) + layout_.ids_at);
   }
@@ -57,17 +58,27 @@ class Graph {
 
   // |a - b|^2 of the codes of two nodes.
   float Distance(Slot a, Slot b) const {
-    const codec::Sq8 of_a = header(a).sq8(), of_b = header(b).sq8();
-    return codec::SquaredDistance(of_a, of_b, kernels_.dot(own(a), own(b), of_b.sum, layout_.n));
+    const codec::CodeFactors of_a = header(a).factors(), of_b = header(b).factors();
+    return codec::SquaredDistance(of_a, of_b, own_kernels_.dot(own(a), own(b), of_b.sum, layout_.n));
+  }
+  void Decode(Slot slot, float* out) const {
+    own_kernels_.decode(own(slot), header(slot).scale.load(std::memory_order_relaxed), layout_.n, out);
   }
 
   void Prefetch(Slot slot) const {
+    if (layout_.bits == 0) return PrefetchIds(slot);
     const std::byte* at = arena_.At(slot);
     for (size_t i = 0; i < layout_.read_bytes(); i += NodeLayout::kLine) __builtin_prefetch(at + i);
   }
   void PrefetchOwn(Slot slot) const {
     const std::byte* at = arena_.At(slot);
     for (size_t i = 0; i < layout_.ids_at; i += NodeLayout::kLine) __builtin_prefetch(at + i);
+  }
+
+  void PrefetchIds(Slot slot) const {
+    const std::byte* at = arena_.At(slot) + layout_.ids_at;
+    __builtin_prefetch(arena_.At(slot));
+    for (size_t i = 0; i < sizeof(Slot) * layout_.degree; i += NodeLayout::kLine) __builtin_prefetch(at + i);
   }
 
   // The first row that a slot stands for, as its header says, from a place dense enough to ask for many.
@@ -102,14 +113,14 @@ class Graph {
     std::atomic<Slot> slot{0};
     std::atomic<float> scale{0}, square{0}, bias{0};
     std::atomic<int32_t> sum{0};
-    codec::Sq8 sq8() const {
+    codec::CodeFactors factors() const {
       return {scale.load(std::memory_order_relaxed), sum.load(std::memory_order_relaxed),
               square.load(std::memory_order_relaxed)};
     }
   };
   uint32_t entry_count() const { return entry_count_.load(std::memory_order_acquire); }
   const Entry& entry(uint32_t i) const { return entries_[i]; }
-  const int8_t* entry_code(uint32_t i) const { return entry_codes_.get() + i * layout_.n; }
+  const std::byte* entry_code(uint32_t i) const { return entry_codes_.get() + i * layout_.own_bytes(); }
   // The node, number `count` of those linked so far, may become an entry.
   void OfferEntry(Slot slot, uint64_t count);
   void ReplaceEntry(uint32_t i, Slot slot);
@@ -121,10 +132,11 @@ class Graph {
   const GraphSpace* const space_;
   const codec::CodeKernels& kernels_;
   const NodeLayout layout_;
+  const codec::VectorCodeKernels& own_kernels_;
   NodeArena arena_;
   ChunkedArray<RowOrdinal> rows_;  // by slot, written under the node's lock
   std::array<Entry, kEntries> entries_;
-  std::unique_ptr<int8_t[]> entry_codes_;
+  std::unique_ptr<std::byte[]> entry_codes_;
   std::atomic<uint32_t> entry_count_{0};
   std::mutex mutex_;
   std::vector<Slot> free_;  // guarded by mutex_

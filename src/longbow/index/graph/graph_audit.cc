@@ -1,5 +1,6 @@
 #include "longbow/index/graph/graph_audit.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <string>
@@ -22,7 +23,8 @@ std::string Violation(const Graph& graph, Slot slot) {
     if ((used >> i & 1) != 0 ? to == slot : to != slot)
       return "has an edge to itself, or a free place with an edge";
     if ((used >> i & 1) == 0) continue;
-    if (!std::isfinite(graph.constants(slot)[i])) return "has an edge without an estimate";
+    if (graph.layout().bits > 0 && !std::isfinite(graph.constants(slot)[i]))
+      return "has an edge without an estimate";
     for (uint32_t j = 0; j < i; ++j) {
       if (graph.ids(slot)[j].load(std::memory_order_relaxed) == to) return "has two edges to one node";
     }
@@ -32,30 +34,53 @@ std::string Violation(const Graph& graph, Slot slot) {
 
 }  // namespace
 
-std::vector<Slot> UnreachableNodes(const Graph& graph) {
-  const Slot size = graph.size();
-  std::vector<bool> reached(size);
-  std::vector<Slot> queue;
-  const auto reach = [&](Slot slot) {
-    if (slot < size && !reached[slot]) {
-      reached[slot] = true;
-      queue.push_back(slot);
-    }
-  };
-  for (uint32_t i = 0; i < graph.entry_count(); ++i)
-    reach(graph.entry(i).slot.load(std::memory_order_relaxed));
-  while (!queue.empty()) {
-    const Slot slot = queue.back();
-    queue.pop_back();
-    for (uint32_t i = 0; i < graph.layout().degree; ++i)
-      reach(graph.ids(slot)[i].load(std::memory_order_relaxed));
+ReachSearch::ReachSearch(const Graph& graph) : reached_(graph.size()) {
+  for (uint32_t i = 0; i < graph.entry_count(); ++i) {
+    Reach(graph.entry(i).slot.load(std::memory_order_relaxed));
   }
+}
+
+void ReachSearch::Reach(Slot slot) {
+  if (slot >= reached_.size() || reached_[slot]) return;
+  reached_[slot] = true;
+  queue_.push_back(slot);
+}
+
+bool ReachSearch::Step(const Graph& graph, uint32_t nodes) {
+  for (; nodes > 0 && !queue_.empty(); --nodes) {
+    const Slot slot = queue_.back();
+    queue_.pop_back();
+    for (uint32_t i = 0; i < graph.layout().degree; ++i) {
+      Reach(graph.ids(slot)[i].load(std::memory_order_relaxed));
+    }
+  }
+  return queue_.empty();
+}
+
+std::vector<Slot> ReachSearch::Missed(const Graph& graph) const {
   std::vector<Slot> missed;
-  for (Slot slot = 0; slot < size; ++slot) {
-    if (!reached[slot] && graph.header(slot).row.load(std::memory_order_relaxed) != kNoRow)
-      missed.push_back(slot);
+  for (Slot slot = 0; slot < reached_.size(); ++slot) {
+    if (!reached_[slot] && graph.row(slot) != kNoRow) missed.push_back(slot);
   }
   return missed;
+}
+
+std::vector<Slot> UnreachableNodes(const Graph& graph) {
+  ReachSearch search(graph);
+  search.Step(graph, ~uint32_t{0});
+  return search.Missed(graph);
+}
+
+std::array<int64_t, kInDegreeClasses> CountInDegrees(const Graph& graph) {
+  std::array<int64_t, kInDegreeClasses> counts{};
+  const Slot size = graph.size();
+  for (Slot slot = 0; slot < size; ++slot) {
+    if (graph.row(slot) == kNoRow) continue;
+    const auto edges =
+        static_cast<uint32_t>(std::max(0, graph.header(slot).in_edges.load(std::memory_order_relaxed)));
+    ++counts[std::min<size_t>(std::bit_width(edges), kInDegreeClasses - 1)];
+  }
+  return counts;
 }
 
 AuditReport AuditGraph(const Graph& graph, const RowChains&) {

@@ -1,6 +1,7 @@
 // Whether a graph is what it should be.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -10,8 +11,28 @@
 
 namespace longbow::index {
 
-// Nodes that stand for a row and that no way from the entries leads to.
+// Breadth first from the entries, some nodes at a time, beside readers and writers: a node that was cut off
+// and linked again meanwhile may be counted. Confined.
+class ReachSearch {
+ public:
+  explicit ReachSearch(const Graph& graph);
+  // Looks at up to `nodes` nodes; true when nothing is left to look at.
+  bool Step(const Graph& graph, uint32_t nodes);
+  // Once done: nodes that stand for a row and that no way from the entries leads to.
+  std::vector<Slot> Missed(const Graph& graph) const;
+
+ private:
+  void Reach(Slot slot);
+
+  std::vector<bool> reached_;  // by slot
+  std::vector<Slot> queue_;
+};
 std::vector<Slot> UnreachableNodes(const Graph& graph);
+
+// How many nodes that stand for a row have so many edges in: 0, 1, 2 or 3, 4 to 7, and so on in powers of
+// two, the last class open.
+inline constexpr size_t kInDegreeClasses = 8;
+std::array<int64_t, kInDegreeClasses> CountInDegrees(const Graph& graph);
 
 // Counts nodes; beside writers, violations may be of the moment.
 AuditReport AuditGraph(const Graph& graph, const RowChains& chains);

@@ -6,7 +6,6 @@
 
 #include "longbow/base/check.h"
 #include "longbow/index/graph/graph_file.h"
-#include "longbow/index/graph/graph_sweeper.h"
 
 namespace longbow::index {
 namespace {
@@ -16,9 +15,16 @@ namespace {
 // (docs/decisions).
 uint32_t BitsFor(size_t n) { return n <= 64 ? 4 : n <= 384 ? 2 : 1; }
 
+codec::VectorCode OwnCode(std::string_view codec) {
+  if (codec == "f32") return codec::VectorCode::kFloat32;
+  if (codec == "f16") return codec::VectorCode::kFloat16;
+  return codec::VectorCode::kSq8;
+}
+
 // In few dimensions the rest of an insertion is cheap, and a longer walk is felt more than it helps.
-GraphOptions Resolve(GraphOptions options, size_t n) {
-  if (options.bits == 0) options.bits = BitsFor(n);
+GraphOptions Resolve(GraphOptions options, std::string_view codec, size_t n) {
+  const bool neighbor_codes = codec == "auto" || codec == "rabitq";
+  if (!options.bits.has_value()) options.bits = neighbor_codes ? BitsFor(n) : 0;
   if (options.link.ef == 0) options.link.ef = n <= 384 ? 160 : 200;
   return options;
 }
@@ -27,7 +33,7 @@ GraphOptions Resolve(GraphOptions options, size_t n) {
 
 GraphBuilder::GraphBuilder(const IndexInput& input, GraphOptions options)
     : input_(input),
-      options_(Resolve(options, codec::PaddedDim(input.store->scalars()))),
+      options_(Resolve(options, input.codec, codec::PaddedDim(input.store->scalars()))),
       chains_(input.ledger) {}
 
 GraphBuilder::~GraphBuilder() {
@@ -184,7 +190,8 @@ void GraphBuilder::ReturnBench(std::unique_ptr<Bench> bench) {
 Graph* GraphBuilder::StartGraph() {
   const RowOrdinal sampled = std::min(appended_end(), kSampledRows);
   space_ = std::make_unique<GraphSpace>(input_.metric, input_.store, input_.seed, 0, sampled);
-  owned_graph_ = std::make_unique<Graph>(space_.get(), options_.degree, options_.bits, input_.ledger);
+  owned_graph_ = std::make_unique<Graph>(space_.get(), options_.degree, *options_.bits, OwnCode(input_.codec),
+                                         input_.ledger);
   graph_.store(owned_graph_.get(), std::memory_order_release);
   MakeCodes();
   return owned_graph_.get();
@@ -279,24 +286,44 @@ void GraphBuilder::StartMaintenance() {
   input_.builders->Post([this] { Maintain(); });
 }
 
-// A slot is free once no edge leads to it. A walk that still holds its number may visit what comes there
-// next, and judges it by its own code.
 void GraphBuilder::Maintain() {
+  Graph* graph = this->graph();
+  if (graph == nullptr) return EndMaintenance();
   std::vector<Slot> dead;
   {
     std::lock_guard lock(mutex_);
     dead.swap(dead_);
   }
-  Graph* graph = this->graph();
-  if (graph != nullptr && !stopping_.load()) {
-    linked_at_maintenance_.store(linked_.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    GraphSweeper sweeper(*graph, options_.link);
-    if (!dead.empty()) sweeper.Sweep(dead);
-    unreachable_.store(sweeper.Reconnect(), std::memory_order_relaxed);
-    for (Slot slot : dead) graph->FreeNode(slot);
-    dead_count_.fetch_sub(static_cast<int64_t>(dead.size()), std::memory_order_relaxed);
-    sweeps_.fetch_add(1, std::memory_order_relaxed);
+  const uint64_t linked = linked_.load(std::memory_order_relaxed);
+  linked_at_maintenance_.store(linked, std::memory_order_relaxed);
+  sweeper_ = std::make_unique<GraphSweeper>(*graph, options_.link, std::move(dead), input_.seed + linked);
+  MaintainSome();
+}
+
+void GraphBuilder::MaintainSome() {
+  if (stopping_.load()) return EndMaintenance();
+  if (input_.builders == nullptr) {
+    while (!sweeper_->Step(kNodesASlice)) {
+    }
+  } else if (!sweeper_->Step(kNodesASlice)) {
+    input_.builders->Post([this] { MaintainSome(); });
+    return;
   }
+  Graph& graph = *this->graph();
+  unreachable_.store(sweeper_->unreachable(), std::memory_order_relaxed);
+  walks_missed_.store(sweeper_->walks_missed(), std::memory_order_relaxed);
+  const auto degrees = CountInDegrees(graph);
+  for (size_t i = 0; i < degrees.size(); ++i) in_degrees_[i].store(degrees[i], std::memory_order_relaxed);
+  // A slot is free once no edge leads to it. A walk that still holds its number may visit what comes there
+  // next, and judges it by its own code.
+  for (Slot slot : sweeper_->dead()) graph.FreeNode(slot);
+  dead_count_.fetch_sub(static_cast<int64_t>(sweeper_->dead().size()), std::memory_order_relaxed);
+  sweeps_.fetch_add(1, std::memory_order_relaxed);
+  EndMaintenance();
+}
+
+void GraphBuilder::EndMaintenance() {
+  sweeper_.reset();
   maintaining_.store(false);
 }
 
@@ -311,6 +338,10 @@ Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
   LB_CHECK(appended_end() == 0);
   LB_CHECK(graph() == nullptr);
   LB_ASSIGN_OR_RETURN(LoadedGraph loaded, LoadGraph(input_, files, directory));
+  const NodeLayout& layout = loaded.graph->layout();
+  if (layout.own != OwnCode(input_.codec) || (layout.bits > 0) != (*options_.bits > 0)) {
+    return Error(ErrorCode::kCorruption, "graph file: it is of another codec; build the index anew");
+  }
   RowOrdinal end = loaded.indexed_end;
   for (const auto& [slot, rows] : loaded.rows) {
     for (RowOrdinal row : rows) end = std::max(end, row + 1);
@@ -332,6 +363,7 @@ Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
   indexed_end_.store(loaded.indexed_end, std::memory_order_release);
   appended_end_.store(loaded.indexed_end, std::memory_order_release);
   StartBuilders();
+  StartMaintenance();  // the file was copied node by node: whoever lost all ways to it gets one again
   return Status::OK();
 }
 

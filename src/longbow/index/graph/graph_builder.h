@@ -1,15 +1,19 @@
 // Who makes the graph: takes note of rows, and has builders link them.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "longbow/index/graph/graph.h"
+#include "longbow/index/graph/graph_audit.h"
 #include "longbow/index/graph/graph_linker.h"
+#include "longbow/index/graph/graph_sweeper.h"
 #include "longbow/index/graph/recall_calibration.h"
 #include "longbow/index/graph/row_chains.h"
 #include "longbow/index/graph/row_codes.h"
@@ -19,7 +23,7 @@ namespace longbow::index {
 
 struct GraphOptions {
   uint32_t degree = 32;
-  uint32_t bits = 0;  // of a neighbour code; 0: as the dimension asks for
+  std::optional<uint32_t> bits;  // of a neighbour code, 0: none; when left out as codec and dimension ask for
   LinkOptions link;
 };
 
@@ -47,6 +51,9 @@ class GraphBuilder {
   int64_t unreachable_nodes() const {
     return unreachable_.load(std::memory_order_relaxed);
   }  // when last looked for
+  // By CountInDegrees, when last looked for.
+  int64_t in_degrees(size_t i) const { return in_degrees_[i].load(std::memory_order_relaxed); }
+  int64_t walks_missed() const { return walks_missed_.load(std::memory_order_relaxed); }
   bool maintaining() const { return maintaining_.load(); }
   int64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
   int64_t bytes() const;
@@ -68,7 +75,8 @@ class GraphBuilder {
   // Nodes are swept once this share of all is dead, and looked for that cannot be reached once so many are
   // new.
   static constexpr uint64_t kDeadShare = 50, kNewShare = 8, kLeastDead = 32, kLeastNew = 512;
-  static constexpr uint64_t kFirstNodes = 512;  // linked one after the other, so that they find each other
+  static constexpr uint32_t kNodesASlice = 2048;  // of maintenance, before others get their turn
+  static constexpr uint64_t kFirstNodes = 512;    // linked one after the other, so that they find each other
 
   struct Waiter {
     RowOrdinal end;
@@ -106,6 +114,8 @@ class GraphBuilder {
   void StartMaintenance();
   bool MaintenanceDue() const;
   void Maintain();
+  void MaintainSome();
+  void EndMaintenance();
 
   const IndexInput input_;
   const GraphOptions options_;
@@ -120,7 +130,10 @@ class GraphBuilder {
   std::atomic<uint64_t> linked_{0};
   std::atomic<uint64_t> linked_at_maintenance_{0};
   std::atomic<int64_t> erased_{0}, dead_count_{0}, unreachable_{0}, sweeps_{0};
+  std::atomic<int64_t> walks_missed_{0};
+  std::array<std::atomic<int64_t>, kInDegreeClasses> in_degrees_{};
   std::atomic<bool> maintaining_{false};
+  std::unique_ptr<GraphSweeper> sweeper_;  // of the one that maintains
   std::atomic<bool> stopping_{false};
   std::atomic<int> tasks_{0};  // posted or running
   std::atomic<bool> aside_{false};  // one of them waits for writers

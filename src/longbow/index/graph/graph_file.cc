@@ -102,7 +102,8 @@ std::string Head(const Graph& graph, const RecallCalibration& calibration, const
   Put(&out, kVersion);
   Put(&out, static_cast<uint8_t>(input.metric));
   Put(&out, static_cast<uint8_t>(input.store->type()));
-  Put(&out, uint16_t{0});
+  Put(&out, static_cast<uint8_t>(graph.layout().own));
+  Put(&out, uint8_t{0});
   Put(&out, static_cast<uint32_t>(input.store->scalars()));
   Put(&out, static_cast<uint32_t>(graph.layout().n));
   Put(&out, graph.layout().degree);
@@ -146,7 +147,8 @@ Result<LoadedGraph> ReadHead(const IndexInput& input, std::string_view payload, 
     return FrameReader::Damage("format version " + std::to_string(version) + ", known is 1");
   }
   const auto metric = in.Take<uint8_t>(), type = in.Take<uint8_t>();
-  in.Take<uint16_t>();
+  const auto own = in.Take<uint8_t>();
+  in.Take<uint8_t>();
   const auto scalars = in.Take<uint32_t>(), n = in.Take<uint32_t>(), degree = in.Take<uint32_t>(),
              bits = in.Take<uint32_t>();
   const auto seed = in.Take<uint64_t>();
@@ -158,8 +160,8 @@ Result<LoadedGraph> ReadHead(const IndexInput& input, std::string_view payload, 
                     type == static_cast<uint8_t>(input.store->type()) && scalars == input.store->scalars() &&
                     n == codec::PaddedDim(scalars);
   if (!fits) return FrameReader::Damage("it is of another column");
-  if (degree == 0 || degree % codec::kBlock != 0 || degree > kMaxDegree || bits == 0 ||
-      bits > codec::kMaxBits || entry_count > Graph::kEntries) {
+  if (degree == 0 || degree % codec::kBlock != 0 || degree > kMaxDegree || bits > codec::kMaxBits ||
+      own >= codec::kVectorCodes || entry_count > Graph::kEntries) {
     return FrameReader::Damage("its head makes no sense");
   }
   for (uint32_t i = 0; i < entry_count; ++i) entries->push_back(in.Take<Slot>());
@@ -168,7 +170,8 @@ Result<LoadedGraph> ReadHead(const IndexInput& input, std::string_view payload, 
   in.Take(centre.data(), centre.size() * sizeof(float));
   if (in.ran_short() || in.left() > 0) return FrameReader::Damage("its head has another length");
   loaded.space = std::make_unique<GraphSpace>(input.metric, input.store, seed, std::move(centre));
-  loaded.graph = std::make_unique<Graph>(loaded.space.get(), degree, bits, input.ledger);
+  loaded.graph = std::make_unique<Graph>(loaded.space.get(), degree, bits,
+                                         static_cast<codec::VectorCode>(own), input.ledger);
   return loaded;
 }
 

@@ -17,8 +17,9 @@ constexpr uint32_t kLeastRowsForCodes = 512, kLeastRowsForWalk = 1000;  // below
 constexpr uint32_t kSmallGraph = 20000, kLeastEfWhenSmall = 128;
 // Measured with bench/graph_bench, rounded up.
 constexpr double kNanosAQuery = 3000, kNanosAHop = 150, kNanosAHopByte = 0.15, kNanosAHopDim = 0.1,
-                 kNanosAFilteredHop = 100;
+                 kNanosAFilteredHop = 100, kNanosAGlance = 50;
 constexpr double kVisitsToStart = 32;
+constexpr double kOwnCodesAHop = 12;          // neighbours not heard of before
 constexpr double kLeastFilteredShare = 0.02;  // below, few nodes that pass have neighbours that pass
 
 constexpr double kNanosABlock = 20, kNanosABlockBit = 0.06, kNanosABlockByte = 0.012, kNanosAnExactRow = 5,
@@ -69,14 +70,19 @@ std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   const double share =
       shape.has_selection ? std::max(1.0, double(shape.selected)) / std::max(1.0, double(shape.rows)) : 1.0;
   const double hops = EfFor(shape.effort, shape.k) / share;
-  const double hop = kNanosAHop + kNanosAHopByte * static_cast<double>(graph->layout().read_bytes()) +
-                     kNanosAHopDim * static_cast<double>(graph->layout().n);
+  const NodeLayout& layout = graph->layout();
+  const double own_codes = layout.bits > 0 ? 0 : kOwnCodesAHop * static_cast<double>(layout.own_bytes());
+  const double hop = kNanosAHop + kNanosAHopByte * (static_cast<double>(layout.read_bytes()) + own_codes) +
+                     kNanosAHopDim * static_cast<double>(layout.n);
   methods.push_back({Method::kWalk, shape.queries * (kNanosAQuery + hops * hop), false});
-  if (shape.has_selection && share >= kLeastFilteredShare) {
-    const double ef = FilteredWidening(static_cast<float>(share)) * EfFor(shape.effort, shape.k);
-    const double visits = 2 * ef + kVisitsToStart;  // one in two leads over a bridge
-    methods.push_back(
-        {Method::kFilteredWalk, shape.queries * (kNanosAQuery + visits * (hop + kNanosAFilteredHop)), false});
+  if (shape.has_selection && share >= kLeastFilteredShare && share < double{kManyPass}) {
+    const GraphWalk::Filtered effort =
+        FilteredEffort(EfFor(shape.effort, shape.k), static_cast<float>(share));
+    const double own = kNanosAGlance + kNanosAHopByte * static_cast<double>(layout.ids_at);
+    const double nanos = kNanosAQuery +
+                         (effort.ef + effort.crossings + kVisitsToStart) * (hop + kNanosAFilteredHop) +
+                         effort.glances * (4 * kNanosAGlance + kOwnCodesAHop * share * own);
+    methods.push_back({Method::kFilteredWalk, shape.queries * nanos, false});
   }
   std::sort(methods.begin(), methods.end(),
             [](const MethodCost& a, const MethodCost& b) { return a.nanos < b.nanos; });
@@ -128,20 +134,35 @@ Result<AuditReport> GraphIndex::Audit() const {
 
 std::vector<IndexGauge> GraphIndex::Gauges() const {
   const auto backlog = static_cast<double>(builder_.appended_end() - builder_.indexed_end());
-  return {{"backlog_rows", "Rows appended and not yet indexed", backlog},
-          {"dead_nodes", "Nodes of erased rows, still passed through",
-           static_cast<double>(builder_.dead_nodes())},
-          {"unreachable_nodes", "Nodes no walk could reach when last looked for",
-           static_cast<double>(builder_.unreachable_nodes())},
-          {"sweeps", "Times the graph was looked through for dead and unreachable nodes",
-           static_cast<double>(builder_.sweeps())},
-          {"maintaining", "1 while the graph is looked through", builder_.maintaining() ? 1.0 : 0.0}};
+  const auto dead = static_cast<double>(builder_.dead_nodes());
+  const Graph* graph = builder_.graph();
+  const double nodes = graph != nullptr ? static_cast<double>(graph->size()) : 0;
+  std::vector<IndexGauge> gauges = {
+      {"backlog_rows", "Rows appended and not yet indexed", backlog},
+      {"dead_nodes", "Nodes of erased rows, still passed through", dead},
+      {"dead_share", "Of all nodes, those of erased rows", nodes > 0 ? dead / nodes : 0},
+      {"unreachable_nodes", "Nodes no walk could reach when last looked for",
+       static_cast<double>(builder_.unreachable_nodes())},
+      {"walks_missed", "Walks to a node drawn at random that did not come to it, when last tried",
+       static_cast<double>(builder_.walks_missed())},
+      {"sweeps", "Times the graph was looked through for dead and unreachable nodes",
+       static_cast<double>(builder_.sweeps())},
+      {"maintaining", "1 while the graph is looked through", builder_.maintaining() ? 1.0 : 0.0}};
+  static constexpr std::string_view kInDegrees[kInDegreeClasses] = {
+      "in_edges_0",       "in_edges_1",        "in_edges_2_to_3",   "in_edges_4_to_7",
+      "in_edges_8_to_15", "in_edges_16_to_31", "in_edges_32_to_63", "in_edges_64_and_more"};
+  for (size_t i = 0; i < kInDegreeClasses; ++i) {
+    gauges.push_back({kInDegrees[i], "Nodes with so many edges to them, when last looked through",
+                      static_cast<double>(builder_.in_degrees(i))});
+  }
+  return gauges;
 }
 
 int64_t GraphIndex::memory_bytes() const { return builder_.bytes(); }
 
 Result<std::unique_ptr<VectorIndex>> MakeGraphIndex(const IndexInput& input) {
   LB_CHECK(input.store != nullptr);
+  LB_RETURN_NOT_OK(CheckCodec(**FindIndexType("graph"), input.codec));
   return std::make_unique<GraphIndex>(input);
 }
 

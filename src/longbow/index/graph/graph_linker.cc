@@ -8,8 +8,7 @@ namespace longbow::index {
 std::span<const Candidate> GraphLinker::FindCandidates(const Graph& graph, Slot slot) {
   const size_t n = graph.layout().n;
   point_.resize(n);
-  graph.kernels().decode(graph.own(slot), graph.header(slot).scale.load(std::memory_order_relaxed), n,
-                         point_.data());
+  graph.Decode(slot, point_.data());
   walk_.Aim(graph, point_.data(), GraphWalk::Order::kDistance);
   walk_.Run(graph, options_.ef, nullptr, &work_);
   walk_.SortVisited();
@@ -32,6 +31,14 @@ void GraphLinker::RememberVisited() {
     known_[at] = {c.slot, c.distance};
     farthest_known_ = std::max(farthest_known_, c.distance);
   }
+}
+
+bool GraphLinker::Visited(Slot slot) const {
+  const size_t mask = known_.size() - 1;
+  for (size_t at = slot * 0x9e3779b1u >> 7 & mask; known_[at].slot != kNoSlot; at = (at + 1) & mask) {
+    if (known_[at].slot == slot) return true;
+  }
+  return false;
 }
 
 float GraphLinker::DistanceTo(const Graph& graph, Slot to, Slot other) const {
@@ -105,8 +112,7 @@ uint32_t GraphLinker::RenewLocked(Graph& graph, Slot node, std::span<const Candi
   }
   header.kept.store(kept, std::memory_order_relaxed);
   neighbor_point_.resize(graph.layout().n);
-  graph.kernels().decode(graph.own(node), header.scale.load(std::memory_order_relaxed), graph.layout().n,
-                         neighbor_point_.data());
+  graph.Decode(node, neighbor_point_.data());
   uint32_t fresh = 0;
   for (size_t i = 0; i < selected_.size(); ++i) {
     if (selected_[i].slot == kNoSlot) continue;
@@ -173,8 +179,7 @@ bool GraphLinker::Offer(Graph& graph, Slot node, Slot to, float distance, bool f
   if (place == degree) return false;
   header.kept.store(kept, std::memory_order_relaxed);
   neighbor_point_.resize(graph.layout().n);
-  graph.kernels().decode(graph.own(node), header.scale.load(std::memory_order_relaxed), graph.layout().n,
-                         neighbor_point_.data());
+  graph.Decode(node, neighbor_point_.data());
   graph.SetEdge(node, place, to, neighbor_point_.data(), !occluded, &edge_);
   return true;
 }

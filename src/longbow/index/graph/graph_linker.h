@@ -25,6 +25,8 @@ class GraphLinker {
 
   // Nodes near the slot's code that stand for a row, nearest first, without the slot itself.
   std::span<const Candidate> FindCandidates(const Graph& graph, Slot slot);
+  // Whether that walk came to the slot itself.
+  bool Visited(Slot slot) const;
   // Links the slot with what FindCandidates found last for it.
   void Link(Graph& graph, Slot slot);
   // Offers `node` an edge to `to`, `distance` away. With `force` it takes the edge whatever it has to give

@@ -11,6 +11,13 @@ constexpr uint32_t kMostWidened = 4096;
 
 }  // namespace
 
+// Fitted to random selections of 100 k x 768 and 200 k x 128.
+GraphWalk::Filtered FilteredEffort(uint32_t ef, float share) {
+  const float wide = static_cast<float>(ef) * std::max(1.0f, 0.35f * std::pow(share, -0.58f));
+  const auto times = [wide](float by) { return static_cast<uint32_t>(by * wide); };
+  return {times(0.75f), times(1.5f), times(1)};
+}
+
 void GraphSearch::Begin(SearchHits* hits) {
   hits->neighbors.clear();
   hits->offsets.assign(1, 0);
@@ -19,14 +26,16 @@ void GraphSearch::Begin(SearchHits* hits) {
 
 void GraphSearch::MeasureSelection() {
   if (spec_.selection == nullptr || spec_.visibility.end == 0) return;
-  share_ = static_cast<float>(spec_.selection->Count()) / static_cast<float>(spec_.visibility.end);
+  const uint64_t selected =
+      spec_.selected > 0 ? spec_.selected : static_cast<uint64_t>(spec_.selection->Count());
+  share_ = static_cast<float>(selected) / static_cast<float>(spec_.visibility.end);
   share_ = std::clamp(share_, 1e-3f, 1.0f);
 }
 
 // As many nodes as it takes to find as much among the selected ones; a filtered walk counts those alone.
 uint32_t GraphSearch::Widened(uint32_t ef) const {
   if (share_ == 1) return ef;
-  const float by = spec_.method == Method::kFilteredWalk ? FilteredWidening(share_) : 1 / share_;
+  const float by = filtered() ? 1.0f : 1 / share_;
   return std::clamp(static_cast<uint32_t>(static_cast<float>(ef) * by), ef, std::max(ef, kMostWidened));
 }
 
@@ -85,7 +94,7 @@ bool GraphSearch::WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k
     const bool complete = Walk(ef, work);
     scratch_.walk_.SortVisited();
     if (!Rescore(query, k, top, work) || !complete) return false;
-    const float expected = spec_.method == Method::kFilteredWalk ? 1 : share_;
+    const float expected = filtered() ? 1 : share_;
     const bool enough = static_cast<float>(passed_ * kWiden * 2) > expected * static_cast<float>(judged_) &&
                         top->size() >= std::min<size_t>(k, judged_);
     if (enough || ef >= kMostWidened || scratch_.walk_.visited().size() < ef) return true;
@@ -94,8 +103,13 @@ bool GraphSearch::WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k
 }
 
 bool GraphSearch::Walk(uint32_t ef, SearchWork* work) {
-  if (spec_.method != Method::kFilteredWalk || spec_.selection == nullptr) {
+  if (!filtered()) {
     return scratch_.walk_.Run(*graph_, ef, spec_.budget, work);
+  }
+  const GraphWalk::Filtered effort = FilteredEffort(ef, share_);
+  if (!chains_.any_joined()) {
+    const auto selected = [this](Slot slot) { return spec_.selection->Contains(graph_->row(slot)); };
+    return scratch_.walk_.RunFiltered(*graph_, effort, selected, spec_.budget, work);
   }
   const auto selected = [this](Slot slot) {
     for (RowOrdinal row = graph_->row(slot); row != kNoRow; row = chains_.next(row)) {
@@ -103,7 +117,7 @@ bool GraphSearch::Walk(uint32_t ef, SearchWork* work) {
     }
     return false;
   };
-  return scratch_.walk_.RunFiltered(*graph_, ef, selected, spec_.budget, work);
+  return scratch_.walk_.RunFiltered(*graph_, effort, selected, spec_.budget, work);
 }
 
 uint32_t GraphSearch::Wanted(RowOrdinal first) const {

@@ -16,9 +16,11 @@
 
 namespace longbow::index {
 
-// How many times as many nodes that pass a filtered walk visits for the same recall, by the share that is
-// selected; fitted to random selections of 100 k x 768 (docs/decisions/filtered-walk.md).
-inline float FilteredWidening(float share) { return std::max(1.0f, 0.55f * std::pow(share, -0.63f)); }
+// What a filtered walk does where `share` of the rows are selected, to find what a walk of `ef` finds without
+// a filter (docs/decisions/filtered-walk.md).
+GraphWalk::Filtered FilteredEffort(uint32_t ef, float share);
+// From this share on a walk over all nodes is as good as one that looks for those that pass.
+inline constexpr float kManyPass = 0.25f;
 
 // For more a walk's sorted pool is slower than a scan.
 inline constexpr uint32_t kMostK = 4096;
@@ -72,6 +74,7 @@ class GraphSearch {
  private:
   static void Begin(SearchHits* hits);
   void MeasureSelection();
+  bool filtered() const { return spec_.method == Method::kFilteredWalk && share_ < kManyPass; }
   uint32_t Widened(uint32_t ef) const;
   void Answer(uint32_t query, uint32_t ef, SearchHits* hits);
   void PlaceQuery(const std::byte* query);

@@ -2,14 +2,14 @@
 
 #include <algorithm>
 #include <bit>
-
-#include "longbow/index/graph/graph_audit.h"
+#include <utility>
 
 namespace longbow::index {
 namespace {
 
-constexpr int kDepth = 3;          // through how many dead nodes in a row a replacement is looked for
-constexpr int kReconnections = 4;  // rounds
+constexpr int kDepth = 3;               // through how many dead nodes in a row a replacement is looked for
+constexpr uint32_t kReconnections = 4;  // rounds
+constexpr uint32_t kWalks = 64, kNodesAWalk = 256;  // what a walk costs, in nodes looked at
 
 bool Live(const Graph& graph, Slot slot) {
   return graph.header(slot).row.load(std::memory_order_relaxed) != kNoRow;
@@ -17,18 +17,91 @@ bool Live(const Graph& graph, Slot slot) {
 
 }  // namespace
 
-void GraphSweeper::Sweep(std::span<const Slot> dead) {
-  dead_.assign(graph_.size(), false);
-  for (Slot slot : dead) dead_[slot] = true;
-  ReplaceEntries();
-  const Slot size = graph_.size();
-  for (Slot node = 0; node < size; ++node) {
-    if (!IsDead(node)) Mend(node);
+GraphSweeper::GraphSweeper(Graph& graph, const LinkOptions& options, std::vector<Slot> dead, uint64_t seed)
+    : graph_(graph), linker_(options), dead_slots_(std::move(dead)), random_(seed) {
+  if (dead_slots_.empty()) {
+    stage_ = Stage::kSearch;
+    return;
   }
-  for (Slot slot : dead) {
+  dead_.assign(graph_.size(), false);
+  for (Slot slot : dead_slots_) dead_[slot] = true;
+  ReplaceEntries();
+}
+
+bool GraphSweeper::Step(uint32_t nodes) {
+  switch (stage_) {
+    case Stage::kMend:
+      MendSome(nodes);
+      break;
+    case Stage::kSearch:
+      SearchSome(nodes);
+      break;
+    case Stage::kReconnect:
+      ReconnectSome(nodes);
+      break;
+    case Stage::kWalk:
+      WalkSome(nodes);
+      break;
+    case Stage::kDone:
+      break;
+  }
+  return stage_ == Stage::kDone;
+}
+
+// Nodes made after the sweep began cannot lead to a node that was dead before.
+void GraphSweeper::MendSome(uint32_t nodes) {
+  const auto end = static_cast<Slot>(std::min<size_t>(dead_.size(), size_t{at_} + nodes));
+  for (; at_ < end; ++at_) {
+    if (!IsDead(at_)) Mend(at_);
+  }
+  if (at_ < dead_.size()) return;
+  ForgetDead();
+  stage_ = Stage::kSearch;
+}
+
+void GraphSweeper::ForgetDead() {
+  for (Slot slot : dead_slots_) {
     NodeLock lock(graph_.header(slot));
     graph_.ClearEdges(slot);
   }
+}
+
+void GraphSweeper::SearchSome(uint32_t nodes) {
+  if (search_ == nullptr) search_ = std::make_unique<ReachSearch>(graph_);
+  if (!search_->Step(graph_, nodes)) return;
+  missed_ = search_->Missed(graph_);
+  search_.reset();
+  next_missed_ = 0;
+  stage_ = missed_.empty() || round_ == kReconnections ? Stage::kWalk : Stage::kReconnect;
+}
+
+void GraphSweeper::ReconnectSome(uint32_t nodes) {
+  for (uint32_t spent = 0; spent < nodes && next_missed_ < missed_.size(); spent += kNodesAWalk) {
+    const Slot slot = missed_[next_missed_++];
+    if (!Live(graph_, slot)) continue;
+    const auto near = linker_.FindCandidates(graph_, slot);  // by walks, so all of them can be reached
+    if (near.empty()) continue;
+    const size_t at = std::min<size_t>(round_, near.size() - 1);
+    linker_.Offer(graph_, near[at].slot, slot, near[at].distance, /*force=*/true);
+  }
+  if (next_missed_ < missed_.size()) return;
+  ++round_;
+  stage_ = Stage::kSearch;
+}
+
+void GraphSweeper::WalkSome(uint32_t nodes) {
+  const Slot size = graph_.size();
+  for (uint32_t spent = 0; spent < nodes && walked_to_ < kWalks && size > 0; spent += kNodesAWalk) {
+    random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+    const Slot slot = static_cast<Slot>((random_ >> 33) % size);
+    ++walked_to_;
+    if (!Live(graph_, slot)) continue;
+    const auto near = linker_.FindCandidates(graph_, slot);
+    if (linker_.Visited(slot) || near.empty()) continue;
+    ++walks_missed_;
+    linker_.Offer(graph_, near[0].slot, slot, near[0].distance, /*force=*/true);
+  }
+  if (walked_to_ >= kWalks || size == 0) stage_ = Stage::kDone;
 }
 
 // A look without the lock finds nodes to mend: a link to a dead node is never made anew, since linkers pass
@@ -57,7 +130,7 @@ void GraphSweeper::ReplaceEdges(Slot node, uint64_t to_dead) {
                                 [](const Candidate& a, const Candidate& b) { return a.slot == b.slot; }),
                     candidates_.end());
 
-  edges_replaced_ += linker_.Renew(graph_, node, candidates_, [this](Slot slot) { return IsDead(slot); });
+  linker_.Renew(graph_, node, candidates_, [this](Slot slot) { return IsDead(slot); });
 }
 
 // The live neighbours of a dead node, or of the dead ones behind it.
@@ -86,20 +159,6 @@ void GraphSweeper::ReplaceEntries() {
     }
     if (!candidates_.empty()) graph_.ReplaceEntry(i, candidates_[0].slot);
   }
-}
-
-int64_t GraphSweeper::Reconnect() {
-  std::vector<Slot> missed = UnreachableNodes(graph_);
-  for (int round = 0; round < kReconnections && !missed.empty(); ++round) {
-    for (Slot slot : missed) {
-      const auto near = linker_.FindCandidates(graph_, slot);  // by walks, so all of them can be reached
-      if (near.empty()) continue;
-      const size_t at = std::min<size_t>(static_cast<size_t>(round), near.size() - 1);
-      linker_.Offer(graph_, near[at].slot, slot, near[at].distance, /*force=*/true);
-    }
-    missed = UnreachableNodes(graph_);
-  }
-  return static_cast<int64_t>(missed.size());
 }
 
 }  // namespace longbow::index

@@ -20,28 +20,34 @@ uint8_t* Aligned(std::vector<uint8_t>& bytes, size_t size) {
 void GraphWalk::Aim(const Graph& graph, const float* point, Order order) {
   biased_ = order == Order::kMetric && graph.space().biased();
   n_ = graph.layout().n;
-  code_.resize(n_);
-  sq8_ = graph.kernels().encode(point, n_, code_.data());
+  code_.resize(graph.layout().own_bytes());
+  factors_ = graph.own_kernels().encode(point, n_, code_.data());
+  float largest = 0;
+  for (size_t i = 0; i < n_; ++i) largest = std::max(largest, std::abs(point[i]));
+  step_ = codec::StepOf(graph.layout().own) * largest;
+  if (graph.layout().bits == 0) return;
   table_ = graph.kernels().make_table(point, n_, Aligned(entries_, codec::TableBytes(n_)));
 }
 
-void GraphWalk::Begin(uint32_t ef) {
+void GraphWalk::Begin(uint32_t ef, uint32_t bridges) {
   pool_.Reset(ef);
-  bridges_.Reset(ef);
+  bridges_.Reset(std::max(bridges, 1u));
   seen_.Reset(ef * kSeenAVisit);
   visited_.clear();
-  hops_ = 0;
+  glance_.clear();
+  hops_ = judged_ = 0;
 }
 
 bool GraphWalk::Done(const Graph& graph, bool complete, SearchWork* work) {
+  const auto own_bytes = static_cast<int64_t>(graph.layout().ids_at);
   work->hops += hops_;
-  work->codes += hops_ * (1 + graph.layout().degree);
-  work->bytes += hops_ * static_cast<int64_t>(graph.layout().read_bytes());
+  work->codes += hops_ * (graph.layout().bits > 0 ? 1 + graph.layout().degree : 0) + judged_;
+  work->bytes += hops_ * static_cast<int64_t>(graph.layout().read_bytes()) + judged_ * own_bytes;
   return complete;
 }
 
 bool GraphWalk::Run(const Graph& graph, uint32_t ef, Budget* budget, SearchWork* work) {
-  Begin(ef);
+  Begin(ef, 0);
   Enter(graph, All());
   while (pool_.HasNext()) {
     if (budget != nullptr && !budget->Spend(1 + graph.layout().degree)) return Done(graph, false, work);
@@ -67,12 +73,9 @@ void GraphWalk::Prefetch(const Graph& graph, const CandidatePool& pool, uint32_t
   }
 }
 
-// As far as the pool of those that pass is not full, or a bridge is nearer than the farthest of it.
-bool GraphWalk::OverBridge(float credit) const {
-  if (!bridges_.HasNext()) return false;
-  const float bridge = bridges_.NextDistance();
-  if (!pool_.HasNext()) return bridge < pool_.limit() && (credit >= 1 || !pool_.full());
-  return credit >= 1 && bridge < pool_.NextDistance();
+bool GraphWalk::OverBridge(bool allowed) const {
+  if (!allowed || !bridges_.HasNext()) return false;
+  return bridges_.NextDistance() < (pool_.HasNext() ? pool_.NextDistance() : pool_.limit());
 }
 
 // The nearest few entries.
@@ -80,10 +83,11 @@ uint32_t GraphWalk::Starts(const Graph& graph, Candidate* starts) const {
   const uint32_t count = graph.entry_count();
   for (uint32_t i = 0; i < count; ++i) {
     const Graph::Entry& entry = graph.entry(i);
-    const codec::Sq8 sq8 = entry.sq8();
-    const int32_t dot = graph.kernels().dot(code_.data(), graph.entry_code(i), sq8.sum, n_);
+    const codec::CodeFactors factors = entry.factors();
+    const float dot = graph.own_kernels().dot(code_.data(), graph.entry_code(i), factors.sum, n_);
     const float bias = biased_ ? entry.bias.load(std::memory_order_relaxed) : 0;
-    starts[i] = {codec::SquaredDistance(sq8_, sq8, dot) + bias, entry.slot.load(std::memory_order_relaxed)};
+    starts[i] = {codec::SquaredDistance(factors_, factors, dot) + bias,
+                 entry.slot.load(std::memory_order_relaxed)};
   }
   const uint32_t used = std::min(count, kStarts);
   std::partial_sort(starts, starts + used, starts + count,
@@ -93,9 +97,9 @@ uint32_t GraphWalk::Starts(const Graph& graph, Candidate* starts) const {
 
 float GraphWalk::Visit(const Graph& graph, Slot slot) {
   const NodeHeader& header = graph.header(slot);
-  const codec::Sq8 sq8 = header.sq8();
-  const int32_t dot = graph.kernels().dot(code_.data(), graph.own(slot), sq8.sum, n_);
-  const float square = codec::SquaredDistance(sq8_, sq8, dot);
+  const codec::CodeFactors factors = header.factors();
+  const float dot = graph.own_kernels().dot(code_.data(), graph.own(slot), factors.sum, n_);
+  const float square = codec::SquaredDistance(factors_, factors, dot);
   return biased_ ? square + header.bias.load(std::memory_order_relaxed) : square;
 }
 
@@ -113,11 +117,11 @@ void GraphWalk::SortVisited() {
   });
 }
 
-// A coordinate's rounding is evenly spread over a step, here of the query's scale for both sides; its mean
+// A coordinate's rounding is evenly spread over a step, here of the query's code for both sides; its mean
 // square adds to the distance, and its product with the difference has the deviation of which three are
 // allowed.
 float GraphWalk::Slack(float distance) const {
-  const float rounding = 2 * sq8_.scale * sq8_.scale / 12;
+  const float rounding = 2 * step_ * step_ / 12;
   const float mean = rounding * static_cast<float>(n_);
   return mean + 3 * 2 * std::sqrt(std::max(distance, 0.0f) * rounding);
 }

@@ -1,6 +1,7 @@
 // The way from the entries to a query's neighbourhood.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <span>
@@ -27,21 +28,35 @@ class GraphWalk {
   // before.
   bool Run(const Graph& graph, uint32_t ef, Budget* budget, SearchWork* work);
 
+  // How far a filtered walk goes where few nodes pass.
+  struct Filtered {
+    uint32_t ef = 0;  // visited nodes that pass
+    uint32_t crossings =
+        0;                 // visits to others, as bridges; without limit until `ef` nodes that pass are known
+    uint32_t glances = 0;  // others of which only the neighbours that pass are looked at
+  };
   // The same for nodes that pass alone: only they count towards `ef` and are kept as visited. Others are
-  // visited as bridges: while one is nearer than every node left that passes, and not much more often than
-  // those, but without limit until something that passes is known. `selected`(slot) says which pass.
+  // visited as bridges while one is nearer than every node left that passes. `selected`(slot) says which
+  // pass.
   template <typename Selected>
-  bool RunFiltered(const Graph& graph, uint32_t ef, const Selected& selected, Budget* budget,
+  bool RunFiltered(const Graph& graph, const Filtered& effort, const Selected& selected, Budget* budget,
                    SearchWork* work) {
-    Begin(ef);
+    Begin(effort.ef, effort.crossings + effort.glances);
     Enter(graph, selected);
-    float credit = static_cast<float>(kFreeBridges);
-    while (pool_.HasNext() || bridges_.HasNext()) {
-      const bool over_bridge = OverBridge(credit);
-      if (!over_bridge && !pool_.HasNext()) break;
+    uint32_t crossed = 0, glanced = 0;
+    for (;;) {
+      const bool over_bridge = OverBridge(crossed < effort.crossings || !pool_.full());
+      if (!over_bridge && !pool_.HasNext()) {
+        if (glanced >= effort.glances && glance_.empty()) break;
+        if (budget != nullptr && !budget->Spend(kGlances)) return Done(graph, false, work);
+        const uint32_t glances = Glance(graph, std::min(kGlances, effort.glances - glanced), selected);
+        if (glances == 0 && glance_.empty() && !pool_.HasNext()) break;
+        glanced += glances;
+        continue;
+      }
       if (budget != nullptr && !budget->Spend(1 + graph.layout().degree)) return Done(graph, false, work);
       CandidatePool& from = over_bridge ? bridges_ : pool_;
-      credit += over_bridge ? -1 : kBridgesAVisit;
+      crossed += over_bridge;
       const Slot slot = from.PopNext();
       Prefetch(graph, from, 1);
       const float distance = Visit(graph, slot);
@@ -63,9 +78,8 @@ class GraphWalk {
   float Slack(float distance) const;
 
  private:
-  static constexpr uint32_t kFreeBridges = 16;
-  static constexpr float kBridgesAVisit = 2.0f;
-  static constexpr int kTries = 3;  // at a node that a writer changes meanwhile
+  static constexpr uint32_t kGlances = 8;  // at once
+  static constexpr int kTries = 3;         // at a node that a writer changes meanwhile
 
   static constexpr uint32_t kAhead = 2;
 
@@ -73,9 +87,9 @@ class GraphWalk {
     bool operator()(Slot) const { return true; }
   };
 
-  void Begin(uint32_t ef);
+  void Begin(uint32_t ef, uint32_t bridges);
   bool Done(const Graph& graph, bool complete, SearchWork* work);
-  bool OverBridge(float credit) const;
+  bool OverBridge(bool allowed) const;
   static void Prefetch(const Graph& graph, const CandidatePool& pool, uint32_t ahead);
   uint32_t Starts(const Graph& graph, Candidate* starts) const;
   float Visit(const Graph& graph, Slot slot);
@@ -93,6 +107,61 @@ class GraphWalk {
     }
   }
 
+  // Where a node carries no codes of its neighbours: those not yet heard of are read themselves.
+  template <typename Selected>
+  void JudgeByOwnCodes(const Graph& graph, Slot slot, const Selected& selected) {
+    const std::atomic<Slot>* ids = graph.ids(slot);
+    fresh_.clear();
+    for (uint64_t left = graph.header(slot).used.load(std::memory_order_relaxed); left != 0;
+         left &= left - 1) {
+      const Slot to = ids[std::countr_zero(left)].load(std::memory_order_relaxed);
+      if (seen_.Add(to)) fresh_.push_back(to);
+    }
+    constexpr size_t kOwnAhead = 4;
+    for (size_t i = 0; i < std::min(fresh_.size(), kOwnAhead); ++i) graph.PrefetchOwn(fresh_[i]);
+    for (size_t i = 0; i < fresh_.size(); ++i) {
+      if (i + kOwnAhead < fresh_.size()) graph.PrefetchOwn(fresh_[i + kOwnAhead]);
+      const float distance = Visit(graph, fresh_[i]);
+      if (!(distance < pool_.limit())) continue;
+      if (selected(fresh_[i])) {
+        pool_.Insert(distance, fresh_[i]);
+      } else if (distance < bridges_.limit()) {
+        bridges_.Insert(distance, fresh_[i]);
+      }
+    }
+    judged_ += static_cast<int64_t>(fresh_.size());
+  }
+
+  // Passes over the nearest `count` bridges without visiting them: their records stay unread but for the ids,
+  // and of their neighbours those that pass are judged by their own codes, a turn later, when those have
+  // come.
+  template <typename Selected>
+  uint32_t Glance(const Graph& graph, uint32_t count, const Selected& selected) {
+    Slot bridges[kGlances];
+    uint32_t taken = 0;
+    for (; taken < count && bridges_.HasNext(); ++taken) {
+      bridges[taken] = bridges_.PopNext();
+      graph.PrefetchIds(bridges[taken]);
+    }
+    glanced_.swap(glance_);
+    glance_.clear();
+    for (const Slot slot : glanced_) {
+      const float distance = Visit(graph, slot);
+      if (distance < pool_.limit()) pool_.Insert(distance, slot);
+    }
+    judged_ += static_cast<int64_t>(glanced_.size());
+    for (uint32_t b = 0; b < taken; ++b) {
+      const std::atomic<Slot>* ids = graph.ids(bridges[b]);
+      for (uint32_t i = 0; i < graph.layout().degree; ++i) {
+        const Slot to = ids[i].load(std::memory_order_relaxed);
+        if (!selected(to) || !seen_.Add(to)) continue;
+        graph.PrefetchOwn(to);
+        glance_.push_back(to);
+      }
+    }
+    return taken;
+  }
+
   template <typename Selected>
   void Enter(const Graph& graph, const Selected& selected) {
     Candidate starts[Graph::kEntries];
@@ -108,6 +177,7 @@ class GraphWalk {
   // in by a torn estimate stays, and is put right when it is visited.
   template <typename Selected>
   void Judge(const Graph& graph, Slot slot, float distance, const Selected& selected) {
+    if (graph.layout().bits == 0) return JudgeByOwnCodes(graph, slot, selected);
     alignas(NodeLayout::kLine) float estimates[codec::kBlock];
     const NodeHeader& header = graph.header(slot);
     const std::atomic<Slot>* ids = graph.ids(slot);
@@ -128,14 +198,17 @@ class GraphWalk {
 
   size_t n_ = 0;
   bool biased_ = false;
-  std::vector<int8_t> code_;
-  codec::Sq8 sq8_;
+  std::vector<std::byte> code_;
+  codec::CodeFactors factors_;
+  float step_ = 0;  // between neighbouring values of a coordinate of the query's code
   std::vector<uint8_t> entries_;
   codec::NeighborTable table_;
   CandidatePool pool_, bridges_;
   SeenSlots seen_;
   std::vector<Candidate> visited_;
-  int64_t hops_ = 0;
+  std::vector<Slot> glance_, glanced_;  // neighbours of bridges, to be judged next, and those just judged
+  std::vector<Slot> fresh_;
+  int64_t hops_ = 0, judged_ = 0;  // nodes visited, and others judged by their own codes
 };
 
 }  // namespace longbow::index

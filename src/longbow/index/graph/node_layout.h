@@ -33,7 +33,7 @@ struct NodeHeader {
   std::atomic<int32_t> in_edges;  // edges that lead here
   std::byte spare[20];
 
-  codec::Sq8 sq8() const {
+  codec::CodeFactors factors() const {
     return {scale.load(std::memory_order_relaxed), sum.load(std::memory_order_relaxed),
             square.load(std::memory_order_relaxed)};
   }
@@ -45,25 +45,30 @@ struct NodeLayout {
   static constexpr size_t kLine = 64;
 
   NodeLayout() = default;
-  // n: padded dimension; degree: a multiple of codec::kBlock, at most kMaxDegree.
-  NodeLayout(size_t n, uint32_t degree, uint32_t bits, bool biased)
+  // n: padded dimension; degree: a multiple of codec::kBlock, at most kMaxDegree; bits of a neighbour code: 0
+  // for none, and no factors then.
+  NodeLayout(size_t n, uint32_t degree, uint32_t bits, codec::VectorCode own, bool biased)
       : n(n),
         degree(degree),
         bits(bits),
+        own(own),
         own_at(sizeof(NodeHeader)),
-        ids_at(own_at + n),
+        ids_at(own_at + n * codec::ScalarBytes(own)),
         constants_at(ids_at + sizeof(Slot) * degree),
-        slopes_at(constants_at + sizeof(float) * degree),
-        codes_at(slopes_at + sizeof(float) * degree),
+        slopes_at(constants_at + (bits > 0 ? sizeof(float) * degree : 0)),
+        codes_at(slopes_at + (bits > 0 ? sizeof(float) * degree : 0)),
         squares_at(codes_at + codec::BlockBytes(n, bits) * (degree / codec::kBlock)),
         biases_at(squares_at + sizeof(float) * degree),
         bytes((biases_at + (biased ? sizeof(float) * degree : 0) + kLine - 1) / kLine * kLine) {}
 
   size_t n = 0;
   uint32_t degree = 0, bits = 0;
+  codec::VectorCode own = codec::VectorCode::kSq8;
   size_t own_at = 0, ids_at = 0, constants_at = 0, slopes_at = 0, codes_at = 0, squares_at = 0, biases_at = 0,
          bytes = 0;
-  size_t read_bytes() const { return squares_at; }  // of a hop
+  size_t own_bytes() const { return ids_at - own_at; }
+  // Of a hop, neighbours' own codes left out.
+  size_t read_bytes() const { return bits > 0 ? squares_at : sizeof(NodeHeader) + sizeof(Slot) * degree; }
 };
 
 // Excludes other writers of the node and tells readers. Never hold two.

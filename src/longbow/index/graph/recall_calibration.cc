@@ -11,8 +11,8 @@ namespace {
 float AssumedRecall(uint32_t ef) { return 1 - 2.6f / static_cast<float>(ef); }
 
 // Of the misses allowed, how many are aimed at: the graph grows to twice the size before it is measured
-// again, and a sample errs.
-constexpr float kAim = 0.75f;
+// again, and a sample errs, the more so the fewer misses are allowed.
+float AimedAt(float missed) { return missed * std::clamp(0.5f + 5 * missed, 0.5f, 0.75f); }
 
 }  // namespace
 
@@ -23,7 +23,7 @@ void RecallCalibration::Restore(const std::array<float, 10>& recall, uint64_t no
 
 // Between two lengths, the share missed falls with a power of the length.
 uint32_t RecallCalibration::EfFor(float recall, uint32_t k) const {
-  const float missed = std::clamp(kAim * (1 - recall), 1e-3f, 0.5f);
+  const float missed = std::clamp(AimedAt(1 - recall), 1e-3f, 0.5f);
   float ef = static_cast<float>(kEf.back());
   float last_missed = 0;
   for (size_t i = 0; i < kEf.size(); ++i) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <mutex>
 
 #include "longbow/base/chunked_array.h"
@@ -29,6 +30,8 @@ class RowChains {
   }
 
   RowOrdinal next(RowOrdinal row) const { return next_.Get(row); }
+  // Whether any node has ever stood for more than one row.
+  bool any_joined() const { return any_joined_.load(std::memory_order_acquire); }
   bool erased(RowOrdinal row) const { return slots_.Get(row) == kErasedSlot; }
   bool placed(RowOrdinal row) const { return slots_.Get(row) < kErasedSlot; }
 
@@ -50,6 +53,7 @@ class RowChains {
   ChunkedArray<Slot> slots_;         // by row, written under its stripe
   ChunkedArray<RowOrdinal> next_;    // by row, written under its node's lock
   ChunkedArray<RowOrdinal> before_;  // the same
+  std::atomic<bool> any_joined_{false};
   std::array<std::mutex, kStripes> stripes_;
 };
 

@@ -1,0 +1,144 @@
+// Recall of walks over small sets of clustered vectors, by codec, dimension and nodes visited. One thread and
+// fixed seeds, so the figures are the same everywhere; whoever changes them says so here.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "longbow/base/memory_ledger.h"
+#include "longbow/index/vector_index.h"
+
+namespace longbow::index {
+namespace {
+
+constexpr RowOrdinal kRows = 4000;
+constexpr uint32_t kQueries = 200, kK = 10, kClusters = 60;
+constexpr double kTolerance = 0.02;
+
+// Sums of twelve uniform numbers: near enough to normal, and the same with every standard library.
+float Normal(std::mt19937_64& random) {
+  double sum = -6;
+  for (int i = 0; i < 12; ++i) sum += static_cast<double>(random() >> 11) * 0x1p-53;
+  return static_cast<float>(sum);
+}
+
+class Column {
+ public:
+  Column(uint32_t dim, std::string_view codec, distance::Metric metric)
+      : metric_(metric), store_(distance::ElementType::kFloat32, dim, &arena_, &ledger_) {
+    std::mt19937_64 random(dim);
+    std::vector<float> centres(size_t{kClusters} * dim);
+    for (float& x : centres) x = Normal(random);
+    const auto draw = [&](float* v) {
+      const float* centre = centres.data() + random() % kClusters * dim;
+      for (uint32_t i = 0; i < dim; ++i) v[i] = centre[i] + 0.6f * Normal(random);
+    };
+    store_.Grow(kRows);
+    versions_.Grow(kRows);
+    std::vector<float> vector(dim);
+    for (RowOrdinal row = 0; row < kRows; ++row) {
+      draw(vector.data());
+      std::memcpy(store_.MutableRow(row), vector.data(), store_.row_bytes());
+      versions_.SetBorn(row, 1);
+    }
+    for (uint32_t q = 0; q < kQueries; ++q) {
+      draw(vector.data());
+      std::vector<float>& query = queries_.emplace_back(dim);
+      const std::vector<double> wide(vector.begin(), vector.end());
+      EXPECT_TRUE(distance::PrepareQuery(metric, distance::ElementType::kFloat32, wide, query.data()));
+    }
+    IndexInput input;
+    input.metric = metric;
+    input.store = &store_;
+    input.versions = &versions_;
+    input.ledger = &ledger_;
+    input.codec = codec;
+    input.seed = 7;
+    index_ = (*FindIndexType("graph").ValueOrDie())
+                 .make(input)
+                 .ValueOrDie();  // without builders, appending builds
+    index_->RowsAppended(0, kRows);
+    for (uint32_t q = 0; q < kQueries; ++q) exact_.push_back(Ask(q, Method::kExactScan, 0));
+  }
+
+  double Recall(Method method, uint32_t ef) {
+    double found = 0;
+    for (uint32_t q = 0; q < kQueries; ++q) {
+      for (const Neighbor& n : Ask(q, method, ef)) found += n.distance <= exact_[q].back().distance;
+    }
+    return found / (kQueries * kK);
+  }
+  VectorIndex& index() { return *index_; }
+
+ private:
+  std::vector<Neighbor> Ask(uint32_t query, Method method, uint32_t ef) {
+    const auto scratch = index_->NewScratch();
+    const uint32_t k[] = {kK};
+    SearchSpec spec;
+    spec.method = method;
+    spec.effort.ef = ef;
+    spec.queries = reinterpret_cast<const std::byte*>(queries_[query].data());
+    spec.k = k;
+    spec.visibility = {&versions_, 1, kRows};
+    EXPECT_TRUE(index_->Search(spec, scratch.get(), &hits_).ok());
+    return hits_.neighbors;
+  }
+
+  const distance::Metric metric_;
+  MemoryLedger ledger_{0, 0};
+  SlabArena arena_{&ledger_};
+  RowVersions versions_{&ledger_};
+  VectorStore store_;
+  std::vector<std::vector<float>> queries_;
+  std::vector<std::vector<Neighbor>> exact_;
+  std::unique_ptr<VectorIndex> index_;
+  SearchHits hits_;
+};
+
+struct Record {
+  uint32_t dim;
+  distance::Metric metric;
+  const char* codec;
+  double at12, at24, at48;  // recall@10 of walks over so many nodes
+};
+
+constexpr Record kRecords[] = {{32, distance::Metric::kL2, "auto", 0.9865, 1, 1},
+                               {32, distance::Metric::kL2, "f32", 0.9995, 1, 1},
+                               {32, distance::Metric::kL2, "f16", 0.9995, 1, 1},
+                               {32, distance::Metric::kL2, "sq8", 0.9995, 1, 1},
+                               {200, distance::Metric::kL2, "auto", 0.7730, 0.9625, 1},
+                               {200, distance::Metric::kCosine, "auto", 0.7785, 0.9615, 1},
+                               {200, distance::Metric::kL2, "sq8", 0.9990, 1, 1},
+                               {200, distance::Metric::kInnerProduct, "auto", 0.8605, 0.9900, 0.9955},
+                               {450, distance::Metric::kL2, "rabitq", 0.5375, 0.7560, 0.9810}};
+
+class RecallTest : public testing::TestWithParam<Record> {};
+
+TEST_P(RecallTest, IsWhatItWasRecordedToBe) {
+  const Record& record = GetParam();
+  Column column(record.dim, record.codec, record.metric);
+  const double at12 = column.Recall(Method::kWalk, 12), at24 = column.Recall(Method::kWalk, 24),
+               at48 = column.Recall(Method::kWalk, 48);
+  std::printf("%u %s %s: %.4f, %.4f, %.4f\n", record.dim,
+              std::string(distance::MetricName(record.metric)).c_str(), record.codec, at12, at24, at48);
+  EXPECT_NEAR(at12, record.at12, kTolerance);
+  EXPECT_NEAR(at24, record.at24, kTolerance);
+  EXPECT_NEAR(at48, record.at48, kTolerance);
+  const auto audit = column.index().Audit().ValueOrDie();
+  EXPECT_EQ(audit.unreachable, 0);
+  EXPECT_TRUE(audit.violations.empty()) << audit.violations.front();
+}
+
+INSTANTIATE_TEST_SUITE_P(SmallSets, RecallTest, testing::ValuesIn(kRecords), [](const auto& info) {
+  return std::to_string(info.param.dim) + "_" + std::string(distance::MetricName(info.param.metric)) + "_" +
+         info.param.codec;
+});
+
+}  // namespace
+}  // namespace longbow::index
