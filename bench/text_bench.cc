@@ -1,5 +1,6 @@
 // Indexes the documents of one file, a line each, asks the queries of another, and prints a line a query:
-// nanoseconds of the fastest round, then document:score of the hits. bench/text_bench.py runs it beside tantivy.
+// nanoseconds of the fastest round, then document:score of the hits. bench/text_bench.py runs it beside
+// tantivy.
 //
 //   text_bench DOCUMENTS QUERIES ROUNDS K
 #include <chrono>

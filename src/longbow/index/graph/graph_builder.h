@@ -135,8 +135,8 @@ class GraphBuilder {
   std::atomic<bool> maintaining_{false};
   std::unique_ptr<GraphSweeper> sweeper_;  // of the one that maintains
   std::atomic<bool> stopping_{false};
-  std::atomic<int> tasks_{0};  // posted or running
-  std::atomic<bool> aside_{false};  // one of them waits for writers
+  std::atomic<int> tasks_{0};        // posted or running
+  std::atomic<bool> aside_{false};   // one of them waits for writers
   int looks_ = 0, quiet_looks_ = 0;  // of the one that waits
 
   std::mutex first_mutex_;  // serialises making the graph and linking its first nodes
