@@ -198,4 +198,9 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace longbow
 
-int main(int argc, char** argv) { return longbow::Main(argc, argv); }
+// Everything is closed by now but gRPC's own threads, which must not meet destructors of globals.
+int main(int argc, char** argv) {
+  const int status = longbow::Main(argc, argv);
+  std::fflush(nullptr);
+  std::_Exit(status);
+}

@@ -255,6 +255,22 @@ def test_sigterm_ends_within_10_seconds_with_stalled_streams(start_server: Start
     assert again.get({"name": "big", "columns": ["id"]}).num_rows in (40_000, 40_010)
 
 
+def test_a_stream_kept_open_between_searches_does_not_hold_up_the_end(start_server: StartServer, open_calls: OpenCalls) -> None:
+    server = start_server()
+    calls = open_calls(server)
+    calls.put("few", random_batch(10, 4, seed=1))
+    idle, answers = calls.client.do_exchange(flight.FlightDescriptor.for_command(b'{"command": "VectorSearch", "dataset": "few"}'), calls.options)
+    queries = query_batch([[1.0] * 4])
+    idle.begin(queries.schema)
+    idle.write_batch(queries)
+    assert answers.read_chunk().data.num_rows > 0
+    start = time.monotonic()
+    assert server.stop() == 0
+    assert time.monotonic() - start < 4  # the drain time is 8
+    with pytest.raises(flight.FlightUnavailableError, match="the server is stopping"):
+        answers.read_chunk()
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_ending_and_starting_changes_nothing(start_server: StartServer, open_calls: OpenCalls, number: signal.Signals) -> None:
     server = start_server()

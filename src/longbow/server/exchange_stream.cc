@@ -128,6 +128,11 @@ void ExchangeStream::OnHalfClose() {
   writer_->WhenReady([self = Self()](const Status& ready) { ready.ok() ? self->Close() : self->End(ready); });
 }
 
+bool ExchangeStream::OwesNothing() {
+  std::lock_guard lock(mutex_);
+  return owed_ == 0;
+}
+
 void ExchangeStream::Close() {
   bool last = false;
   {

@@ -38,6 +38,7 @@ class ExchangeStream final : public StreamReactor {
 
   void OnMessage(BufferChain message) override;
   void OnHalfClose() override;
+  bool OwesNothing() override;
 
   Status OnFirst(const protocol::FlightData& data);
   void Handle(protocol::FlightData data);

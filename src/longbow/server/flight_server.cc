@@ -1,5 +1,7 @@
 #include "longbow/server/flight_server.h"
 
+#include <absl/synchronization/mutex.h>
+#include <grpc/grpc.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -21,6 +23,7 @@ namespace {
 
 constexpr int64_t kNanosPerMs = 1'000'000;
 constexpr int64_t kSweepNanos = 1'000'000'000;
+constexpr int64_t kIdleSweepNanos = 20'000'000;
 constexpr int kMaxHeaderBytes = 16 << 10;
 constexpr int64_t kLastGraceMs = 2000;
 constexpr int64_t kLeastQuotaBytes = int64_t{64} << 20;  // below, gRPC refuses streams for want of memory
@@ -73,6 +76,24 @@ void Configure(const FlightOptions& options, grpc::ServerBuilder* builder) {
   builder->SetResourceQuota(quota);
 }
 
+// What gRPC needs once a process (docs/decisions/grpc-process.md).
+void PrepareGrpc() {
+  static const bool prepared = [] {
+    grpc_init();  // and never shut down: its last shutdown may wait 10 s for a poller of its own
+    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+    return true;
+  }();
+  static_cast<void>(prepared);
+}
+
+// Ends streams as soon as they are idle, as long as the server lives.
+void EndIdleStreams(const std::weak_ptr<FlightShared>& weak, Executor* executor) {
+  const auto shared = weak.lock();
+  if (!shared) return;
+  for (const auto& call : shared->calls.All()) call->EndIfIdle();
+  executor->PostAfter(kIdleSweepNanos, [weak, executor] { EndIdleStreams(weak, executor); });
+}
+
 // Cuts stalled transfers once a second, as long as the server lives.
 void SweepLater(const std::weak_ptr<FlightShared>& weak, Executor* executor) {
   executor->PostAfter(kSweepNanos, [weak, executor] {
@@ -101,6 +122,7 @@ FlightServer::~FlightServer() { Shutdown(kLastGraceMs); }
 
 Result<std::unique_ptr<FlightServer>> FlightServer::Start(const FlightOptions& options, Serving* serving) {
   LB_RETURN_NOT_OK(CheckOptions(options));
+  PrepareGrpc();
   auto parts = std::make_unique<Parts>();
   parts->shared = std::make_shared<FlightShared>(options, serving);
   parts->service = std::make_unique<FlightService>(parts->shared);
@@ -132,6 +154,7 @@ FlightPorts FlightServer::ports() const { return parts_->ports; }
 
 void FlightServer::Shutdown(int64_t grace_ms) {
   if (parts_->shut_down.exchange(true)) return;
+  EndIdleStreams(parts_->shared, &parts_->shared->searchers());
   parts_->server->Shutdown(std::chrono::system_clock::now() + std::chrono::milliseconds(grace_ms));
   parts_->server->Wait();
 }

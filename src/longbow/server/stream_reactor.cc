@@ -157,6 +157,14 @@ void StreamReactor::CutIfStalled(int64_t since_ns) {
   Pump();
 }
 
+void StreamReactor::EndIfIdle() {
+  {
+    std::lock_guard lock(mutex_);
+    if (working_ || writing_ || !inbox_.empty() || !outbox_.empty()) return;
+  }
+  if (OwesNothing()) End(Error(ErrorCode::kUnavailable, "the server is stopping: try again in a moment"));
+}
+
 // Takes the next message, or learns that there is nothing to do just now.
 bool StreamReactor::TakeMessage(BufferChain* message, bool* half_close) {
   grpc::ByteBuffer raw;

@@ -41,6 +41,8 @@ class StreamReactor : public BidiReactor, public std::enable_shared_from_this<St
 
   // Ends the call when its client has stalled it mid-transfer since before `since_ns`.
   void CutIfStalled(int64_t since_ns);
+  // Ends the call with Unavailable when it owes its client nothing: the server is stopping.
+  void EndIfIdle();
 
   void OnReadDone(bool ok) final;
   void OnWriteDone(bool ok) final;
@@ -58,6 +60,8 @@ class StreamReactor : public BidiReactor, public std::enable_shared_from_this<St
   virtual void OnHalfClose() = 0;
   // All that was queued has been taken by the transport. Whoever queues more does so as its last step.
   virtual void OnSent() {}
+  // Between messages: nothing that came still waits for its answer. From any thread.
+  virtual bool OwesNothing() { return false; }
   // The client went away, or the server cancelled the call. What is under way may be given up.
   virtual void OnGone() {}
 
