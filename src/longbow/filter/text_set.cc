@@ -13,15 +13,21 @@ namespace {
 
 constexpr uint64_t kHead = sizeof(uint64_t);
 
+constexpr uint64_t MaskOf(uint64_t length) {
+  return length >= kHead ? ~uint64_t{0} : (uint64_t{1} << (8 * length)) - 1;
+}
+constexpr uint64_t kMasks[kHead + 1] = {MaskOf(0), MaskOf(1), MaskOf(2), MaskOf(3), MaskOf(4),
+                                        MaskOf(5), MaskOf(6), MaskOf(7), MaskOf(8)};
+
 // The first bytes of a value; `end` is that of the buffer it lies in.
 uint64_t HeadOf(const uint8_t* value, uint64_t length, const uint8_t* end) {
   uint64_t head = 0;
   if (end - value >= static_cast<std::ptrdiff_t>(kHead)) {
     std::memcpy(&head, value, kHead);
-    return length >= kHead ? head : head & ((uint64_t{1} << (8 * length)) - 1);
+  } else {
+    std::memcpy(&head, value, std::min(length, kHead));
   }
-  std::memcpy(&head, value, std::min(length, kHead));
-  return head;
+  return head & kMasks[std::min(length, kHead)];
 }
 
 }  // namespace
@@ -29,18 +35,23 @@ uint64_t HeadOf(const uint8_t* value, uint64_t length, const uint8_t* end) {
 TextSet::TextSet(const std::vector<std::string>& texts) {
   for (const std::string& text : texts) {
     const auto* bytes = reinterpret_cast<const uint8_t*>(text.data());
-    texts_.push_back({text.size(), HeadOf(bytes, text.size(), bytes + text.size()),
-                      text.size() > kHead ? text.substr(kHead) : std::string()});
+    const bool whole = text.size() <= kHead;
+    (whole ? short_ : long_)
+        .push_back({text.size(), HeadOf(bytes, text.size(), bytes + text.size()),
+                    whole ? std::string() : text.substr(kHead)});
   }
 }
 
+// Without a branch on what a value is, which none could predict.
 bool TextSet::Holds(const uint8_t* value, uint64_t length, const uint8_t* end) const {
   const uint64_t head = HeadOf(value, length, end);
-  for (const Text& text : texts_) {
-    if (text.length != length || text.head != head) continue;
-    if (text.rest.empty() || std::memcmp(value + kHead, text.rest.data(), text.rest.size()) == 0) return true;
+  bool found = false;
+  for (const Text& text : short_) found |= ((text.length ^ length) | (text.head ^ head)) == 0;
+  for (const Text& text : long_) {
+    if (((text.length ^ length) | (text.head ^ head)) != 0) continue;
+    found |= std::memcmp(value + kHead, text.rest.data(), text.rest.size()) == 0;
   }
-  return false;
+  return found;
 }
 
 template <typename Offset>

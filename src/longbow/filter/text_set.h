@@ -35,7 +35,7 @@ class TextSet {
   void Mark(const Offset* offsets, const uint8_t* bytes, int64_t rows, uint8_t* bits) const;
   bool Holds(const uint8_t* value, uint64_t length, const uint8_t* end) const;
 
-  std::vector<Text> texts_;
+  std::vector<Text> short_, long_;  // short: no longer than its head
 };
 
 }  // namespace longbow::filter
