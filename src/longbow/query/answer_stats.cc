@@ -33,6 +33,7 @@ std::string_view CoverageName(index::Coverage coverage) {
 // Built by hand: it accompanies every answer, and nothing in it needs escaping.
 std::string StatsJson(const SearchAnswer& answer) {
   std::string out = "{\"method\":\"";
+  out.reserve(256);
   out.append(answer.plan).push_back('"');
   const std::pair<std::string_view, int64_t> numbers[] = {{"distances", answer.work.distances},
                                                           {"codes", answer.work.codes},

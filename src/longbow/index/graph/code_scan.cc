@@ -8,7 +8,9 @@
 namespace longbow::index {
 namespace {
 
-constexpr RowOrdinal kRowsALook = 1024;  // between looks at the budget
+constexpr size_t kCacheLine = 64;
+constexpr size_t kMostFetched = 8 * kCacheLine;  // of a row; the processor goes on by itself
+constexpr RowOrdinal kRowsALook = 1024;          // between looks at the budget
 // Up to so many rows an estimate is trusted to 3.5 standard errors instead of 2: it costs little there, and
 // equal vectors err together, so that one estimate gone wrong can lose all of the k.
 constexpr RowOrdinal kFewRows = 20000;
@@ -62,6 +64,7 @@ struct CodeScan::Pass {
   const float reach;
   TopK* const top;
   SearchWork* const work;
+  const size_t fetched_bytes = std::min(store.row_bytes(), kMostFetched);
 
   uint32_t Wanted(RowOrdinal block) const {
     return SelectedBits(spec.selection, block) & BitsBetween(block, first, end);
@@ -79,10 +82,12 @@ uint32_t CodeScan::EstimateBlock(const Pass& pass, RowOrdinal row, float bound, 
                                        estimates);
 }
 
-bool CodeScan::Want(const Pass& pass, RowOrdinal row) {
-  if (!pass.spec.visibility.Visible(row) || !pass.store.Present(row)) return false;
+// Its version and vector are on their way from memory when TakeBatch looks at them.
+void CodeScan::Want(const Pass& pass, RowOrdinal row) {
+  pass.spec.visibility.Prefetch(row);
+  const std::byte* const vector = pass.store.Row(row);
+  for (size_t i = 0; i < pass.fetched_bytes; i += kCacheLine) __builtin_prefetch(vector + i);
   rows_[waiting_++] = row;
-  return true;
 }
 
 void CodeScan::WantAll(const Pass& pass, RowOrdinal row, uint32_t near) {
@@ -139,6 +144,11 @@ RowOrdinal CodeScan::ScanFirst(const Pass& pass) {
 }
 
 void CodeScan::TakeBatch(const Pass& pass) {
+  const auto unwanted = [&](RowOrdinal row) {
+    return !pass.spec.visibility.Visible(row) || !pass.store.Present(row);
+  };
+  waiting_ =
+      static_cast<size_t>(std::remove_if(rows_.begin(), rows_.begin() + waiting_, unwanted) - rows_.begin());
   if (waiting_ == 0) return;
   for (size_t i = 0; i < waiting_; ++i) rows_at_[i] = pass.store.Row(rows_[i]);
   pass.kernels.gather(pass.query, rows_at_.data(), waiting_, pass.store.scalars(), distances_.data());

@@ -26,12 +26,12 @@ class CodeScan {
            RowOrdinal first, RowOrdinal end, TopK* top, SearchWork* work);
 
  private:
-  static constexpr size_t kBatch = 16;          // rows taken exactly at once
+  static constexpr size_t kBatch = 16;          // rows fetched at once, then taken exactly
   static constexpr uint32_t kFirstBlocks = 32;  // whose nearest rows set the first bound
 
   struct Pass;
   uint32_t EstimateBlock(const Pass& pass, RowOrdinal row, float bound, float* estimates) const;
-  bool Want(const Pass& pass, RowOrdinal row);
+  void Want(const Pass& pass, RowOrdinal row);
   void WantAll(const Pass& pass, RowOrdinal row, uint32_t near);
   RowOrdinal ScanFirst(const Pass& pass);
   void TakeBatch(const Pass& pass);
