@@ -93,7 +93,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         query_file = Path(scratch) / "queries"
         queries.tofile(query_file)
-        server = longbow.Server(Path(scratch) / "data")
+        server = longbow.Server(Path(scratch) / "data", query_cache_size="0")  # each question is a new one
         server.start()
         with server.connect() as client:
             for at in range(0, args.rows, 10_000):

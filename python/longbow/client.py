@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from longbow import inserting
+from longbow import inserting, tracing
 from longbow.connection import Connection
 from longbow.errors import InvalidArgumentError, NotFoundError, UnimplementedError
 from longbow.exchange import SearchStreams, with_signed_ids
@@ -336,7 +336,8 @@ class Client:
             collect=on_error == "collect",
             timeout=timeout,
         )
-        return insertion.run(self, self._connection, inserting.with_ids(data, ids, vector_column))
+        with tracing.span("insert", dataset, self.uri):
+            return insertion.run(self, self._connection, inserting.with_ids(data, ids, vector_column))
 
     def put(self, dataset: str, data: Any, *, metric: str | None = None, durability: str | None = None) -> PutResult:
         """`insert` with its defaults: rows replace those of the same id.
@@ -455,7 +456,8 @@ class Client:
             return self._ask_by_ticket(query.wire(None), timeout)
         name, column, single = asked
         command = query.command()
-        answer = self._connection.run(lambda: self._streams.search(command, name, column, single, timeout), timeout=timeout)
+        with tracing.span("search", query.dataset, self.uri):
+            answer = self._connection.run(lambda: self._streams.search(command, name, column, single, timeout), timeout=timeout)
         return Results(answer.hits, answer.details, answer.seconds)
 
     def explain(self, query: Query | Mapping[str, Any], *, analyze: bool = False) -> Results:
