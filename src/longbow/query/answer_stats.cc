@@ -1,3 +1,6 @@
+#include <arrow/record_batch.h>
+#include <arrow/util/key_value_metadata.h>
+
 #include <array>
 #include <charconv>
 #include <utility>
@@ -46,6 +49,13 @@ std::string StatsJson(const SearchAnswer& answer) {
   if (answer.recall) out.append(",\"recall\":" + NumberText(*answer.recall));
   if (answer.cached) out.append(",\"cached\":true");
   return out.append("}");
+}
+
+void Describe(SearchAnswer* answer) {
+  auto metadata =
+      arrow::key_value_metadata({"longbow.coverage", "longbow.stats"},
+                                {std::string(CoverageName(answer->coverage)), StatsJson(*answer)});
+  answer->hits = answer->hits->ReplaceSchemaMetadata(std::move(metadata));
 }
 
 }  // namespace longbow::query
