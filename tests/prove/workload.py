@@ -23,8 +23,8 @@ import pyarrow.flight as flight
 
 DIMENSIONS = 16
 KEYS_PER_WRITER = 150
-# What 'async' may lose: docs/operations.md.
-ASYNC_WINDOW_BYTES = 4 << 20
+# What 'async' may lose: longbow.async_window_bytes.
+ASYNC_WINDOW_BYTES = 64 << 10
 VECTOR = pa.list_(pa.float32(), DIMENSIONS)
 
 
@@ -44,7 +44,8 @@ class Kind:
         columns = [("writer", pa.int32()), ("batch", pa.int64()), ("row", pa.int32()), ("text", pa.utf8()), ("vector", VECTOR)]
         if self.key is not None:
             columns.insert(0, ("id", self.key))
-        return pa.schema(columns, metadata={"longbow.durability": self.durability})
+        window = {"longbow.async_window_bytes": str(ASYNC_WINDOW_BYTES)} if self.durability == "async" else {}
+        return pa.schema(columns, metadata={"longbow.durability": self.durability, **window})
 
 
 KINDS = (
