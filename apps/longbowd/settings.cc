@@ -101,7 +101,7 @@ constexpr SettingRow kTable[] = {
      "Writes waiting for the disk beyond which more are refused.", &S::storage_log_max_pending, kMiB, kTiB},
     {"log_compression", Kind::kString, "auto",
      "Of what is put, in the log: auto compresses vectors of more than 1,024 dimensions (LZ4) where a sample "
-     "becomes smaller.",
+     "becomes less than half.",
      &S::log_compression, 0, 0, "auto|none|lz4|zstd"},
     {"max_wal_size", Kind::kBytes, "1GiB",
      "A snapshot is taken once this much was logged since the last one, and the log behind it is cut. 0: not "

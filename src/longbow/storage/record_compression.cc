@@ -21,6 +21,10 @@ constexpr int64_t kPiece = int64_t{4} << 20;  // of what is decompressed
 constexpr int64_t kSampleStretches = 4;
 constexpr int64_t kStretch = 4096;
 
+// Whether a sample of `size` bytes that became `smaller` makes LogCompression::kAuto compress the record:
+// docs/decisions/log-compression.md.
+bool SampleIsGood(int64_t size, int64_t smaller) { return smaller * 5 <= size * 2; }
+
 // Whether `smaller` of `size` bytes is worth the time that it takes to read them back.
 bool Pays(int64_t size, int64_t smaller) { return smaller <= size - size / 8; }
 
@@ -105,7 +109,7 @@ Result<bool> SamplePays(const BufferChain& payload, CompressionScratch* scratch)
   const int64_t size = stretches * length;
   LB_ASSIGN_OR_RETURN(const int64_t smaller,
                       (*codec)->Compress(size, sample, kScratch - size, sample + size));
-  return Pays(size, smaller);
+  return SampleIsGood(size, smaller);
 }
 
 }  // namespace
