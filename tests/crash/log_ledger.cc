@@ -125,6 +125,7 @@ storage::CommitLogOptions SmallSegments() {
   options.segment_bytes = 16 << 10;
   options.max_flush_bytes = 8 << 10;
   options.spare_segments = 2;
+  options.compression = storage::LogCompression::kLz4;
   return options;
 }
 

@@ -79,6 +79,20 @@ TEST(CommitLog, CompressesRecordsAndGivesThemBackWhole) {
   }
 }
 
+TEST(CommitLog, TakesChecksumsThatAreKnownForWhatTheyAreOf) {
+  const std::string sparse = SparsePayload(40'000, 1);
+  LogTestMachine machine;
+  machine.options.compression = LogCompression::kLz4;
+  ASSERT_TRUE(machine.Restart().ok());
+  Acknowledgements acknowledgements;
+  LogAppend append{.shard = 1, .kind = 3, .payload = BufferChain::FromString(sparse)};
+  append.known_crcs = {{.offset = 100, .bytes = 200, .crc = ExtendCrc32c(0, sparse.data() + 100, 200)}};
+  ASSERT_TRUE(machine.log->Append(std::move(append), acknowledgements.Next()).ok());
+  ASSERT_TRUE(acknowledgements.Wait(1)[0].status.ok());
+  ASSERT_TRUE(machine.Restart().ok());
+  EXPECT_THAT(machine.ReplayedPayloads(), ElementsAre(sparse));
+}
+
 // What version 1 wrote: the same but for the versions, the codec's byte and their checksums.
 TEST(CommitLog, ReadsWhatVersion1Wrote) {
   LogTestMachine machine;
