@@ -17,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 .NOTPARALLEL:
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 setup: ## Install apt packages and the Python environment, only what is missing
 	@tools/bootstrap
@@ -67,6 +67,9 @@ types: setup ## Check types with pyright, too (from PyPI, which fetches node)
 	@$(PYTHON) -m venv build/pyright && build/pyright/bin/pip install -q --disable-pip-version-check pyright==1.1.414
 	@build/pyright/bin/pyright -p python --pythonpath $(PYTHON)
 
+s3-server: ## Compile the S3 server that the tests of copies use (needs Go; some minutes)
+	@GOBIN=$(CURDIR)/build/s3-server go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+
 wheel: bin/longbowd ## Build dist/longbow-*.whl with the server inside, and try it in a clean environment
 	@$(PYTHON) tools/make_wheel.py
 	@tools/try_wheel dist/longbow-$$(cat VERSION)-py3-none-manylinux_*.whl
@@ -105,7 +108,7 @@ sanitize-short: setup ## The quick part of sanitize: storage, index and engine u
 	@cmake --build --preset asan -j $(JOBS) --target $(SANITIZE_SHORT)
 	@ctest --preset asan -R '^($(subst $(eval) ,|,$(SANITIZE_SHORT)))$$'
 
-FUZZ_TARGETS ?= ticket action filter put exchange
+FUZZ_TARGETS ?= ticket action filter put exchange storage
 FUZZ_RUNS ?= 1000000
 fuzz: setup ## Fuzz each target FUZZ_RUNS times (clang-14); what is found is left in build/fuzz/findings
 	@cmake --preset fuzz && cmake --build --preset fuzz -j $(JOBS) --target $(FUZZ_TARGETS:%=fuzz_%)
