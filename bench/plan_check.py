@@ -35,8 +35,17 @@ def measure(rows: int, dimension: int) -> tuple[float, float, float]:
         client.wait_indexed("plan", timeout=600)
         seconds = time.perf_counter() - start
         resident = read_metrics(f"127.0.0.1:{server.http_port}")["process_resident_memory_bytes"]
-        disk = sum(f.stat().st_size for f in server.data_dir.rglob("*") if f.is_file())
-        return resident, disk, seconds
+        return resident, settled_bytes(server.data_dir), seconds
+
+
+def settled_bytes(directory: Path) -> int:
+    """Bytes of the files once the log has prepared its spare segments, which it does while nobody writes."""
+    same, last = 0, -1
+    while same < 4:
+        time.sleep(1)
+        found = sum(f.stat().st_size for f in directory.rglob("*") if f.is_file())
+        same, last = (same + 1 if found == last else 0), found
+    return last
 
 
 def main() -> int:

@@ -108,7 +108,7 @@ class Query:
         return replace(self, exact=True)
 
     def within(self, radius: float) -> Self:
-        """Only rows at most `radius` away, in the metric's distance; at most `k` of them."""
+        """Only rows at most `radius` away, in the metric's distance; at most `k` of them, with `limit(0)` all."""
         return replace(self, radius=radius)
 
     def first_dims(self, dims: int) -> Self:

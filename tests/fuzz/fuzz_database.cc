@@ -4,11 +4,9 @@
 #include <arrow/builder.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
-#include <stdlib.h>
 
 #include <cstdio>
-#include <filesystem>
-#include <future>
+#include <cstdlib>
 
 #include "longbow/engine/batch_codec.h"
 
@@ -53,15 +51,8 @@ void Require(bool holds, const char* what) {
 }
 
 FuzzDatabase::FuzzDatabase() {
-  std::string name =
-      std::filesystem::exists("/dev/shm") ? "/dev/shm/longbow_fuzz_XXXXXX" : "/tmp/longbow_fuzz_XXXXXX";
-  Require(mkdtemp(name.data()) != nullptr, "a directory is made");
-  root_ = name;
-  files_ = MakePosixFileSystem(root_, 1).ValueOrDie();
-  random_ = MakeSeededRandom(7);
-  for (auto* pool : {&appliers_, &searchers_, &builders_}) *pool = MakeThreadPool({.threads = 1});
-  const Environment environment{files_.get(),    SystemClock(),    random_.get(),
-                                appliers_.get(), searchers_.get(), builders_.get()};
+  Environment environment = world_.environment();
+  environment.clock = SystemClock();  // deadlines are to be met
   engine::EngineOptions options;
   options.log.segment_bytes = 1 << 20;
   options.log.spare_segments = 0;
@@ -69,32 +60,30 @@ FuzzDatabase::FuzzDatabase() {
   query_ = std::make_unique<query::QueryEngine>(engine_.get(), environment, &ledger_, query::QueryOptions{});
 }
 
-FuzzDatabase::~FuzzDatabase() {
-  query_.reset();
-  engine_.reset();
-  for (auto* pool : {&appliers_, &searchers_, &builders_}) pool->reset();
-  files_.reset();
-  std::filesystem::remove_all(root_);
+template <typename T>
+T FuzzDatabase::Wait(const std::optional<T>& outcome) {
+  Require(world_.RunUntil([&] { return outcome.has_value(); }), "what was asked for is answered");
+  return *outcome;
 }
 
 Status FuzzDatabase::WhenReady(engine::DatasetWriter& writer) {
-  std::promise<Status> done;
-  writer.WhenReady([&](Status status) { done.set_value(std::move(status)); });
-  return done.get_future().get();
+  std::optional<Status> done;
+  writer.WhenReady([&](Status status) { done = std::move(status); });
+  return Wait(done);
 }
 
 Result<engine::WriteAck> FuzzDatabase::Write(engine::DatasetWriter& writer, engine::IncomingBatch batch,
                                              const engine::IpcMessage& message, engine::RetryKey retry) {
-  std::promise<Result<engine::WriteAck>> done;
+  std::optional<Result<engine::WriteAck>> done;
   writer.Write(std::move(batch), message, std::move(retry), {},
-               [&](Result<engine::WriteAck> ack) { done.set_value(std::move(ack)); });
-  return done.get_future().get();
+               [&](Result<engine::WriteAck> ack) { done = std::move(ack); });
+  return Wait(done);
 }
 
 Status FuzzDatabase::Drop(const std::string& dataset) {
-  std::promise<Status> done;
-  engine_->DropDataset(dataset, [&](Status status) { done.set_value(std::move(status)); });
-  return done.get_future().get();
+  std::optional<Status> done;
+  engine_->DropDataset(dataset, [&](Status status) { done = std::move(status); });
+  return Wait(done);
 }
 
 void FuzzDatabase::MakeRows() {

@@ -1,11 +1,14 @@
-// An engine and its readers without a network, on a directory in memory where there is one.
+// An engine and its readers without a network, on a simulated machine: a disk in memory and one thread, so
+// that an input is the same work each time and no execution waits for another thread.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "longbow/engine/engine.h"
 #include "longbow/query/search.h"
+#include "simulation/simulated_world.h"
 
 namespace longbow::fuzz {
 
@@ -13,7 +16,6 @@ namespace longbow::fuzz {
 class FuzzDatabase {
  public:
   FuzzDatabase();
-  ~FuzzDatabase();
 
   engine::Engine& engine() { return *engine_; }
   query::QueryEngine& query() { return *query_; }
@@ -27,10 +29,10 @@ class FuzzDatabase {
   void MakeRows();
 
  private:
-  std::string root_;
-  std::unique_ptr<FileSystem> files_;
-  std::unique_ptr<Random> random_;
-  std::unique_ptr<Executor> appliers_, searchers_, builders_;
+  template <typename T>
+  T Wait(const std::optional<T>& outcome);
+
+  simulation::SimulatedWorld world_{7};
   MemoryLedger ledger_{0, int64_t{1} << 30};
   SlabArena arena_{&ledger_};
   std::unique_ptr<engine::Engine> engine_;

@@ -1,11 +1,14 @@
-// Filters as JSON against rows: whatever parses is evaluated, and no row matches a filter and its negation.
+// Filters as JSON, or as text behind a first byte '@', against rows: whatever parses is evaluated, and no row
+// matches a filter and its negation.
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include "fuzz_database.h"
@@ -36,6 +39,18 @@ std::set<int64_t> Matching(query::QueryEngine& query, const filter::FilterTree& 
   }
 }
 
+std::optional<filter::FilterTree> Read(std::string_view bytes) {
+  if (bytes.starts_with('@')) {
+    auto parsed = filter::ParseFilter(bytes.substr(1));
+    return parsed.ok() ? std::optional(*std::move(parsed)) : std::nullopt;
+  }
+  std::string ticket = R"({"name":"d","filters":)";
+  ticket.append(bytes).push_back('}');
+  const auto request = protocol::ReadTicket(ticket);
+  if (!request.ok() || !std::holds_alternative<query::ScanRequest>(*request)) return std::nullopt;
+  return std::get<query::ScanRequest>(*request).filter;
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -44,11 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     made->MakeRows();
     return made;
   }();
-  std::string ticket = R"({"name":"d","filters":)";
-  ticket.append(reinterpret_cast<const char*>(data), size).push_back('}');
-  const auto request = protocol::ReadTicket(ticket);
-  if (!request.ok() || !std::holds_alternative<query::ScanRequest>(*request)) return 0;
-  const auto& filter = std::get<query::ScanRequest>(*request).filter;
+  const auto filter = Read({reinterpret_cast<const char*>(data), size});
   if (!filter) return 0;
   const auto reread = filter::ParseFilter(filter->ToString());
   fuzz::Require(reread.ok() && *reread == *filter, "a filter's text is read as the same filter");
