@@ -38,7 +38,7 @@ bin/longbowd: configure
 demo: bin/longbowd ## Real vectors in, searches out, kill, restart: see that everything is still there
 	@$(PYTHON) examples/demo.py
 
-test: build lint test-cc test-py ## Build and run all tests, C++ and Python, and the lints
+test: build lint test-cc test-py sanitize-short ## Build and run all tests, C++ and Python, and the lints
 
 test-cc: ## Run the C++ tests of the build
 	@ctest --preset $(PRESET)
@@ -100,6 +100,13 @@ bench-text: build ## BM25 of a million short documents beside tantivy (where car
 sanitize: setup ## Run the C++ tests under ASan+UBSan and under TSan
 	@for preset in asan tsan; do \
 		cmake --preset $$preset && cmake --build --preset $$preset -j $(JOBS) && ctest --preset $$preset; done
+
+# Memory errors show in what handles the client's bytes and the disk's; its tests are the quickest of all.
+SANITIZE_SHORT := longbow_base_test longbow_storage_test longbow_index_test longbow_engine_test log_crash_test
+sanitize-short: setup ## The quick part of sanitize: storage, index and engine under ASan+UBSan
+	@[ -f build/asan/build.ninja ] || cmake --preset asan
+	@cmake --build --preset asan -j $(JOBS) --target $(SANITIZE_SHORT)
+	@ctest --preset asan -R '^($(subst $(eval) ,|,$(SANITIZE_SHORT)))$$'
 
 FUZZ_TARGETS ?= ticket action filter put exchange storage
 FUZZ_RUNS ?= 1000000

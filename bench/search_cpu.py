@@ -3,7 +3,9 @@
     .venv/bin/python bench/search_cpu.py [--rows 100000] [--dim 128] [--seconds 5]
 
 Server: user and system time of the process, batches of 64 over a kept-open DoExchange. Library: the same data directory
-opened without a network, the same batches on one thread. Goal: at most 1.4 times the library's.
+opened without a network, the same batches on one thread. Goal: at most 1.4 times the library's. Then single queries from
+one client and from several, and the latencies at half of the most that several get. Goals: a query of several costs at
+most 0.7 of one's; p99 at half of the peak at most 4 times p50.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import tempfile
 import time
@@ -20,6 +23,7 @@ import longbow
 import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
+from longbow.command.top import read_metrics
 
 ROOT = Path(__file__).resolve().parent.parent
 BATCH = 64
@@ -58,10 +62,28 @@ def server_us(server: longbow.Server, queries: np.ndarray, columns: list[str] | 
     return spent * 1e6 / (asked * BATCH)
 
 
+def single_queries(server: longbow.Server, query_file: Path, dim: int, clients: int, seconds: float, rate: float = 0) -> tuple[float, float, float, float]:
+    """Server CPU us a query, queries a second, and the mean of the clients' p50 and p99 in us. `rate`: of all together."""
+    program = ROOT / "build" / "release" / "bench" / "search_client"
+    asked = json.dumps({"command": "VectorSearch", "dataset": "d", "k": K, "columns": []})
+    command = [program, server.port, server.token, "exchange", asked, query_file, dim, seconds, *([rate / clients] if rate else [])]
+
+    def searches() -> float:
+        return read_metrics(f"127.0.0.1:{server.http_port}")["longbow_do_exchange_search_total"]
+
+    before, began = searches(), cpu_seconds(server.pid)
+    running = [subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True) for _ in range(clients)]
+    found = [json.loads(process.communicate()[0]) for process in running]
+    spent = (cpu_seconds(server.pid) - began) * 1e6 / (searches() - before)
+    mean = [statistics.mean(one[name] for one in found) for name in ("p50_us", "p99_us")]
+    return spent, sum(one["n"] for one in found) / (seconds - 0.2), *mean
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--dim", type=int, default=128)
+    parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=5)
     args = parser.parse_args()
     random = np.random.default_rng(1)
@@ -71,7 +93,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         query_file = Path(scratch) / "queries"
         queries.tofile(query_file)
-        server = longbow.Server(Path(scratch) / "data")
+        server = longbow.Server(Path(scratch) / "data", query_cache_size="0")  # each question is a new one
         server.start()
         with server.connect() as client:
             for at in range(0, args.rows, 10_000):
@@ -80,6 +102,9 @@ def main() -> None:
             client.wait_indexed("d")
         time.sleep(1)
         through_socket = server_us(server, queries, [], args.seconds)
+        one = single_queries(server, query_file, args.dim, 1, args.seconds)
+        several = single_queries(server, query_file, args.dim, args.clients, args.seconds)
+        half = single_queries(server, query_file, args.dim, args.clients, args.seconds, several[1] / 2)
         server.stop()
         program = ROOT / "build" / "release" / "bench" / "library_search"
         command = [program, server.data_dir, "d", query_file, args.dim, K, BATCH, args.seconds]
@@ -89,6 +114,10 @@ def main() -> None:
     print(f"  query engine          {library['engine_us']:8.2f}  {library['engine_us'] / library['index_us']:.2f}x")
     print(f"  server through socket {through_socket:8.2f}  {through_socket / library['index_us']:.2f}x of the index, "
           f"{through_socket / library['engine_us']:.2f}x of the engine")  # fmt: skip
+    print("single queries: CPU us a query, queries a second, p50 and p99 us")
+    for name, (cpu, rate, p50, p99) in (("one client", one), (f"{args.clients} clients", several), ("at half of that rate", half)):
+        print(f"  {name:21} {cpu:8.1f} {rate:8.0f} {p50:8.0f} {p99:8.0f}")
+    print(f"  CPU of {args.clients} over one: {several[0] / one[0]:.2f}x; p99 over p50 at half of the peak: {half[3] / half[2]:.1f}x")
 
 
 if __name__ == "__main__":

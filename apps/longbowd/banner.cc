@@ -37,6 +37,12 @@ std::string Banner(const Settings& settings, const Node& node) {
   text += Line("data", settings.data_path);
   text += Line("flight data", At(settings.listen_addr, ports.data));
   text += Line("flight meta", At(settings.meta_addr, ports.meta));
+  if (!settings.tls_cert.empty()) {
+    text += Line(
+        "tls", settings.tls_client_ca.empty()
+                   ? "certificate " + settings.tls_cert
+                   : "certificate " + settings.tls_cert + ", clients show one of " + settings.tls_client_ca);
+  }
   text += Line("http", "http://" + At(settings.metrics_addr, ports.http) + " (/metrics /health /ready)");
   text += Line("memory limit", Bytes(node.memory_limit()));
   text += Line("simd", std::string(distance::SimdLevelName(distance::BestSimdLevel())));
@@ -44,7 +50,9 @@ std::string Banner(const Settings& settings, const Node& node) {
   text += Line("durability", "log: fsync before acknowledgement");
   text +=
       Line("token", node.token_file().empty() ? "none: every client is admitted" : "in " + node.token_file());
-  if (settings.insecure) text += Line("insecure", "calls travel in the clear, also to other machines");
+  if (settings.insecure && settings.tls_cert.empty()) {
+    text += Line("insecure", "calls travel in the clear, also to other machines");
+  }
   text += Line("made of", "Arrow " + ArrowVersion() + ", gRPC " + GrpcVersion());
   return text;
 }

@@ -9,6 +9,7 @@
 #include "longbow/base/thread_stacks.h"
 #include "longbow/observe/process_metrics.h"
 #include "longbow/observe/prometheus.h"
+#include "tls_files.h"
 #include "token_file.h"
 #include "version.h"
 
@@ -159,8 +160,9 @@ Status Node::OpenPorts() {
   const Environment environment{files_.get(),    SystemClock(),    SystemRandom(),
                                 appliers_.get(), searchers_.get(), builders_.get()};
   serving_ = std::make_unique<server::Serving>(environment, &ledger_, &progress_);
-  ARROW_ASSIGN_OR_RAISE(flight_,
-                        server::FlightServer::Start(FlightOptionsOf(settings_, token_), serving_.get()));
+  server::FlightOptions flight = FlightOptionsOf(settings_, token_);
+  ARROW_ASSIGN_OR_RAISE(flight.tls, ReadTlsFiles(settings_));
+  ARROW_ASSIGN_OR_RAISE(flight_, server::FlightServer::Start(flight, serving_.get()));
   observe::HttpOptions http;
   http.host = settings_.metrics_addr.host;
   http.port = settings_.metrics_addr.port;

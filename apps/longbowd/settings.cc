@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <tuple>
 
 namespace longbow {
 namespace {
@@ -28,6 +29,12 @@ constexpr SettingRow kTable[] = {
      "token|none"},
     {"token_file", Kind::kString, "",
      "File of the bearer token, made at the first start. Empty: `token` in data_path.", &S::token_file},
+    {"tls_cert", Kind::kString, "",
+     "PEM file of the certificate that the Flight ports show, with its chain. Empty: no TLS.", &S::tls_cert},
+    {"tls_key", Kind::kString, "", "PEM file of the certificate's private key.", &S::tls_key},
+    {"tls_client_ca", Kind::kString, "",
+     "PEM file of the authorities whose certificates clients must show. Empty: clients need none.",
+     &S::tls_client_ca},
     {"insecure", Kind::kBool, "false",
      "Allow addresses that other machines reach, although calls and the token travel in the clear.",
      &S::insecure},
@@ -244,20 +251,36 @@ bool HasUnprefixedName(std::string_view name) {
 }
 
 Status CheckReach(const Settings& settings) {
+  if (settings.tls_cert.empty() != settings.tls_key.empty() ||
+      (settings.tls_cert.empty() && !settings.tls_client_ca.empty())) {
+    return MakeError(ErrorCode::kInvalidArgument,
+                     "tls_cert, tls_key and tls_client_ca: TLS needs tls_cert and tls_key, and without it "
+                     "tls_client_ca means nothing.");
+  }
   if (settings.insecure) return Status::OK();
-  const std::pair<std::string_view, const Address*> addresses[] = {
-      {"listen_addr", &settings.listen_addr},
-      {"meta_addr", &settings.meta_addr},
-      {"metrics_addr", &settings.metrics_addr},
+  const bool safe =
+      !settings.tls_cert.empty() && (settings.auth != "none" || !settings.tls_client_ca.empty());
+  const std::tuple<std::string_view, const Address*, bool> addresses[] = {
+      {"listen_addr", &settings.listen_addr, safe},
+      {"meta_addr", &settings.meta_addr, safe},
+      {"metrics_addr", &settings.metrics_addr, false},
   };
-  for (const auto& [name, address] : addresses) {
-    if (address->loopback()) continue;
+  for (const auto& [name, address, may_be_reached] : addresses) {
+    if (address->loopback() || may_be_reached) continue;
+    if (!settings.tls_cert.empty() && name != "metrics_addr") {
+      return MakeError(ErrorCode::kFailedPrecondition,
+                       std::string(name) + " " + address->ToString() +
+                           " can be reached from other machines, and every client is admitted. Ask for the "
+                           "token (auth = token) or for certificates (tls_client_ca), or say so with "
+                           "--insecure (LONGBOW_INSECURE=true).");
+    }
     return MakeError(ErrorCode::kFailedPrecondition,
                      std::string(name) + " " + address->ToString() +
                          " can be reached from other machines, and calls travel in the clear. Either listen "
                          "on this machine only (" +
                          std::string(name) + " = 127.0.0.1:" + std::to_string(address->port) +
-                         "), or, on a network you trust, say so with --insecure (LONGBOW_INSECURE=true).");
+                         (name == "metrics_addr" ? ")" : "), give tls_cert and tls_key") +
+                         ", or, on a network you trust, say so with --insecure (LONGBOW_INSECURE=true).");
   }
   return Status::OK();
 }

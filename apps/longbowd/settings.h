@@ -27,6 +27,7 @@ struct Settings {
   Address listen_addr, meta_addr, metrics_addr;
   std::string data_path;
   std::string auth, token_file;
+  std::string tls_cert, tls_key, tls_client_ca;
   bool insecure = false;
   std::string log_level, log_format;
   Nanoseconds drain_time{};

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from longbow.asynchronous import AsyncClient, AsyncDataset, AsyncQuery, connect_async
     from longbow.models import IndexStats, Record, SearchResult, Vector
     from longbow.old_client import LongbowClient
+    from longbow.restoring import restore, verify
     from longbow.server import Server
 
 LongbowNotFoundError = NotFoundError
@@ -68,6 +69,8 @@ _LATER = {
     "Vector": "longbow.models",
     "LongbowClient": "longbow.old_client",
     "Server": "longbow.server",
+    "restore": "longbow.restoring",
+    "verify": "longbow.restoring",
 }
 
 
@@ -140,4 +143,6 @@ __all__ = [
     "col",
     "connect",
     "connect_async",
+    "restore",
+    "verify",
 ]

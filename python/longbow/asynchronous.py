@@ -107,7 +107,7 @@ class AsyncDataset:
         """Stores rows. As `Client.insert`."""
         return await self._bridge.call(self._sync.insert, data, mode=mode, metric=metric, durability=durability, index=index, vector_column=vector_column, ids=ids, batch_bytes=batch_bytes, progress=progress, on_error=on_error, timeout=timeout)
 
-    def search(self, vectors: Any=None, *, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, ids: Any=None, text: str | None=None) -> AsyncQuery:
+    def search(self, vectors: Any=None, *, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, ids: Any=None, text: str | Mapping[str, Any] | None=None) -> AsyncQuery:
         """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`."""
         return AsyncQuery(self.name, vectors=vectors, ids=ids, text=text, k=k, filter=to_filter(filter), columns=None if columns is None else tuple(columns), _client=self._client)
 
@@ -148,9 +148,9 @@ class AsyncDataset:
         """Adds columns, null in the rows that are there. As `Client.add_columns`."""
         await self._bridge.call(self._sync.add_columns, columns)
 
-    async def compact(self) -> None:
-        """Gives back the room of deleted rows. As `Client.compact`."""
-        await self._bridge.call(self._sync.compact)
+    async def compact(self) -> dict[str, Any]:
+        """Gives back the room on disk of deleted rows. As `Client.compact`."""
+        return await self._bridge.call(self._sync.compact)
 
     async def wait_indexed(self, timeout: float | None=None) -> None:
         """Returns when every row is in the index. As `Client.wait_indexed`."""
@@ -240,7 +240,7 @@ class AsyncClient:
 
     ingest = insert
 
-    async def search(self, dataset: str, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, text: str | None=None, alpha: float | None=None, offset: int=0, radius: float | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> Results:
+    async def search(self, dataset: str, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, text: str | Mapping[str, Any] | None=None, alpha: float | None=None, fusion: str | None=None, text_columns: Sequence[str] | None=None, offset: int=0, radius: float | None=None, order_by: str | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> Results:
         """The k nearest rows to one vector of shape (dimensions,) or to each of several, (queries, dimensions).
 
         Args:
@@ -251,10 +251,13 @@ class AsyncClient:
                 filter objects of the wire protocol.
             columns: what to return besides id, score and distance; all but vectors when not given. Name the vector
                 column to get vectors.
-            text: words to rank by, alone or together with the vector.
+            text: words to rank by, alone or together with the vector; `Query.matching` says how they are written.
             alpha: weight of the vector beside the text: 1 vector only, 0 text only, negative adaptive.
+            fusion: how both are joined: "rrf" (the default) or "weighted".
+            text_columns: where to look for the words; all text columns when not given.
             offset: leaves out the nearest so many.
-            radius: only rows at most this far away.
+            radius: only rows at most this far away; at most `k` of them.
+            order_by: the hits found in the order of a column: "year", or "year desc".
             dims: searches by the first dimensions, ranks by all.
             vector_column: which, of several.
             ef: length of the candidate list; more is slower and finds more.
@@ -272,7 +275,7 @@ class AsyncClient:
             >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
             [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
         """
-        return await self._bridge.call(self._sync.search, dataset, vectors, k, filter, columns, vector=vector, text=text, alpha=alpha, offset=offset, radius=radius, dims=dims, vector_column=vector_column, ef=ef, recall=recall, exact=exact, timeout=timeout)
+        return await self._bridge.call(self._sync.search, dataset, vectors, k, filter, columns, vector=vector, text=text, alpha=alpha, fusion=fusion, text_columns=text_columns, offset=offset, radius=radius, order_by=order_by, dims=dims, vector_column=vector_column, ef=ef, recall=recall, exact=exact, timeout=timeout)
 
     async def search_by_id(self, dataset: str, ids: Any, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None) -> Results:
         """The k nearest rows to a stored row, or to each of several. The row itself is not among its hits.
@@ -381,7 +384,12 @@ class AsyncClient:
     async def wait_durable(self, sequence: str='', timeout: float | None=None) -> None:
         """Returns when everything up to `sequence`, a PutResult's, is on disk; without one, everything written so far.
 
-        Of use with durability "async". Raises DeadlineExceededError.
+        Of use with durability "async"; what was written with "memory" is never there. `timeout` is in seconds. Raises
+        DeadlineExceededError.
+
+        Examples:
+            >>> stored = client.insert("notes", {"id": [1]}, durability="async")
+            >>> client.wait_durable(stored.sequence)
         """
         await self._bridge.call(self._sync.wait_durable, sequence, timeout)
 
@@ -394,12 +402,18 @@ class AsyncClient:
         await self._bridge.call(self._sync.drop_allow_list, name)
 
     async def snapshot(self) -> dict[str, Any]:
-        """Takes a snapshot of everything, without stopping writes, and returns what the server says of it."""
+        """Takes a snapshot of everything, without stopping writes, and returns once it is on disk.
+
+        The answer has the snapshot's `sequence`, its `blocks` of rows and their `bytes`, those written anew, and `seconds`.
+        """
         return await self._bridge.call(self._sync.snapshot)
 
-    async def compact(self, dataset: str) -> None:
-        """Gives back the room of deleted and replaced rows now, not when the server finds it due."""
-        await self._bridge.call(self._sync.compact, dataset)
+    async def compact(self, dataset: str | None=None) -> dict[str, Any]:
+        """Gives back the room on disk of deleted and replaced rows now, not when the server finds it due.
+
+        Of one dataset, or of all. Takes a snapshot with it, and returns what `snapshot` does. Raises NotFoundError.
+        """
+        return await self._bridge.call(self._sync.compact, dataset)
 
     async def namespaces(self) -> list[str]:
         """Names of the namespaces."""

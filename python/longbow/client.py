@@ -15,10 +15,10 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from longbow import inserting
+from longbow import inserting, tracing
 from longbow.connection import Connection
 from longbow.errors import InvalidArgumentError, NotFoundError, UnimplementedError
-from longbow.exchange import SearchStreams
+from longbow.exchange import SearchStreams, with_signed_ids
 from longbow.filters import FilterLike, filters_json, to_filter
 from longbow.put import PutResult
 from longbow.query import Query
@@ -166,7 +166,7 @@ class Dataset:
         filter: FilterLike | None = None,
         columns: Sequence[str] | None = None,
         ids: Any = None,
-        text: str | None = None,
+        text: str | Mapping[str, Any] | None = None,
     ) -> BoundQuery:
         """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`."""
         return BoundQuery(
@@ -225,9 +225,9 @@ class Dataset:
         """Adds columns, null in the rows that are there. As `Client.add_columns`."""
         self._client.add_columns(self.name, columns)
 
-    def compact(self) -> None:
-        """Gives back the room of deleted rows. As `Client.compact`."""
-        self._client.compact(self.name)
+    def compact(self) -> dict[str, Any]:
+        """Gives back the room on disk of deleted rows. As `Client.compact`."""
+        return self._client.compact(self.name)
 
     def wait_indexed(self, timeout: float | None = None) -> None:
         """Returns when every row is in the index. As `Client.wait_indexed`."""
@@ -336,7 +336,8 @@ class Client:
             collect=on_error == "collect",
             timeout=timeout,
         )
-        return insertion.run(self, self._connection, inserting.with_ids(data, ids, vector_column))
+        with tracing.span("insert", dataset, self.uri):
+            return insertion.run(self, self._connection, inserting.with_ids(data, ids, vector_column))
 
     def put(self, dataset: str, data: Any, *, metric: str | None = None, durability: str | None = None) -> PutResult:
         """`insert` with its defaults: rows replace those of the same id.
@@ -358,10 +359,13 @@ class Client:
         columns: Sequence[str] | None = None,
         *,
         vector: Any = None,
-        text: str | None = None,
+        text: str | Mapping[str, Any] | None = None,
         alpha: float | None = None,
+        fusion: str | None = None,
+        text_columns: Sequence[str] | None = None,
         offset: int = 0,
         radius: float | None = None,
+        order_by: str | None = None,
         dims: int | None = None,
         vector_column: str | None = None,
         ef: int | None = None,
@@ -379,10 +383,13 @@ class Client:
                 filter objects of the wire protocol.
             columns: what to return besides id, score and distance; all but vectors when not given. Name the vector
                 column to get vectors.
-            text: words to rank by, alone or together with the vector.
+            text: words to rank by, alone or together with the vector; `Query.matching` says how they are written.
             alpha: weight of the vector beside the text: 1 vector only, 0 text only, negative adaptive.
+            fusion: how both are joined: "rrf" (the default) or "weighted".
+            text_columns: where to look for the words; all text columns when not given.
             offset: leaves out the nearest so many.
-            radius: only rows at most this far away.
+            radius: only rows at most this far away; at most `k` of them.
+            order_by: the hits found in the order of a column: "year", or "year desc".
             dims: searches by the first dimensions, ranks by all.
             vector_column: which, of several.
             ef: length of the candidate list; more is slower and finds more.
@@ -414,8 +421,11 @@ class Client:
                 recall=recall,
                 exact=exact,
                 radius=radius,
+                order_by=order_by,
                 dims=dims,
                 alpha=alpha,
+                fusion=fusion,
+                text_columns=None if text_columns is None else tuple(text_columns),
                 timeout=timeout,
             )
         )
@@ -443,12 +453,12 @@ class Client:
         timeout = self._connection.timeout if query.timeout is None else query.timeout
         asked = query.questions()
         if asked is None:
-            return _page(self._ask_by_ticket(query.wire(None), timeout), query)
+            return self._ask_by_ticket(query.wire(None), timeout)
         name, column, single = asked
         command = query.command()
-        answer = self._connection.run(lambda: self._streams.search(command, name, column, single, timeout), timeout=timeout)
-        found = Results(answer.hits, answer.details, answer.seconds)
-        return found if query.radius is None and not query.offset else _page(found, query)
+        with tracing.span("search", query.dataset, self.uri):
+            answer = self._connection.run(lambda: self._streams.search(command, name, column, single, timeout), timeout=timeout)
+        return Results(answer.hits, answer.details, answer.seconds)
 
     def explain(self, query: Query | Mapping[str, Any], *, analyze: bool = False) -> Results:
         """How the server would answer a query: a row a plan that it weighed, with costs, the cheapest first.
@@ -472,6 +482,7 @@ class Client:
         start = time.perf_counter()
         with self._connection.scan({"search": wire}, timeout) as (schema, batches):
             table = pa.Table.from_batches(batches, schema)
+        table = with_signed_ids(table)
         told = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
         details = {"coverage": told.get("longbow.coverage", ""), "stats": json.loads(told.get("longbow.stats", "{}"))}
         return Results(table.replace_schema_metadata(None), json.dumps(details).encode(), time.perf_counter() - start)
@@ -537,8 +548,9 @@ class Client:
         """
         if filter is None:
             return self.info(dataset).rows
-        with self._scan(dataset, filter, None, []) as (_, batches):
-            return sum(batch.num_rows for batch in batches)
+        ticket = {"name": dataset, "filters": filters_json(filter), "count": True}
+        with self._connection.scan(ticket, self._connection.timeout) as (_, batches):
+            return sum(int(batch.column(0)[0].as_py()) for batch in batches)
 
     def delete(self, dataset: str, ids: int | str | Iterable[int | str]) -> None:
         """Deletes rows by id; deleting one again is no error.
@@ -623,9 +635,14 @@ class Client:
     def wait_durable(self, sequence: str = "", timeout: float | None = None) -> None:
         """Returns when everything up to `sequence`, a PutResult's, is on disk; without one, everything written so far.
 
-        Of use with durability "async". Raises DeadlineExceededError.
+        Of use with durability "async"; what was written with "memory" is never there. `timeout` is in seconds. Raises
+        DeadlineExceededError.
+
+        Examples:
+            >>> stored = client.insert("notes", {"id": [1]}, durability="async")
+            >>> client.wait_durable(stored.sequence)
         """
-        self._connection.action("wait_durable", {"sequence": sequence} if sequence else {}, timeout=timeout)
+        self._connection.action("wait_durable", {"token": sequence} if sequence else {}, timeout=timeout)
 
     def put_allow_list(self, name: str, values: Iterable[int | str]) -> int:
         """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory."""
@@ -642,12 +659,18 @@ class Client:
         self._connection.action("drop-allow-list", {"name": name}, idempotent=False)
 
     def snapshot(self) -> dict[str, Any]:
-        """Takes a snapshot of everything, without stopping writes, and returns what the server says of it."""
+        """Takes a snapshot of everything, without stopping writes, and returns once it is on disk.
+
+        The answer has the snapshot's `sequence`, its `blocks` of rows and their `bytes`, those written anew, and `seconds`.
+        """
         return _first_json(self._connection.action("ForceSnapshot", b""))
 
-    def compact(self, dataset: str) -> None:
-        """Gives back the room of deleted and replaced rows now, not when the server finds it due."""
-        self._connection.action("compact", {"dataset": dataset})
+    def compact(self, dataset: str | None = None) -> dict[str, Any]:
+        """Gives back the room on disk of deleted and replaced rows now, not when the server finds it due.
+
+        Of one dataset, or of all. Takes a snapshot with it, and returns what `snapshot` does. Raises NotFoundError.
+        """
+        return _first_json(self._connection.action("compact", {"dataset": dataset} if dataset else {}))
 
     def namespaces(self) -> list[str]:
         """Names of the namespaces."""
@@ -718,17 +741,6 @@ class Client:
             self.info(dataset)
             return True
         return False
-
-
-def _page(found: Results, query: Query) -> Results:
-    """The hits without those before the offset or beyond the radius."""
-    details, seconds = found._details, found._seconds
-    if query.radius is not None and len(found):
-        found = Results(found.to_arrow().filter(found["distance"].to_numpy() <= query.radius), details, seconds)
-    if query.offset:
-        parts = [part.to_arrow().slice(query.offset) for part in found.by_query()]
-        found = Results(pa.concat_tables(parts) if parts else found.to_arrow(), details, seconds)
-    return found
 
 
 def _type_of(kind: pa.DataType | str) -> pa.DataType:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.flight as flight
 
-from longbow import cancellation
+from longbow import cancellation, tracing
 from longbow.errors import (
     CancelledError,
     DeadlineExceededError,
@@ -133,6 +133,7 @@ class Connection:
             headers.append((b"authorization", f"Bearer {self.target.token}".encode()))
         if request_id:
             headers.append((b"x-request-id", request_id.encode()))
+        headers.extend(tracing.headers())
         return flight.FlightCallOptions(timeout=timeout, headers=headers)
 
     def close(self) -> None:
@@ -192,7 +193,9 @@ class Connection:
                 answers = self.channel().do_action(flight.Action(kind, body), self.options(timeout, request_id))
                 return [answer.body.to_pybytes() for answer in answers]
 
-        return self.run(call, timeout=timeout, idempotent=idempotent)
+        dataset = str(request.get("dataset", "")) if isinstance(request, dict) else ""
+        with tracing.span(kind, dataset, self.target.location):
+            return self.run(call, timeout=timeout, idempotent=idempotent)
 
     @contextmanager
     def scan(self, ticket: dict[str, Any], timeout: float | None) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
@@ -205,7 +208,10 @@ class Connection:
                 reader = self.channel().do_get(flight.Ticket(body), self.options(timeout, request_id))
                 return reader, reader.schema
 
-        reader, schema = self.run(call, timeout=timeout)
+        name = "search" if "search" in ticket else "get"
+        dataset = str(ticket.get("search", ticket).get("dataset") or ticket.get("name", ""))
+        with tracing.span(name, dataset, self.target.location):
+            reader, schema = self.run(call, timeout=timeout)
         done = False
 
         def batches() -> Iterator[pa.RecordBatch]:

@@ -100,6 +100,15 @@ class _Shape:
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
 
 
+def with_signed_ids(hits: pa.Table) -> pa.Table:
+    """Hits of a ticket with ids as they were put: the server sends the bits of signed ones."""
+    place = hits.schema.get_field_index("id")
+    if place < 0 or b"longbow.key_type" not in (hits.schema.field(place).metadata or {}):
+        return hits
+    signed = pa.chunked_array([chunk.view(pa.int64()) for chunk in hits.column(place).chunks], pa.int64())
+    return hits.set_column(place, pa.field("id", pa.int64()), signed)
+
+
 def _failure(error: BaseException) -> LongbowError | None:
     """What a failed search means to the caller; None for what is none of the server's affair."""
     if isinstance(error, StopIteration):

@@ -22,7 +22,11 @@ _SHARED = {
     "dims": "dims",
     "radius": "radius",
     "text": "text_query",
+    "text_columns": "text_columns",
+    "sparse": "sparse_query",
+    "sparse_column": "sparse_column",
     "alpha": "alpha",
+    "fusion": "fusion",
     "order_by": "order_by",
     "allow_partial": "allow_partial",
     "check_recall": "check_recall",
@@ -36,8 +40,8 @@ _SHARED = {
 class Query:
     """A search, described. Each method returns another query; none changes this one.
 
-    Ask near `vectors`, of shape (dimensions,) or (queries, dimensions); near stored rows, `ids`; for `text`; or for
-    text and a vector together.
+    Ask near `vectors`, of shape (dimensions,) or (queries, dimensions); near stored rows, `ids`; for `text`, or weights
+    of terms (`sparse`); or for either and a vector together.
 
     Examples:
         >>> q = Query("books", vectors=[0.1, 0.2]).where("year >= 1990").limit(3).select("title")
@@ -50,7 +54,7 @@ class Query:
     dataset: str
     vectors: Any = None
     ids: Sequence[int | str] | None = None
-    text: str | None = None
+    text: str | Mapping[str, Any] | None = None
     k: int = 10
     offset: int = 0
     filter: Filter | None = None
@@ -62,6 +66,10 @@ class Query:
     radius: float | None = None
     dims: int | None = None
     alpha: float | None = None
+    fusion: str | None = None
+    text_columns: tuple[str, ...] | None = None
+    sparse: Mapping[str, Any] | None = None
+    sparse_column: str | None = None
     order_by: str | None = None
     allow_partial: bool | None = None
     check_recall: bool | None = None
@@ -107,9 +115,23 @@ class Query:
         """Searches by the first `dims` dimensions and ranks by all: for vectors trained to be cut (Matryoshka)."""
         return replace(self, dims=dims)
 
-    def matching(self, text: str, alpha: float | None = None) -> Self:
-        """Ranks by words, too. `alpha` is the weight of the vectors: 1 vectors only, 0 words only, negative adaptive."""
-        return replace(self, text=text, alpha=alpha)
+    def matching(
+        self, text: str | Mapping[str, Any], alpha: float | None = None, *, columns: Sequence[str] | None = None, fusion: str | None = None
+    ) -> Self:
+        """Ranks by words, too, of all text columns or these.
+
+        `alpha` is the weight of the vectors: 1 vectors only, 0 words only, negative adaptive. `fusion` joins both:
+        "rrf", reciprocal ranks, or "weighted", scores normalised to 0..1. `text` may hold phrases in quotes and + or -
+        before a word that must or must not occur, or be in parts: {"must": [...], "should": [...], "must_not": [...]}.
+        """
+        return replace(self, text=text, alpha=alpha, text_columns=None if columns is None else tuple(columns), fusion=fusion)
+
+    def matching_weights(
+        self, weights: Mapping[int, float], alpha: float | None = None, *, column: str | None = None, fusion: str | None = None
+    ) -> Self:
+        """Ranks by the product of these weights by term with those of a `map<uint32, float>` column, too."""
+        sparse = {"indices": [int(term) for term in weights], "values": [float(weight) for weight in weights.values()]}
+        return replace(self, sparse=sparse, alpha=alpha, sparse_column=column, fusion=fusion)
 
     def ordered_by(self, column: str) -> Self:
         """The hits found, in the order of a column: "year", or "year desc"."""
@@ -137,13 +159,13 @@ class Query:
             value = getattr(self, f.name)
             if f.name not in _NAMES or f.name in ("dataset", "vectors", "k") or value is None or (f.name != "ids" and value == f.default):
                 continue
-            out[f.name] = str(value) if isinstance(value, Filter) else list(value) if f.name in ("ids", "columns") else value
+            out[f.name] = str(value) if isinstance(value, Filter) else list(value) if f.name in ("ids", "columns", "text_columns") else value
         return out
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Query:
         """The query that a dict describes: the keys of `to_dict`, or those of the wire protocol's search."""
-        renamed = {"vector": "vectors", "text_query": "text", "filters": "filter"}
+        renamed = {"vector": "vectors", "text_query": "text", "filters": "filter", "sparse_query": "sparse"}
         values: dict[str, Any] = {}
         for name, value in given.items():
             if name in ("deadline_ms", "timeout_ms"):
@@ -157,7 +179,7 @@ class Query:
         if "dataset" not in values:
             raise InvalidArgumentError('query: expected "dataset", the name of a dataset')
         values["filter"] = to_filter(values.get("filter"))
-        for name in ("columns", "ids"):
+        for name in ("columns", "ids", "text_columns"):
             if name in values:
                 values[name] = tuple(values[name])
         return Query(**values)
@@ -172,17 +194,19 @@ class Query:
         """The search of the wire protocol, without what is asked about. `timeout` where the query has none."""
         if self.k < 0 or self.offset < 0:
             raise InvalidArgumentError(f"k and offset: expected 0 or more, got {self.k} and {self.offset}")
-        out: dict[str, Any] = {"dataset": self.dataset, "k": self.k + self.offset}
+        out: dict[str, Any] = {"dataset": self.dataset, "k": self.k}
         if self.filter is not None:
             out["filters"] = filters_json(self.filter)
         if self.columns is not None:
             out["columns"] = list(self.columns)
-        if self.exact or self.offset:  # pages are cut from the exact order, so that none repeats or skips a row
+        if self.exact:
             out["exact"] = True
+        if self.offset:
+            out["offset"] = self.offset
         for name, key in _SHARED.items():
             value = getattr(self, name)
             if value is not None:
-                out[key] = value
+                out[key] = list(value) if isinstance(value, tuple) else value
         timeout = timeout if self.timeout is None else self.timeout
         if timeout is not None:
             out["deadline_ms"] = max(1, round(timeout * 1000))
@@ -190,6 +214,8 @@ class Query:
 
     def command(self) -> bytes:
         """What opens a stream of such searches. Encoded once for equal queries."""
+        if isinstance(self.text, Mapping) or self.sparse is not None:
+            return to_json({"command": "VectorSearch", **self.wire(None)})
         key = tuple([getattr(self, name) for name in _COMMAND_FIELDS])
         found = _commands.get(key)
         if found is None:
@@ -209,8 +235,8 @@ class Query:
         if self.ids is not None:
             single = isinstance(self.ids, (int, str, np.integer))
             return "id", pa.array([self.ids] if single else list(self.ids)), single
-        if self.text is None:
-            raise InvalidArgumentError("query: expected vectors, ids or text to search for")
+        if self.text is None and self.sparse is None:
+            raise InvalidArgumentError("query: expected vectors, ids, text or sparse weights to search for")
         return None
 
 

@@ -131,7 +131,7 @@ def test_serve_runs_until_it_is_asked_to_end(tmp_path: Path) -> None:
 
 def test_help_version_and_completion_are_printed() -> None:
     shown = shell("--help").stdout
-    for command in "serve demo put get search explain delete datasets info import export snapshot restore verify plan doctor bench top completion".split():
+    for command in "serve demo put get search explain delete datasets info import export snapshot compact restore verify plan doctor bench top completion".split():
         assert f" {command} " in shown
     assert shell("--version").stdout.strip() == f"longbow {longbow.__version__}"
     assert "_LONGBOW_COMPLETE" in shell("completion", "bash").stdout

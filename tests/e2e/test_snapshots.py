@@ -17,7 +17,8 @@ import numpy as np
 import polars
 import pyarrow as pa
 import pyarrow.parquet as parquet
-from flight_calls import Calls, batch, matrix_of, query_batch, random_batch
+import pytest
+from flight_calls import Calls, batch, fails, matrix_of, query_batch, random_batch
 from longbow.server import find_binary
 
 SEED = random.SystemRandom().randrange(2**32)
@@ -151,6 +152,31 @@ def test_churn_keeps_the_directory_small(start_server: StartServer, open_calls: 
     assert np.array_equal(np.sort(calls.get({"name": "d"})["id"].to_numpy()), np.arange(2000))
 
 
+def test_compaction_gives_back_the_room_of_few_dead_rows(start_server: StartServer, open_calls: OpenCalls) -> None:
+    server = start_server()
+    calls = open_calls(server)
+    for name in ("d", "other"):
+        calls.put(name, random_batch(2000, 64, 1))
+    calls.action("ForceSnapshot")
+    before = {path.name for path in blocks(server)}
+    for name in ("d", "other"):
+        calls.action("delete", {"dataset": name, "ids": list(range(100))})  # a twentieth: not due by itself
+    assert calls.action_json("ForceSnapshot", {})["blocks_written"] == 0
+    told = calls.action_json("compact", {"dataset": "d"})
+    assert told["status"] == "ok" and told["blocks_written"] == 1
+    assert len(before & {path.name for path in blocks(server)}) == 1
+    assert calls.action_json("compact", {})["blocks_written"] == 1
+    assert not before & {path.name for path in blocks(server)}
+    assert calls.action_json("compact", {})["blocks_written"] == 0
+    with fails("NotFound", "dataset not found: absent"):
+        calls.action("compact", {"dataset": "absent"})
+    server.kill()
+    server.start()
+    calls = open_calls(server)
+    for name in ("d", "other"):
+        assert sorted(calls.ids(name)) == list(range(100, 2000))
+
+
 def test_verify_says_what_is_wrong_and_repair_puts_it_aside(start_server: StartServer, open_calls: OpenCalls) -> None:
     server = start_server()
     calls = open_calls(server)
@@ -212,6 +238,15 @@ def test_a_copy_of_the_directory_is_a_restore(start_server: StartServer, open_ca
     (copy / "blocks").mkdir(parents=True)
     for path in [server.data_dir / "manifest", *blocks(server)]:
         (copy / path.relative_to(server.data_dir)).write_bytes(path.read_bytes())
+    by_package = tmp_path / "by-package"
+    assert longbow.restore(server.data_dir, by_package).endswith("sound")
+    with longbow.connect(by_package) as client:
+        assert client.count("ns/d") == 999
+    with pytest.raises(longbow.FailedPreconditionError, match="not empty"):
+        longbow.restore(server.data_dir, by_package)
+    flip(next((by_package / "blocks").iterdir()))
+    with pytest.raises(longbow.CorruptionError, match="blocks/"):
+        longbow.verify(by_package)
     restored = start_server(data_dir=copy)
     theirs = open_calls(restored)
     assert sorted(theirs.ids("ns/d")) == [i for i in range(1000) if i != 3]

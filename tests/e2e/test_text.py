@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import urllib.request
 from typing import Any
@@ -58,6 +59,49 @@ def test_filters_apply_to_text(calls: Calls, books: str) -> None:
     german = [{"field": "lang", "op": "eq", "value": "de"}]
     assert ids(calls, books, text_query="fox whale", filters=german) == [3]
     assert ids(calls, books, text_query="fox", vector=[0, 0], alpha=0.5, filters=german) == [3, 4]
+
+
+def test_searches_with_text_are_ordered_explained_and_checked(calls: Calls, books: str) -> None:
+    both = {"text_query": "fox", "vector": [3, 0], "alpha": 0.5}
+    ordered = find(calls, books, text_query="fox whale", order_by="text")
+    assert ordered["text"].to_pylist() == sorted(ordered["text"].to_pylist())
+    scores = dict(zip(*find(calls, books, text_query="fox whale").select(["id", "score"]).to_pydict().values()))
+    assert dict(zip(*ordered.select(["id", "score"]).to_pydict().values())) == scores
+    stats = json.loads(find(calls, books, check_recall=True, **both).schema.metadata[b"longbow.stats"])
+    assert stats["recall"] == 1 and stats["method"] == "fusion"
+    for explain in (True, "analyze"):
+        plans = find(calls, books, explain=explain, **both).to_pylist()
+        (chosen,) = [plan for plan in plans if plan["chosen"]]
+        parts = [plan for plan in plans if plan["reason"] == "part of the fusion"]
+        assert chosen["plan"] == "fusion" and len(parts) == 2 and "postings" in [plan["plan"] for plan in parts]
+        assert chosen["cost_nanos"] == pytest.approx(sum(plan["cost_nanos"] for plan in parts))
+        assert (chosen["hits"] is None) == (explain is True)
+        (alone,) = find(calls, books, explain=explain, text_query="fox").to_pylist()
+        assert alone["plan"] == "postings" and alone["chosen"] and alone["hits"] == (None if explain is True else 2)
+    with fails("InvalidArgument", "radius is a distance", "alpha 1"):
+        find(calls, books, radius=2.0, **both)
+    assert ids(calls, books, radius=1.5, **{**both, "alpha": 1.0}) == [4, 3]
+
+
+def test_declared_text_is_indexed_before_anybody_asks(start_server: Any, open_calls: Any) -> None:
+    server = start_server()
+    calls = open_calls(server)
+    fields = [pa.field("id", pa.int64()), pa.field("text", pa.string(), metadata={"longbow.text": "english"})]
+    rows = 20_000
+    words = [f"running fox number{i % 1000}" for i in range(rows)]
+
+    def indexed() -> float:
+        assert calls.action_json("wait_indexed", {"dataset": "d"})["status"] == "READY"
+        page = urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics").read().decode()
+        return next(float(line.split()[1]) for line in page.splitlines() if line.startswith("longbow_bm25_documents_indexed_total"))
+
+    calls.put("d", pa.record_batch([np.arange(rows), words], schema=pa.schema(fields)))
+    assert indexed() == rows
+    server.kill()
+    server = start_server()
+    calls = open_calls(server)
+    assert indexed() == rows
+    assert len(ids(calls, "d", text_query="number7 runs", k=5)) == 5
 
 
 def test_deleted_and_replaced_rows_are_not_found(calls: Calls, books: str) -> None:

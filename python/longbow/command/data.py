@@ -148,7 +148,7 @@ def get(
     """Prints stored rows."""
     with connect(at, token, data_dir) as client:
         found = client.get(dataset, where, limit or None, _names(columns), ids=ids or None)
-        show_rows(found.to_list(), as_json)
+        show_rows(found.to_list(), as_json, stored=True)
         if not as_json and limit and len(found) == limit and not ids:
             console.print(f"[dim]the first {limit}; --limit 0 prints all[/dim]")
 
@@ -189,12 +189,12 @@ def search(
     query = _query(dataset, vector, id, text, k, where, columns)
     with connect(at, token, data_dir) as client:
         found = client.run(query.exactly() if exact else query)
-        rows = found.to_list()
+        rows = found.to_list() if id is None else found.to_arrow().drop_columns(["query"]).to_pylist()
         if as_json:
             stats = found.stats
             show_json({"hits": rows, "coverage": stats.coverage, "method": stats.method, "seconds": stats.seconds})
             return
-        show_rows(rows, False)
+        show_rows(rows, False, stored=True)
         if found.stats.coverage:
             console.print(f"[dim]{found.stats.coverage}, {found.stats.method}, {found.stats.seconds * 1000:.2f} ms[/dim]")
 
@@ -214,7 +214,30 @@ def explain(
 ) -> None:
     """Prints how the server would search, and what else it weighed."""
     with connect(at, token, data_dir) as client:
-        show_rows(client.explain(_query(dataset, vector, id, text, k, where, None), analyze=analyze).to_list(), as_json)
+        plans = client.explain(_query(dataset, vector, id, text, k, where, None), analyze=analyze).to_list()
+    if as_json:
+        show_json(plans)
+        return
+    show_rows([_plan_line(plan) for plan in plans], False)
+    chosen = next((plan for plan in plans if plan["chosen"]), None)
+    if chosen is None:
+        return
+    figures = {name: value for name, value in chosen.items() if name not in _PLAN_LINE and value is not None}
+    console.print()
+    show({name.replace("_nanos", " (us)"): value / 1000 if name.endswith("_nanos") else value for name, value in figures.items()}, False)
+
+
+_PLAN_LINE = ("plan", "chosen", "exact", "cost_nanos", "reason", "index")
+
+
+def _plan_line(plan: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "plan": plan["plan"],
+        "cost (us)": plan["cost_nanos"] / 1000,
+        "exact": "yes" if plan["exact"] else "no",
+        "index": plan["index"],
+        "": "chosen" if plan["chosen"] else plan["reason"],
+    }
 
 
 def delete(

@@ -62,8 +62,8 @@ def show(value: Mapping[str, Any], as_json: bool, title: str = "") -> None:
     console.print(table)
 
 
-def show_rows(rows: Iterable[Mapping[str, Any]], as_json: bool, title: str = "") -> None:
-    """Several things of one kind; JSON is one list."""
+def show_rows(rows: Iterable[Mapping[str, Any]], as_json: bool, title: str = "", *, stored: bool = False) -> None:
+    """Several things of one kind; JSON is one list. `stored`: values of users, whose digits are not grouped."""
     rows = list(rows)
     if as_json:
         show_json(rows)
@@ -75,7 +75,7 @@ def show_rows(rows: Iterable[Mapping[str, Any]], as_json: bool, title: str = "")
     for name in rows[0]:
         table.add_column(name, overflow="fold", justify="right" if isinstance(rows[0][name], (int, float)) else "left")
     for row in rows:
-        table.add_row(*(text_of(value) for value in row.values()))
+        table.add_row(*(str(value) if stored and isinstance(value, int) else text_of(value) for value in row.values()))
     console.print(table)
 
 

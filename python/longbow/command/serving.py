@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
+import longbow
 from longbow.command.output import At, DataDir, Json, Token, connect, console, fail, show
 from longbow.server import Server, find_binary, program_environment
 
@@ -84,29 +84,29 @@ def snapshot(at: At = None, token: Token = None, data_dir: DataDir = None, as_js
         show(client.snapshot(), as_json)
 
 
-def _server_tool(option: str, arguments: list[str], what: str, as_json: bool) -> None:
-    """Runs longbowd for work on files, with no server running."""
-    binary = find_binary()
-    environment = {**os.environ, **program_environment(binary)}
-    known = subprocess.run([binary, "--help"], capture_output=True, text=True, env=environment).stdout
-    if option not in known:
-        raise fail(f"this longbowd ({binary}) cannot {what}", "install a newer one, or set LONGBOW_BINARY")
-    done = subprocess.run([binary, option, *arguments], capture_output=True, text=True, env=environment)
-    text = (done.stdout + done.stderr).strip()
-    show({"ok": done.returncode == 0, "directory": arguments[-1], "output": text}, as_json)
-    if done.returncode != 0:
-        raise typer.Exit(1)
+def compact(
+    dataset: Annotated[str | None, typer.Argument(metavar="[DATASET]", help="A dataset; without one, all.")] = None,
+    at: At = None,
+    token: Token = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Gives back the room on disk of deleted and replaced rows."""
+    with connect(at, token, data_dir) as client:
+        show(client.compact(dataset), as_json)
 
 
 def restore(
-    snapshot: Annotated[str, typer.Argument(help="The snapshot's directory, or its address in an object store.")],
+    source: Annotated[Path, typer.Argument(help="A data directory, also of a running server, or a copy of one.")],
     directory: Annotated[Path, typer.Argument(help="A new directory.")],
     as_json: Json = False,
 ) -> None:
-    """Makes a data directory from a snapshot. No server needs to run."""
-    if directory.exists() and any(directory.iterdir()):
-        raise fail(f"{directory} is not empty", "restore into a new directory")
-    _server_tool("--restore", [snapshot, "--data-path", str(directory)], "restore snapshots", as_json)
+    """Makes a data directory from the newest snapshot in another one, and checks it."""
+    try:
+        report = longbow.restore(source, directory)
+    except longbow.NotFoundError as error:
+        raise fail(error.message) from error
+    show({"directory": str(directory), "report": report}, as_json)
 
 
 def verify(
@@ -116,6 +116,10 @@ def verify(
     """Checks every byte of a data directory, and says what is wrong."""
     if not directory.is_dir():
         raise fail(f"there is no directory {directory}")
-    _server_tool("--verify", ["--data-path", str(directory)], "verify directories", as_json)
-
-
+    try:
+        report, sound = longbow.verify(directory), True
+    except longbow.CorruptionError as error:
+        report, sound = error.message, False
+    show({"ok": sound, "directory": str(directory), "report": report}, as_json)
+    if not sound:
+        raise typer.Exit(1)

@@ -58,6 +58,7 @@ class ChunkedArray {
   T Get(RowOrdinal i) const { return Cell(i).load(std::memory_order_acquire); }
   T GetRelaxed(RowOrdinal i) const { return Cell(i).load(std::memory_order_relaxed); }
   void Set(RowOrdinal i, T value) { Cell(i).store(value, std::memory_order_release); }
+  const void* At(RowOrdinal i) const { return &Cell(i); }  // to fetch it ahead of need
   // The chunk that holds i, element 0 of it being i & ~kMask.
   const std::atomic<T>* Chunk(RowOrdinal i) const {
     const uint32_t chunk = i >> kShift;

@@ -20,6 +20,10 @@ class RowVersions {
   void SetDied(RowOrdinal row, Sequence at) { died_.Set(row, at); }
   Sequence born(RowOrdinal row) const { return born_.GetRelaxed(row); }
   Sequence died(RowOrdinal row) const { return died_.GetRelaxed(row); }
+  void Prefetch(RowOrdinal row) const {
+    __builtin_prefetch(born_.At(row));
+    __builtin_prefetch(died_.At(row));
+  }
   // For scans: births and deaths of the kChunk rows around `row`, element 0 being row & ~(kChunk - 1).
   static constexpr uint32_t kChunk = ChunkedArray<Sequence>::kChunk;
   const std::atomic<Sequence>* BornChunk(RowOrdinal row) const { return born_.Chunk(row); }
@@ -37,6 +41,10 @@ struct Visibility {
 
   bool Visible(RowOrdinal row) const {
     return row < end && versions->born(row) <= at && at < versions->died(row);
+  }
+  // Ahead of Visible.
+  void Prefetch(RowOrdinal row) const {
+    if (row < end) versions->Prefetch(row);
   }
 };
 

@@ -134,11 +134,16 @@ LazyVectors VectorsOf(const arrow::ArrayData& data, const BufferChain& body) {
 struct BatchDecoder::State {
   std::shared_ptr<arrow::Schema> schema, stored;
   arrow::ipc::DictionaryMemo memo;
+  // The last plain batch, with placeholders for its bytes: often the next one is laid out alike.
+  std::shared_ptr<arrow::RecordBatch> laid_out;
+  std::shared_ptr<arrow::Buffer> laid_out_metadata;
+  int64_t laid_out_body_bytes = 0;
   bool has_dictionaries = false;
   int64_t dictionary_bytes = 0;
   std::shared_ptr<std::deque<std::unique_ptr<arrow::ipc::Message>>> queue;
   std::shared_ptr<arrow::ipc::RecordBatchStreamReader> reader;  // only with dictionaries
 
+  bool LaidOutAlike(const IpcMessage& message) const;
   Status ReadSchemaMessage(const IpcMessage& message, std::unique_ptr<arrow::ipc::Message> parsed);
   Result<std::unique_ptr<arrow::ipc::Message>> Joined(const IpcMessage& message);
   Status ReadDictionary(const IpcMessage& message);
@@ -155,6 +160,10 @@ const std::shared_ptr<arrow::Schema>& BatchDecoder::schema() const { return stat
 Result<bool> BatchDecoder::Next(const IpcMessage& message, IncomingBatch* batch) {
   if (message.metadata == nullptr || message.metadata->size() == 0) {
     return InvalidArgument("undecodable message: no IPC metadata");
+  }
+  if (state_->LaidOutAlike(message)) {
+    LB_RETURN_NOT_OK(state_->FinishColumns(*state_->laid_out, &message.body, batch));
+    return false;
   }
   IpcMessage aligned = message;
   if (reinterpret_cast<uintptr_t>(message.metadata->data()) % 8 != 0) {
@@ -192,7 +201,16 @@ Result<bool> BatchDecoder::Next(const IpcMessage& message, IncomingBatch* batch)
       arrow::ipc::ReadRecordBatch(*aligned.metadata, state_->schema, &state_->memo, ReadOptions(), &unread);
   if (!read.ok()) return Undecodable(read.status(), "record batch");
   LB_RETURN_NOT_OK(state_->FinishColumns(**read, &aligned.body, batch));
+  state_->laid_out = std::move(*read);
+  state_->laid_out_metadata = std::move(aligned.metadata);
+  state_->laid_out_body_bytes = aligned.body.size();
   return false;
+}
+
+// Arrow would read the same from the same bytes.
+bool BatchDecoder::State::LaidOutAlike(const IpcMessage& message) const {
+  return laid_out != nullptr && laid_out_body_bytes == message.body.size() &&
+         laid_out_metadata->Equals(*message.metadata);
 }
 
 Status BatchDecoder::State::ReadSchemaMessage(const IpcMessage& message,

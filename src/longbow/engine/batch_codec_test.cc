@@ -95,6 +95,24 @@ TEST(BatchCodec, ReadsBackWhatItWroteWhateverThePieces) {
   }
 }
 
+TEST(BatchCodec, BatchesLaidOutAlikeKeepTheirOwnValues) {
+  const auto one = [](const std::string& id, const std::string& text, const std::string& vector) {
+    return BatchOf({{arrow::field("id", arrow::int64()), "[" + id + "]"},
+                    {arrow::field("text", arrow::utf8()), "[" + text + "]"},
+                    {arrow::field("vector", kVectors), "[" + vector + "]"}});
+  };
+  // The third has the same number of bytes and another layout, the last the layout of the second.
+  const arrow::RecordBatchVector batches = {
+      one("1", "\"abc\"", "[1, 2, 3]"), one("2", "\"xyz\"", "[4, 5, 6]"), one("3", "null", "null"),
+      one("null", "\"pq\"", "[7, 8, 9]"), one("5", "\"uvw\"", "[0, 0, 1]")};
+  for (const int64_t piece : {5, 1 << 20}) {
+    const auto decoded = DecodeAll(StreamOf(batches, arrow::ipc::IpcWriteOptions::Defaults(), piece));
+    ASSERT_TRUE(decoded.ok()) << decoded.status().ToString();
+    ASSERT_EQ(decoded->size(), batches.size());
+    for (size_t i = 0; i < batches.size(); ++i) EXPECT_TRUE(Whole((*decoded)[i])->Equals(*batches[i])) << i;
+  }
+}
+
 TEST(BatchCodec, VectorsStayInTheMessage) {
   const auto delivered = *Deliver(*Sample(), 64);
   const LazyVectors& lazy = delivered.batch.vectors[2];

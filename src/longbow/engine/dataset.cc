@@ -6,6 +6,7 @@
 
 #include "longbow/base/check.h"
 #include "longbow/engine/join.h"
+#include "longbow/engine/text_columns.h"
 
 namespace longbow::engine {
 namespace {
@@ -319,7 +320,15 @@ void Dataset::Publish() {
   }
   old_view = nullptr;
   shard_->Published(applied_sequence_, blocks, shard_->end());
+  if (texted_ != applied_) BeginTexts(blocks);
   parts_->published();
+}
+
+void Dataset::BeginTexts(const std::shared_ptr<const RowBlocks>& blocks) {
+  texted_ = applied_;
+  const auto columns = DeclaredTextColumns(*applied_->schema);
+  if (!columns) return;
+  (void)shard_->Texts(*columns, blocks, shard_->end());  // beyond their number searches are told
 }
 
 void Dataset::Drop() {
@@ -358,23 +367,28 @@ Result<DatasetInfo> Dataset::Info() const {
 
 void Dataset::WhenIndexed(Done done) const {
   const Published state = published();
+  if (state.shard == nullptr) return done(NotThere());
   const size_t columns = state.layout->schema->vectors.size();
-  if (state.shard == nullptr || columns == 0) return done(state.shard == nullptr ? NotThere() : Status::OK());
-  const Done one_done = Join(columns, std::move(done));
+  const auto texts = state.shard->texts().Made();
+  if (columns + texts.size() == 0) return done(Status::OK());
+  const Done one_done = Join(columns + texts.size(), std::move(done));
   for (size_t i = 0; i < columns; ++i) {
     state.shard->vectors(static_cast<int>(i)).index->WhenIndexed(state.end, one_done);
   }
+  for (text::TextIndex* index : texts) index->WhenIndexed(state.end, one_done);
 }
 
 int64_t Dataset::IndexBacklog() const {
   const Published state = published();
-  int64_t backlog = 0;
   if (state.shard == nullptr) return 0;
+  RowOrdinal indexed = state.end;
   for (size_t i = 0; i < state.layout->schema->vectors.size(); ++i) {
-    const RowOrdinal indexed = state.shard->vectors(static_cast<int>(i)).index->indexed_end();
-    backlog = std::max<int64_t>(backlog, int64_t{state.end} - std::min(indexed, state.end));
+    indexed = std::min(indexed, state.shard->vectors(static_cast<int>(i)).index->indexed_end());
   }
-  return backlog;
+  for (const text::TextIndex* index : state.shard->texts().Made()) {
+    indexed = std::min(indexed, index->indexed_end());
+  }
+  return int64_t{state.end} - indexed;
 }
 
 int64_t Dataset::tombstones() const {

@@ -130,6 +130,8 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
                    std::vector<std::unique_ptr<ShardVectors>> vectors);
   Status CheckKeysKnown(const std::vector<Key>& keys, const std::vector<std::string>& texts) const;
   Published published() const;
+  // Of the columns that say so, without waiting for a search.
+  void BeginTexts(const std::shared_ptr<const RowBlocks>& blocks);
 
   EngineParts* const parts_;
   const DatasetId id_;
@@ -147,6 +149,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   std::shared_ptr<const StoredLayout> applied_;  // the strand's
   Sequence applied_sequence_ = 0;                // the strand's
   int64_t merged_counted_ = 0;                   // the strand's
+  std::shared_ptr<const StoredLayout> texted_;   // the strand's: whose declared text is indexed
 
   mutable std::mutex state_mutex_;
   Published published_;                       // guarded by state_mutex_

@@ -58,7 +58,10 @@ class Inspection {
 
   Status Look() {
     LB_ASSIGN_OR_RETURN(lock_, files_->Lock(kDirectoryLock, "longbowd --verify"));
-    LookAt(std::string(kNodeFileName), [&] { return ReadNodeId(files_).status(); });
+    LB_ASSIGN_OR_RETURN(const bool has_node, files_->Exists(std::string(kNodeFileName)));
+    LB_ASSIGN_OR_RETURN(const bool has_log, files_->Exists(std::string(kLogDirectory)));
+    // A copy of a snapshot has neither: it becomes a node at its first start.
+    if (has_node || has_log) LookAt(std::string(kNodeFileName), [&] { return ReadNodeId(files_).status(); });
     LookAt(std::string(kManifest), [&] { return LookAtManifest(); });
     if (!manifest_) return Status::OK();
     for (const auto& entry : manifest_->blocks) LookAtBlock(entry);

@@ -161,7 +161,8 @@ class Engine {
   virtual Result<std::shared_ptr<const View>> Pin(std::string_view dataset) const = 0;
   virtual Result<DatasetInfo> Info(std::string_view dataset) const = 0;
   virtual std::vector<DatasetInfo> Datasets() const = 0;  // sorted by name
-  // `done` when every row visible now is indexed; an empty name means all datasets.
+  // `done` when every row visible now is indexed, its text, too, where that is indexed; an empty name means
+  // all datasets.
   virtual void WhenIndexed(std::string_view dataset, Done done) = 0;
   // Rows visible and not yet indexed.
   virtual int64_t IndexBacklog(std::string_view dataset) const = 0;
@@ -169,12 +170,16 @@ class Engine {
   // `done` once a snapshot is on the medium that holds everything acknowledged before this call; writes go on
   // meanwhile. Cancelled when the engine is closed first.
   virtual void TakeSnapshot(SnapshotDone done) = 0;
+  // As TakeSnapshot, with every sealed block of the dataset that has dead rows written again without them,
+  // however few they are. An empty name means all datasets. NotFound.
+  virtual void Compact(std::string_view dataset, SnapshotDone done) = 0;
 
   virtual Sequence committed() const = 0;
   // `done` once everything up to `sequence`, as an acknowledgement named it, is on the medium; with the log's
   // error when it cannot be. What was written to datasets of durability memory is never there, and not waited
-  // for. InvalidArgument for a sequence that was never given out.
-  virtual void WhenDurable(Sequence sequence, Done done) = 0;
+  // for. InvalidArgument for a sequence that was never given out. Without one: everything written before this
+  // call.
+  virtual void WhenDurable(std::optional<Sequence> sequence, Done done) = 0;
   virtual Status health() const = 0;  // why writes are refused, or OK
   virtual const storage::RecoveryReport& recovery() const = 0;
   virtual const std::string& node_id() const = 0;  // from the data directory

@@ -256,11 +256,19 @@ void LocalEngine::WhenIndexed(std::string_view name, Done done) {
   }
 }
 
-void LocalEngine::WhenDurable(Sequence sequence, Done done) {
-  if (sequence <= parts_.log->committed()) return done(Status::OK());
+void LocalEngine::Compact(std::string_view name, SnapshotDone done) {
+  if (name.empty()) return snapshotter_->RequestCompaction(std::nullopt, std::move(done));
+  const auto dataset = Find(name);
+  if (!dataset.ok()) return done(dataset.status());
+  snapshotter_->RequestCompaction((*dataset)->id(), std::move(done));
+}
+
+void LocalEngine::WhenDurable(std::optional<Sequence> sequence, Done done) {
   const Sequence newest = parts_.log->last_appended();
-  if (sequence > newest) {
-    return done(InvalidArgument("the sequence to wait for is ", sequence, ", the newest one is ", newest,
+  const Sequence wanted = sequence.value_or(newest);
+  if (wanted <= parts_.log->committed()) return done(Status::OK());
+  if (wanted > newest) {
+    return done(InvalidArgument("the sequence to wait for is ", wanted, ", the newest one is ", newest,
                                 "; pass the token of an acknowledgement by this server"));
   }
   parts_.log->WhenDurable(std::move(done));

@@ -41,8 +41,9 @@ class LocalEngine final : public Engine {
   int64_t IndexBacklog(std::string_view dataset) const override;
 
   void TakeSnapshot(SnapshotDone done) override { snapshotter_->Request(std::move(done)); }
+  void Compact(std::string_view dataset, SnapshotDone done) override;
   Sequence committed() const override { return parts_.log->committed(); }
-  void WhenDurable(Sequence sequence, Done done) override;
+  void WhenDurable(std::optional<Sequence> sequence, Done done) override;
   Status health() const override { return parts_.log->health(); }
   const storage::RecoveryReport& recovery() const override { return recovery_; }
   const std::string& node_id() const override { return node_id_; }

@@ -158,4 +158,11 @@ const text::TextIndex* ShardTexts::FindMade(const TextColumns& columns) const {
   return nullptr;
 }
 
+std::vector<text::TextIndex*> ShardTexts::Made() const {
+  std::vector<text::TextIndex*> made;
+  std::lock_guard lock(mutex_);
+  for (const auto& kept : kept_) made.push_back(kept->index.get());
+  return made;
+}
+
 }  // namespace longbow::engine

@@ -1,4 +1,5 @@
-// The text indexes of a shard. Each is made when it is first asked for, and kept up to date from then on.
+// The text indexes of a shard. That of columns with `longbow.text` is made with the rows; another one when it
+// is first asked for. Each is kept up to date from then on.
 #pragma once
 
 #include <memory>
@@ -42,6 +43,8 @@ class ShardTexts {
                                 RowOrdinal end, Sequence horizon);
   // Null when nobody has asked for it yet.
   const text::TextIndex* FindMade(const TextColumns& columns) const;
+  // All there are; they live as long as this.
+  std::vector<text::TextIndex*> Made() const;
 
  private:
   class Source;

@@ -4,6 +4,8 @@
 #include <bit>
 #include <exception>
 #include <iterator>
+#include <limits>
+#include <utility>
 
 #include "longbow/engine/join.h"
 #include "longbow/engine/sealed_block_writer.h"
@@ -117,12 +119,24 @@ void Snapshotter::PostTimer() {
 }
 
 void Snapshotter::Request(SnapshotDone done) {
+  Enqueue(std::move(done), [](Compaction*) {});
+}
+
+void Snapshotter::RequestCompaction(std::optional<DatasetId> dataset, SnapshotDone done) {
+  Enqueue(std::move(done), [&](Compaction* compaction) {
+    if (dataset) compaction->datasets.insert(*dataset);
+    compaction->all = compaction->all || !dataset;
+  });
+}
+
+void Snapshotter::Enqueue(SnapshotDone done, const std::function<void(Compaction*)>& ask) {
   std::unique_lock lock(mutex_);
   if (stopping_) {
     lock.unlock();
     return done(Cancelled());
   }
   waiting_.push_back(std::move(done));
+  ask(&compaction_);
   const bool begin = !std::exchange(running_, true);
   lock.unlock();
   if (begin) Begin();
@@ -133,6 +147,7 @@ void Snapshotter::Begin() {
   {
     std::lock_guard lock(mutex_);
     cut->waiters.swap(waiting_);
+    cut->compaction = std::exchange(compaction_, {});
     current_ = cut;
   }
   counters_.running.Set(1);
@@ -236,6 +251,10 @@ Status Snapshotter::SealRows(Cut* cut, const DatasetCut& dataset, DatasetState* 
   }
   input.row_bytes = SealedRowBytes(*view, 0, state->rows);
   input.limits = parts_->options.blocks;
+  if (cut->compaction.Holds(state->id)) {
+    input.limits.dead_percent = 0;
+    input.limits.compaction_bytes = std::numeric_limits<int64_t>::max() / 2;
+  }
   BlockPlan plan = PlanBlocks(input);
   std::vector<storage::BlockEntry> blocks = std::move(plan.kept);
   for (const RowRange& range : plan.written) {

@@ -2,9 +2,12 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <vector>
 
 #include "longbow/engine/block_plan.h"
@@ -40,6 +43,8 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
 
   // `done` once a snapshot that holds everything acknowledged before this call is on the medium.
   void Request(SnapshotDone done);
+  // The same, and blocks of the dataset, or of all, are written again without their dead rows.
+  void RequestCompaction(std::optional<DatasetId> dataset, SnapshotDone done);
   // Takes one when the log has grown enough. Cheap.
   void RequestIfDue();
 
@@ -58,8 +63,15 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
     std::shared_ptr<Dataset> dataset;
     std::shared_ptr<const StoredLayout> layout;
   };
+  // Whose blocks are to lose all their dead rows.
+  struct Compaction {
+    bool all = false;
+    std::set<DatasetId> datasets;
+    bool Holds(DatasetId id) const { return all || datasets.contains(id); }
+  };
   struct Cut {
     Sequence sequence = 0;
+    Compaction compaction;
     CatalogState state;  // datasets and retries come later
     std::vector<DatasetCut> datasets;
     std::vector<SnapshotDone> waiters;
@@ -69,6 +81,7 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
     int64_t began_ns = 0;
     uint64_t log_bytes_before = 0;  // of log_bytes_at_cut_, for when this one fails
   };
+  void Enqueue(SnapshotDone done, const std::function<void(Compaction*)>& ask);
   void Begin();
   Status TakeCut(Cut* cut);
   void Then(std::shared_ptr<Cut> cut, void (Snapshotter::*step)(const std::shared_ptr<Cut>&));
@@ -102,6 +115,7 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   bool running_ = false;               // guarded by mutex_
   std::shared_ptr<Cut> current_;       // guarded by mutex_; its content is the step's
   std::vector<SnapshotDone> waiting_;  // guarded by mutex_: for the snapshot after the one under way
+  Compaction compaction_;              // guarded by mutex_: what they ask for
 
   // The running step's: of the snapshot that the disk holds.
   storage::Manifest manifest_;

@@ -90,6 +90,15 @@ Result<TextColumns> ChooseTextColumns(const DatasetSchema& schema,
   return columns;
 }
 
+std::optional<TextColumns> DeclaredTextColumns(const DatasetSchema& schema) {
+  const auto& fields = schema.arrow->fields();
+  const bool any = std::any_of(fields.begin(), fields.end(),
+                               [](const auto& field) { return Declared(*field).has_value(); });
+  if (!any) return std::nullopt;
+  auto columns = ChooseTextColumns(schema, std::nullopt);
+  return columns.ok() ? std::optional(*std::move(columns)) : std::nullopt;
+}
+
 Result<TextColumns> ChooseWeightColumn(const DatasetSchema& schema, const std::string& name) {
   std::vector<std::string> found;
   for (const auto& field : schema.arrow->fields()) {

@@ -29,6 +29,9 @@ Status CheckTextMetadata(const arrow::Schema& schema);
 Result<TextColumns> ChooseTextColumns(const DatasetSchema& schema,
                                       const std::optional<std::vector<std::string>>& names);
 
+// The columns with `longbow.text` where these have one analyzer: what is indexed before anybody asks for it.
+std::optional<TextColumns> DeclaredTextColumns(const DatasetSchema& schema);
+
 // A column of sparse vectors: map<uint32, float32>. Without a name the only one. InvalidArgument otherwise.
 Result<TextColumns> ChooseWeightColumn(const DatasetSchema& schema, const std::string& name);
 

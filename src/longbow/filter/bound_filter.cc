@@ -164,7 +164,9 @@ class Binder {
           "filter: column \"", tree.column, "\" has type ", type->ToString(), ", which cannot be compared; ",
           list ? "use contains, in, is null or is not null" : "use is null or is not null");
     }
-    return about.bind(Term{tree, type, compared, Input(tree.column, compared), lists_});
+    const bool bytes = arrow::is_base_binary_like(compared->id());
+    return about.bind(Term{tree, type, compared, Input(tree.column, compared), lists_,
+                           bytes ? TextFinder(tree.column, compared) : nullptr});
   }
 
   // Whether some element of the list is what the operator asks for.
@@ -176,10 +178,19 @@ class Binder {
       return InvalidArgument("filter: column \"", tree.column, "\" has type ", type->ToString(),
                              ", whose elements cannot be compared; use is null or is not null");
     }
-    LB_ASSIGN_OR_RETURN(auto expression, bind(Term{tree, element, compared, compute::field_ref(0), lists_}));
+    LB_ASSIGN_OR_RETURN(auto expression,
+                        bind(Term{tree, element, compared, compute::field_ref(0), lists_, nullptr}));
     LB_ASSIGN_OR_RETURN(expression, expression.Bind(*arrow::schema({arrow::field("element", compared)})));
     inputs_.emplace_back(tree.column, type, compared, std::move(expression));
     return compute::field_ref(static_cast<int>(inputs_.size()) - 1);
+  }
+
+  std::function<Expression(TextSet)> TextFinder(const std::string& column,
+                                                const std::shared_ptr<arrow::DataType>& type) {
+    return [this, column, type](TextSet texts) {
+      inputs_.emplace_back(column, type, std::move(texts));
+      return compute::field_ref(static_cast<int>(inputs_.size()) - 1);
+    };
   }
 
   Expression Input(const std::string& column, const std::shared_ptr<arrow::DataType>& type) {

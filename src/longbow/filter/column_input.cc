@@ -69,18 +69,24 @@ ColumnInput::ColumnInput(std::string column, std::shared_ptr<arrow::DataType> ty
       compared_(std::move(compared)),
       element_(std::move(element)) {}
 
+ColumnInput::ColumnInput(std::string column, std::shared_ptr<arrow::DataType> type, TextSet texts)
+    : column_(std::move(column)), type_(std::move(type)), texts_(std::move(texts)) {}
+
 std::shared_ptr<arrow::DataType> ColumnInput::output_type() const {
-  return element_ ? arrow::boolean() : type_;
+  return element_ || texts_ ? arrow::boolean() : type_;
 }
 
 bool ColumnInput::SameAs(const std::string& column, const arrow::DataType& type) const {
-  return !element_ && column_ == column && type_->Equals(type);
+  return !element_ && !texts_ && column_ == column && type_->Equals(type);
 }
 
 Result<arrow::Datum> ColumnInput::Read(const arrow::RecordBatch& block) const {
   auto array = block.GetColumnByName(column_);
   if (array == nullptr) return arrow::Datum(arrow::MakeNullScalar(output_type()));
   LB_ASSIGN_OR_RETURN(array, As(std::move(array), type_));
+  if (texts_) {
+    LB_ASSIGN_OR_RETURN(array, texts_->Find(*array));
+  }
   if (element_) {
     LB_ASSIGN_OR_RETURN(array, AnyElement(*array));
   }

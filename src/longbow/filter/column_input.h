@@ -8,6 +8,7 @@
 #include <string>
 
 #include "longbow/base/status.h"
+#include "longbow/filter/text_set.h"
 
 namespace arrow {
 class DataType;
@@ -25,6 +26,8 @@ class ColumnInput {
   // bound to one input of `compared` type. A null list is null; null elements satisfy nothing.
   ColumnInput(std::string column, std::shared_ptr<arrow::DataType> type,
               std::shared_ptr<arrow::DataType> compared, arrow::compute::Expression element);
+  // Booleans: whether the column's value, of text or binary `type`, is in the set; null for null.
+  ColumnInput(std::string column, std::shared_ptr<arrow::DataType> type, TextSet texts);
 
   const std::string& column() const { return column_; }
   // Of what Read gives.
@@ -41,6 +44,7 @@ class ColumnInput {
   const std::shared_ptr<arrow::DataType> type_;
   const std::shared_ptr<arrow::DataType> compared_;  // of elements
   const std::optional<arrow::compute::Expression> element_;
+  const std::optional<TextSet> texts_;
 };
 
 // The value type of a list column, null when `type` is no list.

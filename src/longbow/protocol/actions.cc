@@ -35,6 +35,13 @@ Status CheckDataset(const JsonObject& object, const std::string& dataset) {
   return dataset.empty() ? object.Invalid("expected \"dataset\" to be a dataset's name") : Status::OK();
 }
 
+// Either word, which must be there.
+Status ReadDataset(const JsonObject& object, std::string* dataset) {
+  LB_RETURN_NOT_OK(object.Read("name", dataset));
+  LB_RETURN_NOT_OK(object.Read("dataset", dataset));
+  return CheckDataset(object, *dataset);
+}
+
 }  // namespace
 
 Result<VectorSearchBody> ReadVectorSearch(std::string_view body) {
@@ -90,9 +97,7 @@ Result<RowNumberBody> ReadRowNumber(std::string_view body) {
   LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
   LB_ASSIGN_OR_RETURN(auto object, document.Object());
   RowNumberBody out;
-  LB_RETURN_NOT_OK(object.Read("name", &out.dataset));
-  LB_RETURN_NOT_OK(object.Read("dataset", &out.dataset));
-  LB_RETURN_NOT_OK(CheckDataset(object, out.dataset));
+  LB_RETURN_NOT_OK(ReadDataset(object, &out.dataset));
   if (!object.Find("vector_id")) return object.Invalid("expected \"vector_id\" to be a row's number");
   LB_RETURN_NOT_OK(object.Read("vector_id", &out.row));
   return out;
@@ -102,9 +107,7 @@ Result<DeleteBody> ReadDelete(std::string_view body) {
   LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
   LB_ASSIGN_OR_RETURN(auto object, document.Object());
   DeleteBody out;
-  LB_RETURN_NOT_OK(object.Read("name", &out.dataset));
-  LB_RETURN_NOT_OK(object.Read("dataset", &out.dataset));
-  LB_RETURN_NOT_OK(CheckDataset(object, out.dataset));
+  LB_RETURN_NOT_OK(ReadDataset(object, &out.dataset));
   std::optional<std::string> key;
   LB_RETURN_NOT_OK(object.ReadKey("id", &key));
   if (key) out.keys.push_back(*std::move(key));
@@ -143,13 +146,14 @@ Result<Subject> ReadSubject(std::string_view body) {
   return out;
 }
 
-Result<uint64_t> ReadDurabilityToken(std::string_view body) {
+Result<std::optional<uint64_t>> ReadDurabilityToken(std::string_view body) {
   LB_ASSIGN_OR_RETURN(auto document, ParseBody(body, kMaxActionBodyBytes));
   LB_ASSIGN_OR_RETURN(auto object, document.Object());
+  if (!object.Find("token")) return std::nullopt;
   std::string token;
   LB_RETURN_NOT_OK(object.Read("token", &token));
   const auto sequence = ReadSequenceToken(token);
-  if (sequence) return *sequence;
+  if (sequence) return sequence;
   return InvalidArgument("expected \"token\" to be the token of an acknowledgement, given '",
                          PrintableText(token, 64), "'");
 }

@@ -63,8 +63,8 @@ struct Subject {
 // An empty body is an empty object.
 Result<Subject> ReadSubject(std::string_view body);
 
-// {"token": of an acknowledgement}: the sequence it stands for.
-Result<uint64_t> ReadDurabilityToken(std::string_view body);
+// {"token": of an acknowledgement}: the sequence it stands for; nothing for {}.
+Result<std::optional<uint64_t>> ReadDurabilityToken(std::string_view body);
 
 std::string StatusJson(std::string_view status);  // {"status": ...}
 // A snapshot that was taken: {"status": "ok", "sequence": ..., "blocks": ..., ...}.

@@ -196,6 +196,10 @@ Result<BufferChain> EncodeSchemaMessage(const arrow::Schema& schema, std::string
 Result<BufferChain> EncodeBatchMessage(const arrow::RecordBatch& batch, std::string_view app_metadata,
                                        engine::BodyCompression compression) {
   LB_ASSIGN_OR_RETURN(engine::IpcMessage message, engine::EncodeBatch(batch, compression));
+  return EncodeBatchMessage(std::move(message), app_metadata);
+}
+
+BufferChain EncodeBatchMessage(engine::IpcMessage message, std::string_view app_metadata) {
   FlightData data;
   data.header = std::move(message.metadata);
   data.app_metadata = app_metadata;

@@ -41,6 +41,7 @@ BufferChain EncodeFlightData(const FlightData& data);
 Result<BufferChain> EncodeSchemaMessage(const arrow::Schema& schema, std::string_view app_metadata = {});
 Result<BufferChain> EncodeBatchMessage(const arrow::RecordBatch& batch, std::string_view app_metadata = {},
                                        engine::BodyCompression compression = engine::BodyCompression::kNone);
+BufferChain EncodeBatchMessage(engine::IpcMessage message, std::string_view app_metadata);
 // A message that carries metadata only.
 BufferChain EncodeMetadataMessage(std::string_view app_metadata);
 

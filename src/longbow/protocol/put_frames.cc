@@ -156,8 +156,8 @@ std::string WriteIngestAck(uint64_t batch, int64_t rows, const PutAck& ack) {
 }
 
 std::string SequenceToken(uint64_t sequence) {
-  char text[24];
-  std::snprintf(text, sizeof(text), "s%016llx", static_cast<unsigned long long>(sequence));
+  std::string text = "s0000000000000000";
+  for (size_t i = 16; sequence != 0; --i, sequence >>= 4) text[i] = "0123456789abcdef"[sequence & 15];
   return text;
 }
 

@@ -1,3 +1,6 @@
+#include <arrow/record_batch.h>
+#include <arrow/util/key_value_metadata.h>
+
 #include <array>
 #include <charconv>
 #include <utility>
@@ -30,6 +33,7 @@ std::string_view CoverageName(index::Coverage coverage) {
 // Built by hand: it accompanies every answer, and nothing in it needs escaping.
 std::string StatsJson(const SearchAnswer& answer) {
   std::string out = "{\"method\":\"";
+  out.reserve(256);
   out.append(answer.plan).push_back('"');
   const std::pair<std::string_view, int64_t> numbers[] = {{"distances", answer.work.distances},
                                                           {"codes", answer.work.codes},
@@ -45,6 +49,13 @@ std::string StatsJson(const SearchAnswer& answer) {
   if (answer.recall) out.append(",\"recall\":" + NumberText(*answer.recall));
   if (answer.cached) out.append(",\"cached\":true");
   return out.append("}");
+}
+
+void Describe(SearchAnswer* answer) {
+  auto metadata =
+      arrow::key_value_metadata({"longbow.coverage", "longbow.stats"},
+                                {std::string(CoverageName(answer->coverage)), StatsJson(*answer)});
+  answer->hits = answer->hits->ReplaceSchemaMetadata(std::move(metadata));
 }
 
 }  // namespace longbow::query

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <vector>
 
 namespace longbow::query {
 namespace {
@@ -58,35 +59,80 @@ class TableBuilder {
   int64_t rows_ = 0;
 };
 
-Text WhyNot(const Plan& plan, const PlanInput& input, bool chosen) {
-  if (chosen) return std::nullopt;
-  if (!MayBeTaken(plan, input)) {
-    if (input.exact) return "not exact";
-    return plan.name == kPrefixScan ? "no dims were asked for" : "dims asks for a scan of prefixes";
-  }
-  return "costs more";
+struct Row {
+  Plan plan;
+  std::string index;
+  bool chosen = false;
+  Text reason;
+};
+
+constexpr const char* kPart = "part of the fusion";
+
+Text WhyNot(const Plan& plan, const PlanInput& input) {
+  if (MayBeTaken(plan, input)) return "costs more";
+  if (input.exact) return "not exact";
+  return plan.name == kPrefixScan ? "no dims were asked for" : "dims asks for a scan of prefixes";
 }
 
-Status AddRow(const Plan& plan, bool chosen, const PlanInput& input, const SearchRequest& request,
-              const SearchAnswer& answer, bool ran, int64_t hits, TableBuilder* table) {
-  const index::SearchShape& shape = input.shape;
-  LB_RETURN_NOT_OK(table->Add("plan", Text(plan.name)));
-  LB_RETURN_NOT_OK(table->Add("chosen", chosen));
-  LB_RETURN_NOT_OK(table->Add("exact", plan.exact));
-  LB_RETURN_NOT_OK(table->Add("cost_nanos", plan.nanos));
-  LB_RETURN_NOT_OK(table->Add("reason", WhyNot(plan, input, chosen)));
-  LB_RETURN_NOT_OK(table->Add("index", Text(input.index->name())));
+// The ways to search by vector; the one taken is chosen, or a part of what is.
+void AddNeighborPlans(const ExplainInput& input, bool part, std::vector<Row>* rows) {
+  bool taken = false;
+  for (const Plan& plan : ListPlans(*input.neighbors)) {
+    Row row{plan, std::string(input.neighbors->index->name()), false, {}};
+    const bool this_one = !taken && plan.name == input.neighbor_plan;
+    taken = taken || this_one;
+    row.chosen = this_one && !part;
+    if (this_one && part) row.reason = kPart;
+    if (!this_one) row.reason = WhyNot(plan, *input.neighbors);
+    rows->push_back(std::move(row));
+  }
+}
+
+std::vector<Row> RowsOf(const ExplainInput& input) {
+  const bool both = input.neighbors != nullptr && input.text_nanos;
+  const bool nothing = input.answer->plan == kNoPlan;
+  std::vector<Row> rows;
+  if (input.neighbors != nullptr) AddNeighborPlans(input, both, &rows);
+  if (input.text_nanos) {
+    Row row{{kPostings, {}, *input.text_nanos, true}, "text", !both && !nothing, {}};
+    if (both) row.reason = kPart;
+    rows.push_back(std::move(row));
+  }
+  if (both && !nothing) {
+    Row fusion{{kFusion, {}, 0, true}, "fusion", true, {}};
+    for (const Row& row : rows) {
+      if (row.reason != kPart) continue;
+      fusion.plan.nanos += row.plan.nanos;
+      fusion.plan.exact = fusion.plan.exact && row.plan.exact;
+    }
+    rows.push_back(std::move(fusion));
+  }
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const Row& a, const Row& b) { return a.plan.nanos < b.plan.nanos; });
+  if (nothing) rows.insert(rows.begin(), Row{Plan{}, rows.empty() ? "" : rows.front().index, true, {}});
+  return rows;
+}
+
+Status AddRow(const Row& row, const ExplainInput& input, TableBuilder* table) {
+  const SearchRequest& request = *input.request;
+  const SearchAnswer& answer = *input.answer;
+  LB_RETURN_NOT_OK(table->Add("plan", Text(row.plan.name)));
+  LB_RETURN_NOT_OK(table->Add("chosen", row.chosen));
+  LB_RETURN_NOT_OK(table->Add("exact", row.plan.exact));
+  LB_RETURN_NOT_OK(table->Add("cost_nanos", row.plan.nanos));
+  LB_RETURN_NOT_OK(table->Add("reason", row.reason));
+  LB_RETURN_NOT_OK(table->Add("index", Text(row.index)));
   LB_RETURN_NOT_OK(table->Add("filter", request.filter ? Text(request.filter->ToString()) : Text()));
-  LB_RETURN_NOT_OK(table->Add("queries", static_cast<int32_t>(shape.queries)));
-  LB_RETURN_NOT_OK(table->Add("k", static_cast<int32_t>(shape.k)));
+  LB_RETURN_NOT_OK(table->Add("queries", static_cast<int32_t>(input.queries)));
+  LB_RETURN_NOT_OK(table->Add("k", static_cast<int32_t>(input.k)));
   LB_RETURN_NOT_OK(table->Add("rows", Int(answer.rows)));
   LB_RETURN_NOT_OK(table->Add("selected", Int(answer.selected)));
   const double rows = std::max(1.0, static_cast<double>(answer.rows));
   LB_RETURN_NOT_OK(table->Add("selectivity", static_cast<double>(answer.selected) / rows));
-  const bool told = chosen && ran;
+  const bool told = row.chosen && input.hits;
   LB_RETURN_NOT_OK(table->Add("coverage", told ? Text(CoverageName(answer.coverage)) : Text()));
   const std::pair<const char*, int64_t> measured[] = {
-      {"hits", hits},
+      {"hits", input.hits.value_or(0)},
       {"distances", answer.work.distances},
       {"codes", answer.work.codes},
       {"hops", answer.work.hops},
@@ -104,17 +150,9 @@ Status AddRow(const Plan& plan, bool chosen, const PlanInput& input, const Searc
 
 }  // namespace
 
-Result<std::shared_ptr<arrow::RecordBatch>> ExplainTable(const PlanInput& input, const SearchRequest& request,
-                                                         const SearchAnswer& answer, bool ran, int64_t hits) {
+Result<std::shared_ptr<arrow::RecordBatch>> ExplainTable(const ExplainInput& input) {
   TableBuilder table;
-  std::vector<Plan> plans = ListPlans(input);
-  std::string_view chosen = answer.plan;
-  if (chosen == kNoPlan) plans.insert(plans.begin(), Plan{});
-  for (const Plan& plan : plans) {
-    const bool taken = plan.name == chosen;
-    if (taken) chosen = {};
-    LB_RETURN_NOT_OK(AddRow(plan, taken, input, request, answer, ran, hits, &table));
-  }
+  for (const Row& row : RowsOf(input)) LB_RETURN_NOT_OK(AddRow(row, input, &table));
   return table.Finish();
 }
 

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <memory>
-#include <string>
+#include <optional>
+#include <string_view>
 
 #include "longbow/base/status.h"
 #include "longbow/query/planner.h"
@@ -17,8 +18,17 @@ namespace longbow::query {
 // and of the chosen one, when it was run, else null:
 //   coverage utf8, hits, distances, codes, hops, bytes int64,
 //   prepare_nanos, filter_nanos, search_nanos, columns_nanos, total_nanos int64
-// `answer` says what happened; its plan is "none" when nothing was selected, and empty when none was run.
-Result<std::shared_ptr<arrow::RecordBatch>> ExplainTable(const PlanInput& input, const SearchRequest& request,
-                                                         const SearchAnswer& answer, bool ran, int64_t hits);
+// A search by vector and text is a plan "fusion" of which others are parts, as their reason says.
+struct ExplainInput {
+  const SearchRequest* request = nullptr;
+  // What happened; its plan is "none" when nothing was selected.
+  const SearchAnswer* answer = nullptr;
+  const PlanInput* neighbors = nullptr;  // null: not searched by vector
+  std::string_view neighbor_plan;        // that was chosen for these
+  std::optional<double> text_nanos;      // absent: not searched by text
+  std::optional<int64_t> hits;           // absent: nothing was run
+  uint32_t queries = 1, k = 0;
+};
+Result<std::shared_ptr<arrow::RecordBatch>> ExplainTable(const ExplainInput& input);
 
 }  // namespace longbow::query

@@ -77,9 +77,11 @@ Result<std::vector<uint64_t>> OrderOf(const engine::View& view, const OrderBy& o
   return std::vector<uint64_t>(positions.raw_values(), positions.raw_values() + positions.length());
 }
 
-Status OrderHits(const engine::View& view, const OrderBy& order, index::SearchHits* hits) {
+Status OrderHits(const engine::View& view, const OrderBy& order, index::SearchHits* hits,
+                 std::vector<float>* scores) {
   std::vector<RowOrdinal> rows;
   std::vector<index::Neighbor> ordered;
+  std::vector<float> ordered_scores;
   for (size_t query = 0; query + 1 < hits->offsets.size(); ++query) {
     const uint32_t begin = hits->offsets[query], end = hits->offsets[query + 1];
     rows.clear();
@@ -87,19 +89,41 @@ Status OrderHits(const engine::View& view, const OrderBy& order, index::SearchHi
     LB_ASSIGN_OR_RETURN(const auto positions, OrderOf(view, order, rows));
     ordered.assign(hits->neighbors.begin() + begin, hits->neighbors.begin() + end);
     for (uint32_t i = begin; i < end; ++i) hits->neighbors[i] = ordered[positions[i - begin]];
+    if (scores->empty()) continue;
+    ordered_scores.assign(scores->begin() + begin, scores->begin() + end);
+    for (uint32_t i = begin; i < end; ++i) (*scores)[i] = ordered_scores[positions[i - begin]];
   }
   return Status::OK();
 }
 
+namespace {
+
+std::vector<RowOrdinal> SortedRows(std::span<const index::Neighbor> hits) {
+  std::vector<RowOrdinal> rows;
+  rows.reserve(hits.size());
+  for (const auto& hit : hits) rows.push_back(hit.row);
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+}  // namespace
+
 double RecallOf(std::span<const index::Neighbor> found, std::span<const index::Neighbor> exact) {
   if (exact.empty()) return 1;
-  std::vector<RowOrdinal> rows;
-  for (const auto& hit : exact) rows.push_back(hit.row);
-  std::sort(rows.begin(), rows.end());
+  const auto rows = SortedRows(exact);
   const auto good = std::count_if(found.begin(), found.end(), [&](const index::Neighbor& hit) {
     return hit.distance <= exact.back().distance || std::binary_search(rows.begin(), rows.end(), hit.row);
   });
   return std::min(1.0, static_cast<double>(good) / static_cast<double>(exact.size()));
+}
+
+double ShareFound(std::span<const index::Neighbor> found, std::span<const index::Neighbor> exact) {
+  if (exact.empty()) return 1;
+  const auto rows = SortedRows(exact);
+  const auto good = std::count_if(found.begin(), found.end(), [&](const index::Neighbor& hit) {
+    return std::binary_search(rows.begin(), rows.end(), hit.row);
+  });
+  return static_cast<double>(good) / static_cast<double>(exact.size());
 }
 
 }  // namespace longbow::query

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "longbow/base/status.h"
 #include "longbow/engine/view.h"
@@ -20,10 +21,13 @@ Status CheckOrder(const OrderBy& order, const engine::DatasetSchema& schema);
 // Positions of `rows` by the values of a column that CheckOrder found good; equal ones stay as they are.
 Result<std::vector<uint64_t>> OrderOf(const engine::View& view, const OrderBy& order,
                                       std::span<const RowOrdinal> rows);
-// Puts each query's hits into that order.
-Status OrderHits(const engine::View& view, const OrderBy& order, index::SearchHits* hits);
+// Puts each query's hits, and the scores beside them where there are any, into that order.
+Status OrderHits(const engine::View& view, const OrderBy& order, index::SearchHits* hits,
+                 std::vector<float>* scores);
 
 // Share of `exact`, the true nearest, that `found` holds; rows as near as the last of them count, too.
 double RecallOf(std::span<const index::Neighbor> found, std::span<const index::Neighbor> exact);
+// The same of hits whose order is not that of their distances.
+double ShareFound(std::span<const index::Neighbor> found, std::span<const index::Neighbor> exact);
 
 }  // namespace longbow::query

@@ -130,5 +130,7 @@ class Scan {
 std::string_view CoverageName(index::Coverage coverage);
 // {"method", "distances", "codes", "hops", "bytes", "nanos", ...} as JSON.
 std::string StatsJson(const SearchAnswer& answer);
+// Says both in the metadata of the hits' schema: "longbow.coverage", "longbow.stats".
+void Describe(SearchAnswer* answer);
 
 }  // namespace longbow::query

@@ -18,7 +18,7 @@ namespace {
 Result<SearchRequest> Joined(const std::vector<const SearchRequest*>& requests) {
   SearchRequest joined = *requests[0];
   joined.stop = nullptr;
-  joined.number_queries = false;
+  joined.number_queries = joined.describe = false;
   joined.queries = {};
   joined.k.clear();
   arrow::ArrayVector arrays;
@@ -47,17 +47,18 @@ Result<std::shared_ptr<arrow::RecordBatch>> WithQueryNumber(std::shared_ptr<arro
                          std::make_shared<arrow::Int32Array>(hits->num_rows(), std::move(zeros)));
 }
 
-// What query `i` of `count` has of the answer; work is shared out evenly.
-Result<SearchAnswer> Share(const SearchAnswer& all, size_t i, size_t count, bool number_queries) {
+// What query `i` of `count`, asked by `request`, has of the answer; work is shared out evenly.
+Result<SearchAnswer> Share(const SearchAnswer& all, size_t i, size_t count, const SearchRequest& request) {
   SearchAnswer mine = all;
   mine.hits = all.hits->Slice(all.offsets[i], all.offsets[i + 1] - all.offsets[i]);
-  if (number_queries) {
+  if (request.number_queries) {
     LB_ASSIGN_OR_RETURN(mine.hits, WithQueryNumber(std::move(mine.hits)));
   }
   mine.offsets = {0, mine.hits->num_rows()};
   const auto share = static_cast<int64_t>(count);
   mine.work = {all.work.distances / share, all.work.codes / share, all.work.hops / share,
                all.work.bytes / share};
+  if (request.describe) Describe(&mine);
   return mine;
 }
 
@@ -72,6 +73,7 @@ std::string KindOf(const SearchRequest& request) {
   kind.vectors = request.vectors;
   kind.columns = request.columns;
   kind.number_queries = request.number_queries;
+  kind.describe = request.describe;
   const auto& array = request.queries.array;
   std::string text = RequestBytes(kind);
   text += array == nullptr ? "numbers " + std::to_string(request.queries.numbers[0].size())
@@ -97,8 +99,8 @@ bool SearchBatcher::Takes(const SearchRequest& request) {
                                              : queries.numbers.empty() && queries.array->length() == 1 &&
                                                    queries.array->null_count() == 0);
   const bool plain = !request.offset && !request.radius && !request.order_by && request.dims == 0 &&
-                     !request.describe && request.max_distances == 0 && !request.allow_partial &&
-                     !request.check_recall && request.explain == Explain::kNo && !request.text.present();
+                     request.max_distances == 0 && !request.allow_partial && !request.check_recall &&
+                     request.explain == Explain::kNo && !request.text.present();
   return one && plain && request.k.size() == 1;
 }
 
@@ -159,7 +161,7 @@ void SearchBatcher::Run(std::vector<Waiting> batch) {
       batches_.Add();
       batched_.Add(static_cast<int64_t>(batch.size()));
       for (size_t i = 0; i < batch.size(); ++i) {
-        batch[i].done(Share(*all, i, batch.size(), batch[i].request.number_queries));
+        batch[i].done(Share(*all, i, batch.size(), batch[i].request));
       }
       return;
     }

@@ -86,7 +86,10 @@ class SearchBatcherTest : public testing::Test {
 TEST_F(SearchBatcherTest, WhoWaitsTogetherGetsWhatEachWouldGetAlone) {
   std::vector<SearchRequest> requests;
   for (const bool arrow : {false, true}) {
-    for (int i = 0; i < 100; ++i) requests.push_back(Ask(i * 4.3, 1 + i % 5, arrow));
+    for (int i = 0; i < 100; ++i) {
+      requests.push_back(Ask(i * 4.3, 1 + i % 5, arrow));
+      requests.back().describe = i % 2 == 0;
+    }
   }
   for (const auto& request : requests) Submit(request);
   searchers_.RunAll();
@@ -98,6 +101,7 @@ TEST_F(SearchBatcherTest, WhoWaitsTogetherGetsWhatEachWouldGetAlone) {
     EXPECT_TRUE(together.hits->ValidateFull().ok());
     EXPECT_EQ(together.offsets, alone.offsets);
     EXPECT_EQ(together.coverage, alone.coverage);
+    EXPECT_EQ(together.hits->schema()->HasMetadata(), requests[i].describe);
   }
   EXPECT_EQ(Batched(), 200);
 }

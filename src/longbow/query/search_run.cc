@@ -2,7 +2,6 @@
 
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
-#include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
 #include <cmath>
@@ -94,7 +93,7 @@ Result<SearchAnswer> SearchRun::Answer(Workspace* second) {
   answer_.stages.columns = Lap();
   answer_.nanos = lap_ - start_ns_;
   if (request_.explain == Explain::kAnalyze) return Explained(true);
-  if (request_.describe) LB_RETURN_NOT_OK(Describe());
+  if (request_.describe) Describe(&answer_);
   return std::move(answer_);
 }
 
@@ -191,7 +190,7 @@ Status SearchRun::Find() {
   } else {
     if (parts_.vectors) {
       LB_ASSIGN_OR_RETURN(const Plan plan, FindNeighbors(Neighbors(&budget), &workspace_));
-      answer_.plan = plan.name;
+      answer_.plan = neighbor_plan_ = plan.name;
     }
     if (parts_.texts) LB_RETURN_NOT_OK(FindText(&budget));
   }
@@ -216,8 +215,12 @@ Status SearchRun::FindText(Budget* budget) {
   }
   tools_.counters->hybrid_vectors.Add();
   answer_.plan = kFusion;
+  return Fuse(&workspace_);
+}
+
+Status SearchRun::Fuse(Workspace* workspace) const {
   const auto metric = view_->schema()->vectors[static_cast<size_t>(column_)].metric;
-  return FuseTexts(*view_, metric, request_, parts_, wanted_, &workspace_);
+  return FuseTexts(*view_, metric, request_, parts_, wanted_, workspace);
 }
 
 Status SearchRun::CheckComplete(BudgetEnd end) {
@@ -229,7 +232,7 @@ Status SearchRun::CheckComplete(BudgetEnd end) {
   return Status::OK();
 }
 
-// Repeats the search exactly, at the same view.
+// Repeats the search exactly, at the same view. Of text there is nothing to repeat: it is found exactly.
 Status SearchRun::CheckRecall(Workspace* second) {
   answer_.recall = 1;
   if (workspace_.hits.coverage == index::Coverage::kExact) return Status::OK();
@@ -244,13 +247,18 @@ Status SearchRun::CheckRecall(Workspace* second) {
   search.exact = true;
   LB_RETURN_NOT_OK(FindNeighbors(search, second).status());
   if (second->hits.coverage != index::Coverage::kExact) return BudgetError(budget.end());
+  if (parts_.both()) {
+    second->texts = workspace_.texts;
+    LB_RETURN_NOT_OK(Fuse(second));
+  }
   const auto of_query = [](const index::SearchHits& hits, size_t query) {
     return std::span(hits.neighbors)
         .subspan(hits.offsets[query], hits.offsets[query + 1] - hits.offsets[query]);
   };
   double sum = 0;
   for (size_t query = 0; query < workspace_.k.size(); ++query) {
-    sum += RecallOf(of_query(workspace_.hits, query), of_query(second->hits, query));
+    const auto found = of_query(workspace_.hits, query), exact = of_query(second->hits, query);
+    sum += parts_.both() ? ShareFound(found, exact) : RecallOf(found, exact);
   }
   answer_.recall = sum / static_cast<double>(workspace_.k.size());
   return Status::OK();
@@ -289,7 +297,7 @@ Status SearchRun::Arrange() {
     }
   }
   if (offset_ > 0 && !parts_.texts) PassOver(offset_, &hits);
-  if (request_.order_by) return OrderHits(*view_, *request_.order_by, &hits);
+  if (request_.order_by) return OrderHits(*view_, *request_.order_by, &hits, &workspace_.scores);
   return Status::OK();
 }
 
@@ -304,23 +312,31 @@ Status SearchRun::TakeColumns() {
   return Status::OK();
 }
 
-Status SearchRun::Describe() {
-  auto metadata =
-      arrow::key_value_metadata({"longbow.coverage", "longbow.stats"},
-                                {std::string(CoverageName(answer_.coverage)), StatsJson(answer_)});
-  answer_.hits = answer_.hits->ReplaceSchemaMetadata(metadata);
-  return Status::OK();
-}
-
 Result<SearchAnswer> SearchRun::Explained(bool ran) {
+  const bool any = answer_.rows > 0 && answer_.selected > 0;
   Budget budget;
-  const PlanInput input = PlanInputOf(Neighbors(&budget), workspace_);
-  if (!ran && answer_.rows > 0 && answer_.selected > 0) {
-    LB_ASSIGN_OR_RETURN(const Plan plan, ChoosePlan(input));
-    answer_.plan = plan.name;
+  PlanInput neighbors;
+  ExplainInput input;
+  input.request = &request_;
+  input.queries = static_cast<uint32_t>(workspace_.k.size());
+  input.k = *std::max_element(workspace_.k.begin(), workspace_.k.end());
+  if (parts_.vectors) {
+    neighbors = PlanInputOf(Neighbors(&budget), workspace_);
+    input.neighbors = &neighbors;
+    if (!ran && any) {
+      LB_ASSIGN_OR_RETURN(const Plan plan, ChoosePlan(neighbors));
+      answer_.plan = neighbor_plan_ = plan.name;
+    }
+    input.neighbor_plan = neighbor_plan_;
   }
-  const int64_t hits = ran ? answer_.hits->num_rows() : 0;
-  LB_ASSIGN_OR_RETURN(answer_.hits, ExplainTable(input, request_, answer_, ran, hits));
+  if (parts_.texts) {
+    LB_ASSIGN_OR_RETURN(const auto columns, TextColumnsOf(*view_->schema(), request_.text));
+    input.text_nanos = view_->EstimateTextNanos(columns);
+    if (any) answer_.plan = parts_.vectors ? kFusion : kPostings;
+  }
+  if (ran) input.hits = answer_.hits->num_rows();
+  input.answer = &answer_;
+  LB_ASSIGN_OR_RETURN(answer_.hits, ExplainTable(input));
   answer_.offsets = {0, answer_.hits->num_rows()};
   answer_.nanos = Now() - start_ns_;
   return std::move(answer_);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 
 #include "longbow/base/budget.h"
 #include "longbow/base/environment.h"
@@ -53,12 +54,12 @@ class SearchRun {
   Status Select();
   Status Find();
   Status FindText(Budget* budget);
+  Status Fuse(Workspace* workspace) const;
   Status CheckComplete(BudgetEnd end);
   Status CheckRecall(Workspace* second);
   void OfferSample();
   Status Arrange();
   Status TakeColumns();
-  Status Describe();
   Result<SearchAnswer> Explained(bool ran);
 
   NeighborSearch Neighbors(Budget* budget) const;
@@ -73,6 +74,7 @@ class SearchRun {
   Workspace& workspace_;
 
   SearchParts parts_;
+  std::string_view neighbor_plan_ = kNoPlan;  // of the part that goes by vector
   std::vector<uint32_t> wanted_;  // of a search with text: k, while its vectors are searched deeper
   int column_ = 0;                // -1: the dataset has no vectors
   int64_t deadline_ = 0, lap_ = 0;

@@ -38,10 +38,10 @@ Result<SearchParts> ChooseParts(const SearchRequest& request) {
   parts.vectors = parts.alpha > 0 && HasVectors(request.queries);
   parts.texts = parts.alpha < 1 || !HasVectors(request.queries);
   if (!parts.texts) return parts;
-  if (request.radius || request.order_by || request.check_recall || request.explain != Explain::kNo) {
+  if (request.radius) {
     return InvalidArgument(
-        "radius, order_by, check_recall and explain are for searches by vector alone; leave them out, or "
-        "leave out the text");
+        "radius is a distance, and hits by text have none; leave it out, or search by vector alone with "
+        "alpha 1");
   }
   if (request.offset && parts.both()) {
     return InvalidArgument("offset passes over hits of one order, not of a fusion; ask for a larger k");

@@ -22,8 +22,9 @@ constexpr ActionType kActions[] = {
     {"check_readiness", "Whether a dataset, or the server, is recovered and indexed", false, CheckReadiness},
     {"wait_indexed", "Waits until every row of a dataset, or of all, is indexed", true, WaitIndexed},
     {"ForceSnapshot", "Takes a snapshot of everything acknowledged so far; JSON", true, ForceSnapshot},
-    {"wait_durable", "Waits until the write that an acknowledgement's token stands for is on disk", true,
-     WaitDurable},
+    {"compact", "Writes blocks with dead rows again without them, and takes a snapshot; JSON", true, Compact},
+    {"wait_durable", "Waits until the write that an acknowledgement's token stands for, or all, is on disk",
+     true, WaitDurable},
     {"CreateNamespace", "Creates a namespace", true, CreateNamespace},
     {"DeleteNamespace", "Drops a namespace with its datasets, or the dataset of that name", true,
      DeleteNamespace},
@@ -63,6 +64,14 @@ void ActionCall::FinishOne(Result<std::string> body) const {
 void ActionCall::RunSearch(double nanos, std::function<void()> work) const {
   const Status placed =
       shared().RunSearch(nanos, [call = call_, work = std::move(work)] { call->Guard(work); });
+  if (!placed.ok()) FinishOne(placed);
+}
+
+void ActionCall::RunSearch(protocol::SearchCall search, query::SearchBatcher::Done done) const {
+  const Status placed = shared().RunSearch(
+      std::move(search), [call = call_, done = std::move(done)](Result<query::SearchAnswer> answer) {
+        call->Guard([&] { done(std::move(answer)); });
+      });
   if (!placed.ok()) FinishOne(placed);
 }
 

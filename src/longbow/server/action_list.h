@@ -34,6 +34,8 @@ class ActionCall {
   void FinishOne(Result<std::string> body) const;
   // Runs `work` where searches run; what it throws ends the action.
   void RunSearch(double nanos, std::function<void()> work) const;
+  // Searches as FlightShared does, with others that wait if it can; what `done` throws ends the action.
+  void RunSearch(protocol::SearchCall search, query::SearchBatcher::Done done) const;
 
  private:
   std::shared_ptr<RequestCall> call_;
@@ -67,6 +69,7 @@ void PutStatus(const ActionCall& action);
 void CheckReadiness(const ActionCall& action);
 void WaitIndexed(const ActionCall& action);
 void ForceSnapshot(const ActionCall& action);
+void Compact(const ActionCall& action);
 void WaitDurable(const ActionCall& action);
 // namespace_actions.cc
 void CreateNamespace(const ActionCall& action);

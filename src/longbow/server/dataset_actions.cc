@@ -55,6 +55,12 @@ engine::WriteDone SayDeleted(const ActionCall& action) {
   };
 }
 
+engine::SnapshotDone SaySnapshot(const ActionCall& action) {
+  return [action](const Result<engine::SnapshotInfo>& info) {
+    action.FinishOne(info.ok() ? Result<std::string>(protocol::SnapshotJson(*info)) : info.status());
+  };
+}
+
 // Either word: `dataset` is what most clients send.
 Result<std::string> SubjectDataset(const std::string& body) {
   LB_ASSIGN_OR_RETURN(auto subject, protocol::ReadSubject(body));
@@ -113,10 +119,12 @@ void WaitIndexed(const ActionCall& action) {
   });
 }
 
-void ForceSnapshot(const ActionCall& action) {
-  action.engine().TakeSnapshot([action](const Result<engine::SnapshotInfo>& info) {
-    action.FinishOne(info.ok() ? Result<std::string>(protocol::SnapshotJson(*info)) : info.status());
-  });
+void ForceSnapshot(const ActionCall& action) { action.engine().TakeSnapshot(SaySnapshot(action)); }
+
+void Compact(const ActionCall& action) {
+  auto name = SubjectDataset(action.body());
+  if (!name.ok()) return action.FinishOne(name.status());
+  action.engine().Compact(*name, SaySnapshot(action));
 }
 
 void WaitDurable(const ActionCall& action) {

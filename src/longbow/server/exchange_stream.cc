@@ -178,9 +178,11 @@ ExchangeStream::Answer ExchangeStream::Encode(const std::string& request_id,
   LB_RETURN_NOT_OK(found.status());
   shared().counters.exchange_search_nanos.Record(found->nanos);
   const std::string metadata = protocol::WriteExchangeMetadata(request_id, *found);
-  LB_ASSIGN_OR_RETURN(const BufferChain message,
-                      protocol::EncodeBatchMessage(*found->hits, metadata, compression_));
-  return Reply{found->hits->schema(), ToByteBuffer(message)};
+  const bool plain = compression_ == engine::BodyCompression::kNone;
+  LB_ASSIGN_OR_RETURN(
+      auto message, plain ? encoder_.Encode(*found->hits) : engine::EncodeBatch(*found->hits, compression_));
+  return Reply{found->hits->schema(),
+               ToByteBuffer(protocol::EncodeBatchMessage(std::move(message), metadata))};
 }
 
 Status ExchangeStream::Ingest(StreamInput input) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "longbow/engine/batch_encoder.h"
 #include "longbow/engine/engine.h"
 #include "longbow/protocol/exchange_frames.h"
 #include "longbow/server/answer_queue.h"
@@ -61,6 +62,7 @@ class ExchangeStream final : public StreamReactor {
   std::optional<protocol::ExchangeCommand> command_;
   engine::BodyCompression compression_ = engine::BodyCompression::kNone;  // set by the first message
   bool json_command_ = false;
+  engine::BatchEncoder encoder_;  // guarded by itself
   BatchInput input_;
   uint64_t batches_ = 0;
   std::optional<bool> number_queries_;             // decided by the first request batch

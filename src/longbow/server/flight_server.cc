@@ -3,6 +3,7 @@
 #include <absl/synchronization/mutex.h>
 #include <grpc/grpc.h>
 #include <grpcpp/resource_quota.h>
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -76,6 +77,16 @@ void Configure(const FlightOptions& options, grpc::ServerBuilder* builder) {
   builder->SetResourceQuota(quota);
 }
 
+std::shared_ptr<grpc::ServerCredentials> Credentials(const TlsOptions& tls) {
+  if (tls.certificate.empty()) return grpc::InsecureServerCredentials();
+  grpc::SslServerCredentialsOptions options(tls.client_authorities.empty()
+                                                ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                                                : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = tls.client_authorities;
+  options.pem_key_cert_pairs.push_back({tls.key, tls.certificate});
+  return grpc::SslServerCredentials(options);
+}
+
 // What gRPC needs once a process (docs/decisions/grpc-process.md).
 void PrepareGrpc() {
   static const bool prepared = [] {
@@ -128,12 +139,13 @@ Result<std::unique_ptr<FlightServer>> FlightServer::Start(const FlightOptions& o
   parts->service = std::make_unique<FlightService>(parts->shared);
   grpc::ServerBuilder builder;
   Configure(options, &builder);
+  const auto credentials = Credentials(options.tls);
   const std::pair<const std::string*, int*> listeners[] = {{&options.data_address, &parts->ports.data},
                                                            {&options.meta_address, &parts->ports.meta}};
   for (const auto& [address, port] : listeners) {
     if (address->empty()) continue;
     LB_RETURN_NOT_OK(CheckListenAddress(*address));
-    builder.AddListeningPort(*address, grpc::InsecureServerCredentials(), port);
+    builder.AddListeningPort(*address, credentials, port);
   }
   builder.RegisterService(parts->service.get());
   parts->server = builder.BuildAndStart();
@@ -142,7 +154,8 @@ Result<std::unique_ptr<FlightServer>> FlightServer::Start(const FlightOptions& o
       if (parts->server) parts->server->Shutdown();
       if (*port != 0) continue;
       return Error(ErrorCode::kUnavailable, "cannot listen on ", *address,
-                   ": the address is in use or not this machine's; choose another");
+                   ": the address is in use or not this machine's; choose another",
+                   options.tls.certificate.empty() ? "" : ", or the TLS key is not the certificate's");
     }
   }
   if (!parts->server) return Error(ErrorCode::kUnavailable, "the Flight server did not start");

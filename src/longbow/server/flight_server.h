@@ -12,6 +12,12 @@ namespace longbow::server {
 
 class Serving;
 
+// In PEM. Without a certificate calls travel in the clear.
+struct TlsOptions {
+  std::string certificate, key;    // of the server, with its chain
+  std::string client_authorities;  // whose certificates clients must show; empty: they need none
+};
+
 // Settings of the Flight ports. Sizes in bytes, times in milliseconds.
 struct FlightOptions {
   // "host:port"; port 0 takes any free one; an empty address is not listened on. Both serve every call.
@@ -19,6 +25,7 @@ struct FlightOptions {
   std::string meta_address = "127.0.0.1:3001";
   // What clients send as `authorization: Bearer <token>`. Empty: every client is admitted.
   std::string token;
+  TlsOptions tls;
 
   int64_t max_receive_bytes = int64_t{512} << 20;  // of one message; larger ones are refused
   int64_t max_send_bytes = int64_t{512} << 20;

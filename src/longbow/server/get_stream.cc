@@ -51,18 +51,19 @@ void GetStream::BeginScan(const query::ScanRequest& request) {
 void GetStream::BeginSearch(protocol::SearchCall call) {
   dataset_ = call.request.dataset;
   FillLimits(&call, shared(), deadline_ns(), stop());
-  const double nanos = serving().query()->EstimateNanos(call.request);
-  const Status placed = shared().RunSearch(nanos, [this, self = shared_from_this(), call = std::move(call)] {
-    Guard([&] {
-      auto answer = shared().Search(call);
-      if (!answer.ok()) return Refuse(answer.status(), call.request.dataset);
-      hits_ = std::move(answer->hits);
-      auto messages = SchemaMessages(*hits_->schema());
-      if (!messages.ok()) return End(messages.status());
-      NextOfSearch(*std::move(messages));
-    });
-  });
+  const Status placed = shared().RunSearch(
+      std::move(call), [this, self = shared_from_this()](Result<query::SearchAnswer> answer) {
+        Guard([&] { BeginHits(std::move(answer)); });
+      });
   if (!placed.ok()) End(placed);
+}
+
+void GetStream::BeginHits(Result<query::SearchAnswer> answer) {
+  if (!answer.ok()) return Refuse(answer.status(), dataset_);
+  hits_ = std::move(answer->hits);
+  auto messages = SchemaMessages(*hits_->schema());
+  if (!messages.ok()) return End(messages.status());
+  NextOfSearch(*std::move(messages));
 }
 
 void GetStream::OnSent() {

@@ -26,6 +26,7 @@ class GetStream final : public StreamReactor {
   void Begin(protocol::TicketRequest request);
   void BeginScan(const query::ScanRequest& request);
   void BeginSearch(protocol::SearchCall call);
+  void BeginHits(Result<query::SearchAnswer> answer);
   void NextOfScan(std::vector<grpc::ByteBuffer> before);
   void NextOfSearch(std::vector<grpc::ByteBuffer> before);
   // Batches ahead of the first step to be sent: the schema.

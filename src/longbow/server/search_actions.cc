@@ -35,9 +35,7 @@ void FinishCounted(const ActionCall& action, const Bodies& bodies) {
 
 void Run(const ActionCall& action, protocol::SearchCall call, EncodeRows encode) {
   FillLimits(&call, action.shared(), action.deadline_ns(), action.stop());
-  const double nanos = action.query().EstimateNanos(call.request);
-  action.RunSearch(nanos, [action, call = std::move(call), encode] {
-    auto answer = action.shared().Search(call);
+  action.RunSearch(std::move(call), [action, encode](const Result<query::SearchAnswer>& answer) {
     FinishCounted(action, answer.ok() ? EncodeHits(*answer, encode) : Bodies(answer.status()));
   });
 }

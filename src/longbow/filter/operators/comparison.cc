@@ -46,6 +46,11 @@ Result<Expression> CompareWith(const Term& term, Operator op, const Value& value
   if (literal.place == Place::kBelowAll) return ForValues(term.values, !less);
   const char* function = FunctionOf(op);
   if (literal.place == Place::kBetween) function = less ? "less_equal" : "greater";
+  if (term.find_texts && (op == Operator::kEqual || op == Operator::kNotEqual)) {
+    const auto& text = static_cast<const arrow::BaseBinaryScalar&>(*literal.value);
+    auto equal = term.find_texts(TextSet({text.value->ToString()}));
+    return op == Operator::kEqual ? equal : compute::call("invert", {std::move(equal)});
+  }
   return compute::call(function, {term.values, compute::literal(literal.value)});
 }
 

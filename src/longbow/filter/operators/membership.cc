@@ -22,6 +22,14 @@ bool IsZero(const arrow::Scalar& value) {
   return false;
 }
 
+std::vector<std::string> TextsOf(const arrow::Array& values) {
+  std::vector<std::string> texts;
+  for (int64_t i = 0; i < values.length(); ++i) {
+    texts.push_back(static_cast<const arrow::BaseBinaryScalar&>(**values.GetScalar(i)).value->ToString());
+  }
+  return texts;
+}
+
 }  // namespace
 
 Expression IsIn(const Term& term, std::shared_ptr<arrow::Array> values) {
@@ -45,6 +53,9 @@ Result<Expression> BindIn(const Term& term) {
     LB_RETURN_NOT_OK(set->AppendScalar(*zero));
   }
   LB_ASSIGN_OR_RETURN(auto values, set->Finish());
+  if (term.find_texts && values->length() > 0 && static_cast<size_t>(values->length()) <= TextSet::kMost) {
+    return term.find_texts(TextSet(TextsOf(*values)));
+  }
   return IsIn(term, std::move(values));
 }
 

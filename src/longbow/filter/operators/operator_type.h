@@ -3,12 +3,14 @@
 
 #include <arrow/compute/expression.h>
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
 
 #include "longbow/filter/filter.h"
 #include "longbow/filter/operator_list.h"
+#include "longbow/filter/text_set.h"
 
 namespace arrow {
 class DataType;
@@ -23,6 +25,8 @@ struct Term {
   std::shared_ptr<arrow::DataType> compared;  // ComparisonType(type)
   arrow::compute::Expression values;          // in that form
   const AllowLists* lists = nullptr;
+  // Whether the column's value is in the set; null where values are not those of a column of texts.
+  std::function<arrow::compute::Expression(TextSet)> find_texts;
 };
 // A boolean expression, null where the value is null.
 using BindTerm = Result<arrow::compute::Expression> (*)(const Term& term);
