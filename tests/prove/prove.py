@@ -75,6 +75,9 @@ def run_layer(layer: Layer, cycles: int, cuts: int, deadline: float, ending: End
     except Missing:
         raise
     except Exception:
+        if ending.asked:  # a signal to the whole group, as a terminal sends it, ends the server under the cycle
+            layer.end()
+            return counts, ""
         wrong = traceback.format_exc()
         layer.end(keep=True)
         return counts, wrong
