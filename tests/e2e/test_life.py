@@ -200,6 +200,10 @@ def test_health_ready_and_metrics(server: longbow.Server, calls: Calls, dataset:
         "longbow_index_queue_depth", "longbow_ingestion_lag_count", "longbow_do_put_payload_size_bytes",
         "longbow_do_get_zero_copy_total", "longbow_wal_replay_duration_seconds", "longbow_hnsw_node_count",
         f'longbow_vector_search_latency_seconds_count{{dataset="{dataset}"}}', "go_goroutines",
+        *(
+            f'longbow_index_{gauge}{{dataset="{dataset}",column="vector"}}'
+            for gauge in ("backlog_rows", "dead_share", "unreachable_nodes", "walks_missed", "in_edges_0", "bytes")
+        ),
     ):  # fmt: skip
         assert f"\n{name}" in "\n" + text, f"{name} is missing"
     for line in text.splitlines():

@@ -391,6 +391,21 @@ int64_t Dataset::IndexBacklog() const {
   return int64_t{state.end} - indexed;
 }
 
+void Dataset::ListIndexGauges(CounterVisitor& visitor) const {
+  const Published state = published();
+  if (state.shard == nullptr) return;
+  const auto& columns = state.layout->schema->vectors;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    const index::VectorIndex& index = *state.shard->vectors(static_cast<int>(i)).index;
+    const Labels labels{{"dataset", name_}, {"column", columns[i].name}};
+    visitor.VisitValue("index_bytes", "Bytes of a column's vector index, beside the vectors.", labels,
+                       static_cast<double>(index.memory_bytes()));
+    for (const index::IndexGauge& gauge : index.Gauges()) {
+      visitor.VisitValue("index_" + std::string(gauge.name), gauge.help, labels, gauge.value);
+    }
+  }
+}
+
 int64_t Dataset::tombstones() const {
   const Published state = published();
   return state.shard == nullptr ? 0 : state.shard->tombstones();

@@ -103,6 +103,8 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Result<DatasetInfo> Info() const;
   void WhenIndexed(Done done) const;
   int64_t IndexBacklog() const;
+  // What the indexes of its vector columns say of themselves: index_*{dataset, column}.
+  void ListIndexGauges(CounterVisitor& visitor) const;
   std::shared_ptr<const EdgeStore> edges() const { return edges_; }
   int64_t tombstones() const;
 

@@ -322,6 +322,7 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
     visitor.VisitValue("schema_version_current", "Schema version.", labels, info->schema->version);
     visitor.VisitValue("tombstones_total", "Row versions that died.", labels,
                        static_cast<double>(dataset->tombstones()));
+    dataset->ListIndexGauges(visitor);
   }
   visitor.VisitValue("vector_index_size", "Rows in vector indexes.", {}, static_cast<double>(indexed));
   visitor.VisitValue("index_queue_depth", "Rows visible and not yet indexed.", {},

@@ -75,7 +75,7 @@ class GraphBuilder {
   static constexpr RowOrdinal kSampledRows = 1024;  // whose mean is the centre
   // Nodes are swept once there is one dead to so many live ones, and looked for that cannot be reached once
   // so many are new.
-  static constexpr uint64_t kDeadShare = 50, kNewShare = 8, kLeastDead = 32, kLeastNew = 512;
+  static constexpr uint64_t kDeadShare = 200, kNewShare = 8, kLeastDead = 32, kLeastNew = 512;
   // Builders help to sweep from here on: walks, their own too, spend a share of their length on dead nodes.
   static constexpr uint64_t kMostDeadShare = 25;
   // Of maintenance, before others get their turn; and of a builder that helps.
