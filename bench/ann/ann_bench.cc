@@ -4,10 +4,10 @@
 //   ann_bench build       DIRECTORY --indexes-at DIR --contenders NAME [--threads 2]
 //   ann_bench build-rates DIRECTORY [--contenders NAME,...] [--rows 30000] [--rounds 3]
 //   ann_bench search      DIRECTORY --indexes-at DIR --contenders NAME,... [--rounds 7] [--k 10]
-//   ann_bench walk|inserts|churn|scan|filters DIRECTORY [--rows N] [--rounds 7] [--threads 2] [--generations
-//   100]
+//   ann_bench walk|inserts|churn|scan|filters|codecs DIRECTORY [--rows N] [--rounds 7] [--threads 2]
+//   [--generations 100]
 //             [--ef 20,40,...: of walk] [--methods all] [--shares 0.01,0.1] [--kind uncorrelated: of filters]
-//             [--degree 32|64] [--bits 1..4]
+//             [--codecs f32,sq8: of codecs] [--degree 32|64] [--bits 1..4]
 //             [--build-ef N] [--occlusion X]
 //
 // all with [--json FILE]. DIRECTORY is what ann_dataset writes, or other vectors as ann/dataset.h says.
@@ -39,7 +39,8 @@ const std::map<std::string_view, Measure> kMeasures{
     {"build", MeasureBuild},     {"build-rates", MeasureBuildRates},
     {"search", MeasureSearch},   {"inserts", MeasureInserts},
     {"churn", MeasureChurn},     {"scan", MeasureScan},
-    {"filters", MeasureFilters}, {"walk", MeasureWalk}};
+    {"filters", MeasureFilters}, {"walk", MeasureWalk},
+    {"codecs", MeasureCodecs}};
 
 int Number(const char* text) {
   char* end = nullptr;
@@ -94,6 +95,8 @@ Options Parse(int argc, char** argv) {
       options.kind = value;
     else if (flag == "--methods" && std::string_view(value) == "all")
       options.all_methods = true;
+    else if (flag == "--codecs")
+      options.codecs = Split(value);
     else if (flag == "--contenders") {
       options.contenders = Split(value);
     } else if (flag == "--shares") {

@@ -20,11 +20,12 @@ std::unique_ptr<Contender> Make(const ContenderInput& input) {
 }  // namespace
 
 LongbowIndex::LongbowIndex(const ContenderInput& input, int builders, index::GraphOptions options,
-                           distance::ElementType originals)
+                           distance::ElementType originals, std::string codec)
     : input_(input),
       store_(std::make_unique<index::VectorStore>(originals, static_cast<uint32_t>(input.dim), &arena_,
                                                   &ledger_)),
-      options_(options) {
+      options_(options),
+      codec_(std::move(codec)) {
   if (builders > 0) Open(builders);
 }
 
@@ -42,6 +43,7 @@ void LongbowIndex::Open(int builders) {
   input.builders = builders_.get();
   input.ledger = &ledger_;
   input.seed = 1;
+  input.codec = codec_;
   index_ = std::make_unique<index::GraphIndex>(input, options_);
   scratch_ = index_->NewScratch();
 }
@@ -164,6 +166,27 @@ void LongbowIndex::Search(std::span<const float> query, uint32_t k, index::Effor
   work_ += hits_.work;
   std::fill_n(found, k, kNoRow);
   for (const index::Neighbor& hit : hits_.neighbors) *found++ = sources_.GetRelaxed(hit.row);
+}
+
+void LongbowIndex::SearchTogether(const Matrix& queries, size_t first, uint32_t count, uint32_t k,
+                                  index::Effort effort, index::Method method, uint32_t* found) {
+  ks_.assign(count, k);
+  index::SearchSpec spec;
+  spec.method = method;
+  spec.effort = effort;
+  spec.visibility = {&versions_, 1, end_};
+  spec.k = ks_;
+  spec.queries = reinterpret_cast<const std::byte*>(queries.row(first));
+  spec.query_stride = queries.dim * sizeof(float);
+  spec.query_count = count;
+  const Status status = index_->Search(spec, scratch_.get(), &hits_);
+  if (!status.ok()) Fail(status.ToString());
+  work_ += hits_.work;
+  std::fill_n(found, size_t{count} * k, kNoRow);
+  for (uint32_t q = 0; q < count; ++q) {
+    for (uint32_t i = hits_.offsets[q]; i < hits_.offsets[q + 1]; ++i)
+      found[q * k + i - hits_.offsets[q]] = sources_.GetRelaxed(hits_.neighbors[i].row);
+  }
 }
 
 std::vector<index::MethodCost> LongbowIndex::Methods(uint32_t k, index::Effort effort,

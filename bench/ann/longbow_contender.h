@@ -4,6 +4,7 @@
 #include <atomic>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "ann/contender.h"
@@ -20,7 +21,7 @@ class LongbowIndex : public Contender {
   // `builders` threads link rows; 0: as many as Build is given.
   // `originals`: float32 or float16, what is kept of the vectors.
   LongbowIndex(const ContenderInput& input, int builders, index::GraphOptions options = {},
-               distance::ElementType originals = distance::ElementType::kFloat32);
+               distance::ElementType originals = distance::ElementType::kFloat32, std::string codec = "auto");
   ~LongbowIndex() override;
 
   void Build(const Matrix& base, int threads) override;
@@ -42,6 +43,9 @@ class LongbowIndex : public Contender {
   // `selected`: the size of the selection, which the caller has counted.
   void Search(std::span<const float> query, uint32_t k, index::Effort effort, index::Method method,
               const RowSelection* selection, uint64_t selected, uint32_t* found);
+  // Queries [first, first + count) of the matrix in one call, k sources each.
+  void SearchTogether(const Matrix& queries, size_t first, uint32_t count, uint32_t k, index::Effort effort,
+                      index::Method method, uint32_t* found);
   // The ways to answer a query among so many selected rows, cheapest by the index's own estimate first.
   std::vector<index::MethodCost> Methods(uint32_t k, index::Effort effort, uint64_t selected) const;
 
@@ -62,10 +66,12 @@ class LongbowIndex : public Contender {
   RowVersions versions_{&ledger_};
   std::unique_ptr<index::VectorStore> store_;
   const index::GraphOptions options_;
+  const std::string codec_;
   std::unique_ptr<Executor> builders_;
   std::unique_ptr<index::VectorIndex> index_;
   std::unique_ptr<index::SearchScratch> scratch_;
   index::SearchHits hits_;
+  std::vector<uint32_t> ks_;
   index::SearchWork work_;
   ChunkedArray<uint32_t> sources_{&ledger_, MemoryUse::kRows, 0};
   std::atomic<RowOrdinal> end_{0};

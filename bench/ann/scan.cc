@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "ann/exact.h"
@@ -30,38 +31,59 @@ Json MeasureEncoding(const LongbowIndex& ours, const Dataset& data, int rounds) 
   return {{"rows_per_s", Median(rates)}, {"bytes_a_row", bytes}};
 }
 
-}  // namespace
-
-Json MeasureScan(const Dataset& data, const Options& options) {
-  const auto owned = OpenOurs(data, options);
-  LongbowIndex& ours = *owned;
-  AskForHugePages();
-  const Json encoding = MeasureEncoding(ours, data, options.rounds);
-  const Truth truth(data, options.k);
+// `count` queries a call.
+Json MeasureCalls(const Dataset& data, const Options& options, const Truth& truth, float recall,
+                  uint32_t count, LongbowIndex* ours) {
   std::vector<uint32_t> found(data.queries.rows * options.k);
   std::vector<double> qps, wall;
-  ours.TakeWork();
+  ours->TakeWork();
   for (int round = 0; round < options.rounds; ++round) {
     const Stopwatch watch;
-    for (size_t q = 0; q < data.queries.rows; ++q) {
-      ours.Search(data.queries.vector(q), options.k, index::Effort{}, index::Method::kCodeScan, nullptr, 0,
-                  found.data() + q * options.k);
+    for (size_t q = 0; q < data.queries.rows; q += count) {
+      ours->SearchTogether(data.queries, q,
+                           static_cast<uint32_t>(std::min<size_t>(count, data.queries.rows - q)), options.k,
+                           {.recall = recall}, index::Method::kCodeScan, found.data() + q * options.k);
     }
     const Times time = watch.Elapsed();
     qps.push_back(static_cast<double>(data.queries.rows) / time.processor);
     wall.push_back(static_cast<double>(data.queries.rows) / time.wall);
   }
   const double searches = static_cast<double>(data.queries.rows) * options.rounds;
-  const Work work = ours.TakeWork();
-  const double recall = truth.Recall(found);
-  std::printf("scan of codes: recall %.4f, %.0f qps, %.0f exact distances a query\n", recall, Median(qps),
-              static_cast<double>(work.distances) / searches);
-  return {{"encode", encoding},
-          {"recall", recall},
+  const Work work = ours->TakeWork();
+  const double got = truth.Recall(found), distances = static_cast<double>(work.distances) / searches;
+  std::printf(
+      "asked for %.2f, %2u a call: recall %.4f, %6.0f qps, %.0f exact distances and %.1f MB a query\n",
+      static_cast<double>(recall), count, got, Median(qps), distances,
+      static_cast<double>(work.bytes) / searches / 1e6);
+  return {{"asked", recall},
+          {"queries_a_call", count},
+          {"recall", got},
           {"qps", Median(qps)},
           {"qps_wall", Median(wall)},
-          {"distances", static_cast<double>(work.distances) / searches},
+          {"distances", distances},
           {"bytes", static_cast<double>(work.bytes) / searches}};
+}
+
+}  // namespace
+
+Json MeasureScan(const Dataset& data, const Options& options) {
+  const auto ours = OpenOurs(data, options);
+  AskForHugePages();
+  Json result{{"encode", MeasureEncoding(*ours, data, options.rounds)}};
+  const Truth truth(data, options.k);
+  // What is compared comes first: as many as are asked for by default, one query a call.
+  for (float recall : {0.95f, 0.90f, 0.98f, 0.99f}) {
+    for (uint32_t count : {1u, 16u}) {
+      Json calls = MeasureCalls(data, options, truth, recall, count, ours.get());
+      if (result.contains("calls")) {
+        result["calls"].push_back(calls);
+      } else {
+        result.update(calls);
+        result["calls"] = Json::array({calls});
+      }
+    }
+  }
+  return result;
 }
 
 }  // namespace longbow::bench

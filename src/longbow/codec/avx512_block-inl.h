@@ -44,9 +44,12 @@ LONGBOW_CODE_INLINE void BlockSums(const uint8_t* block, uint32_t bits, const ui
   const size_t groups = n / 16;
   if (4 * groups * 127 * ((1u << bits) - 1) < 65536) {  // of all planes, weighted
     Sums16 all;
-    for (size_t plane = bits; plane-- > 0;) {
-      all.both = _mm512_add_epi16(all.both, all.both), all.odd = _mm512_add_epi16(all.odd, all.odd);
-      AddGroups(block + plane * groups * 64, entries, groups, &all);
+    for (size_t plane = 0; plane < bits; ++plane) {  // ascending, as memory is best read
+      const __m128i by = _mm_cvtsi32_si128(static_cast<int>(plane));
+      Sums16 some;
+      AddGroups(block + plane * groups * 64, entries, groups, &some);
+      all.both = _mm512_add_epi16(all.both, _mm512_sll_epi16(some.both, by));
+      all.odd = _mm512_add_epi16(all.odd, _mm512_sll_epi16(some.odd, by));
     }
     AddWeighted(all, _mm512_set1_ps(1), &sum, &sum2);
   } else {

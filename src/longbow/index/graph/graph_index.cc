@@ -15,10 +15,10 @@ namespace {
 constexpr uint32_t kLeastRowsForCodes = 512, kLeastRowsForWalk = 1000;  // below, a scan is as fast and exact
 // Where looking at much costs little, and a few rows measured say little about the next query.
 constexpr uint32_t kSmallGraph = 20000, kLeastEfWhenSmall = 128;
-// Measured with bench/graph_bench, rounded up.
-constexpr double kNanosAQuery = 3000, kNanosAHop = 150, kNanosAHopByte = 0.15, kNanosAHopDim = 0.1,
-                 kNanosAFilteredHop = 100, kNanosAGlance = 50;
-constexpr double kVisitsToStart = 32;
+// Measured with bench/ann_bench walk, scan and filters.
+constexpr double kNanosAQuery = 3000, kNanosAHop = 200, kNanosAHopByte = 0.15, kNanosAHopDim = 0.1,
+                 kNanosAFilteredHop = 30, kNanosAGlance = 50;
+constexpr double kVisitsToStart = 16;
 constexpr double kVisitsAnUnwanted = 2.2;     // row that is nearer than the last one wanted
 constexpr double kOwnCodesAHop = 12;          // neighbours not heard of before
 constexpr double kLeastFilteredShare = 0.02;  // below, few nodes that pass have neighbours that pass
