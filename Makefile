@@ -17,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 .NOTPARALLEL:
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 22
 
 setup: ## Install apt packages and the Python environment, only what is missing
 	@tools/bootstrap
@@ -38,7 +38,7 @@ bin/longbowd: configure
 demo: bin/longbowd ## Real vectors in, searches out, kill, restart: see that everything is still there
 	@$(PYTHON) examples/demo.py
 
-test: build lint test-cc test-py ## Build and run all tests, C++ and Python, and the lints
+test: build lint test-cc test-py sanitize-short ## Build and run all tests, C++ and Python, and the lints
 
 test-cc: ## Run the C++ tests of the build
 	@ctest --preset $(PRESET)
@@ -66,6 +66,9 @@ generate: ## Write the asyncio client from the blocking one
 types: setup ## Check types with pyright, too (from PyPI, which fetches node)
 	@$(PYTHON) -m venv build/pyright && build/pyright/bin/pip install -q --disable-pip-version-check pyright==1.1.414
 	@build/pyright/bin/pyright -p python --pythonpath $(PYTHON)
+
+s3-server: ## Compile the S3 server that the tests of copies use (needs Go; some minutes)
+	@GOBIN=$(CURDIR)/build/s3-server go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 
 wheel: bin/longbowd ## Build dist/longbow-*.whl with the server inside, and try it in a clean environment
 	@$(PYTHON) tools/make_wheel.py
@@ -98,7 +101,14 @@ sanitize: setup ## Run the C++ tests under ASan+UBSan and under TSan
 	@for preset in asan tsan; do \
 		cmake --preset $$preset && cmake --build --preset $$preset -j $(JOBS) && ctest --preset $$preset; done
 
-FUZZ_TARGETS ?= ticket action filter put exchange
+# Memory errors show in what handles the client's bytes and the disk's; its tests are the quickest of all.
+SANITIZE_SHORT := longbow_base_test longbow_storage_test longbow_index_test longbow_engine_test log_crash_test
+sanitize-short: setup ## The quick part of sanitize: storage, index and engine under ASan+UBSan
+	@[ -f build/asan/build.ninja ] || cmake --preset asan
+	@cmake --build --preset asan -j $(JOBS) --target $(SANITIZE_SHORT)
+	@ctest --preset asan -R '^($(subst $(eval) ,|,$(SANITIZE_SHORT)))$$'
+
+FUZZ_TARGETS ?= ticket action filter put exchange storage
 FUZZ_RUNS ?= 1000000
 fuzz: setup ## Fuzz each target FUZZ_RUNS times (clang-14); what is found is left in build/fuzz/findings
 	@cmake --preset fuzz && cmake --build --preset fuzz -j $(JOBS) --target $(FUZZ_TARGETS:%=fuzz_%)

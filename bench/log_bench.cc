@@ -1,7 +1,8 @@
 // What the commit log makes durable: large payloads in MB/s, and many writers of small ones in records/s.
 // --flush-ms makes every flush take so much longer, to see what group commit is worth on a slow disk.
-//   log_bench [--flush-ms 5] [--directory PATH] [--megabytes 1024] [--seconds 3] [--io threads|uring] [--json
-//   FILE]
+// --compression 1 writes batches of vectors with every setting of LogCompression instead.
+//   log_bench [--flush-ms 5] [--compression 1] [--directory PATH] [--megabytes 1024] [--seconds 3] [--io
+//   threads|uring] [--json FILE]
 #include <stdlib.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <iostream>
@@ -17,6 +19,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "longbow/base/crc32c.h"
@@ -35,6 +38,7 @@ struct Settings {
   std::string json;
   FileIo io = FileIo::kThreads;
   int64_t flush_ms = 0;
+  bool compression = false;
 };
 
 struct Row {
@@ -131,12 +135,14 @@ class SlowFiles final : public FileSystem {
 // A log in a directory that goes with it. Confined.
 class Bench {
  public:
-  explicit Bench(const Settings& settings) : root_(settings.directory + "/log_bench_data") {
+  explicit Bench(const Settings& settings, LogCompression compression = LogCompression::kNone)
+      : root_(settings.directory + "/log_bench_data") {
     std::filesystem::remove_all(root_);
     auto files = MakePosixFileSystem(root_, 4, settings.io);
     Check(files.status());
     files_ = *std::move(files);
     options_.spare_segments = 24;
+    options_.compression = compression;
     if (settings.flush_ms > 0) {
       files_ = std::make_unique<SlowFiles>(std::move(files_), settings.flush_ms * 1'000'000);
       options_.spare_segments = 0;
@@ -216,7 +222,7 @@ Load Run(CommitLog* log, int writers, const BufferChain& payload,
   const auto start = SteadyClock::now();
   std::function<void(ShardId)> write = [&](ShardId shard) {
     const auto begin = SteadyClock::now();
-    Check(log->Append({.shard = shard, .payload = payload},
+    Check(log->Append({.shard = shard, .try_compression = true, .payload = payload},
                       [&, shard, begin](const LogPosition&, const Status& status) {
                         Check(status);
                         bool again = false;
@@ -305,6 +311,45 @@ std::vector<Row> RunAll(const Settings& settings) {
   return rows;
 }
 
+// 1,000 vectors of 1,536 float32: of any numbers, of numbers that were one byte once, of mostly zeros.
+BufferChain MakeVectors(std::string_view kind) {
+  std::string bytes(size_t{1000} * 1536 * sizeof(float), '\0');
+  uint64_t state = 1;
+  for (size_t at = 0; at < bytes.size(); at += sizeof(float)) {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    const auto drawn = static_cast<int32_t>(state >> 33);
+    float value = static_cast<float>(drawn) / 1e9f - 1;
+    if (kind == "bytes") value = static_cast<float>(drawn % 256 - 128) / 128;
+    if (kind == "sparse" && drawn % 20 != 0) value = 0;
+    std::memcpy(bytes.data() + at, &value, sizeof(value));
+  }
+  return BufferChain::FromString(std::move(bytes));
+}
+
+std::vector<Row> RunCompression(const Settings& settings) {
+  std::vector<Row> rows;
+  constexpr std::pair<const char*, LogCompression> kChoices[] = {{"none", LogCompression::kNone},
+                                                                 {"auto", LogCompression::kAuto},
+                                                                 {"lz4", LogCompression::kLz4},
+                                                                 {"zstd", LogCompression::kZstd}};
+  for (const char* kind : {"random", "bytes", "sparse"}) {
+    const BufferChain payload = MakeVectors(kind);
+    const auto megabytes = static_cast<double>(payload.size()) / 1e6;
+    for (const auto& [name, choice] : kChoices) {
+      Bench bench(settings, choice);
+      const auto total = [&](int64_t appends, double) {
+        return static_cast<double>(appends) * megabytes >= static_cast<double>(settings.megabytes);
+      };
+      const Load load = Run(&bench.log(), 2, payload, total);
+      rows.push_back(ToRow(std::string(kind) + ", " + name, load, megabytes, "MB/s"));
+      const auto written = static_cast<double>(bench.log().counters().bytes_appended.value());
+      rows.push_back(
+          {"  bytes written", written / 1e6 / megabytes / static_cast<double>(load.appends), "of those put"});
+    }
+  }
+  return rows;
+}
+
 Settings Parse(int argc, char** argv) {
   Settings settings;
   for (int i = 1; i < argc; i += 2) {
@@ -321,6 +366,8 @@ Settings Parse(int argc, char** argv) {
       settings.io = value == "uring" ? FileIo::kUring : FileIo::kThreads;
     } else if (flag == "--flush-ms") {
       settings.flush_ms = std::stoll(value);
+    } else if (flag == "--compression") {
+      settings.compression = value != "0";
     } else if (flag == "--json") {
       settings.json = value;
     } else {
@@ -334,7 +381,9 @@ Settings Parse(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   const Settings settings = Parse(argc, argv);
-  const std::vector<Row> rows = settings.flush_ms > 0 ? RunGroupCommit(settings) : RunAll(settings);
+  const std::vector<Row> rows = settings.compression    ? RunCompression(settings)
+                                : settings.flush_ms > 0 ? RunGroupCommit(settings)
+                                                        : RunAll(settings);
   std::FILE* json = settings.json.empty() ? nullptr : std::fopen(settings.json.c_str(), "w");
   if (json != nullptr) std::fprintf(json, "[");
   for (const Row& row : rows) {

@@ -6,6 +6,10 @@
 
 #include "longbow/base/environment.h"
 #include "longbow/engine/directory_check.h"
+#include "longbow/engine/engine.h"
+#include "longbow/engine/node_identity.h"
+#include "longbow/storage/object_store.h"
+#include "longbow/storage/snapshot_copy.h"
 
 namespace longbow {
 namespace {
@@ -37,13 +41,30 @@ bool StaysDamaged(const engine::Damage& damage) {
   return damage.rows > 0 || !damage.file.starts_with("derived/");
 }
 
+Status CheckThere(const Settings& settings) {
+  struct stat info {};
+  if (stat(settings.data_path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Status::OK();
+  return NotFound("data directory ", settings.data_path, " does not exist; name it with --data-path");
+}
+
+void PrintCopy(const storage::CopyReport& report) {
+  std::printf("copied %lld files, %lld bytes; %lld files, %lld bytes were there; %lld older ones removed\n",
+              static_cast<long long>(report.files), static_cast<long long>(report.bytes),
+              static_cast<long long>(report.files_there), static_cast<long long>(report.bytes_there),
+              static_cast<long long>(report.removed));
+  std::printf("the copy is the snapshot of sequence %llu\n",
+              static_cast<unsigned long long>(report.sequence));
+}
+
+// Ends what S3 needed, whatever came of it.
+struct StoresClosed {
+  ~StoresClosed() { storage::CloseObjectStores(); }
+};
+
 }  // namespace
 
 Result<DirectoryVerdict> CheckDirectory(const Settings& settings, bool repair) {
-  struct stat info {};
-  if (stat(settings.data_path.c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
-    return NotFound("data directory ", settings.data_path, " does not exist; name it with --data-path");
-  }
+  LB_RETURN_NOT_OK(CheckThere(settings));
   LB_ASSIGN_OR_RETURN(const auto files,
                       MakePosixFileSystem(settings.data_path, static_cast<int>(settings.io_threads)));
   Environment environment;
@@ -57,6 +78,30 @@ Result<DirectoryVerdict> CheckDirectory(const Settings& settings, bool repair) {
   for (const auto& damage : report.damage) damaged = damaged || !repair || StaysDamaged(damage);
   std::printf(damaged ? "damaged\n" : "sound\n");
   return damaged ? DirectoryVerdict::kDamaged : DirectoryVerdict::kSound;
+}
+
+Status ExportDirectory(const Settings& settings, const std::string& place) {
+  LB_RETURN_NOT_OK(CheckThere(settings));
+  LB_ASSIGN_OR_RETURN(const auto files,
+                      MakePosixFileSystem(settings.data_path, static_cast<int>(settings.io_threads)));
+  LB_ASSIGN_OR_RETURN(const std::string node, engine::ReadNodeId(files.get()));
+  const StoresClosed closed;
+  LB_ASSIGN_OR_RETURN(const auto store, storage::OpenObjectStore(place));
+  LB_ASSIGN_OR_RETURN(const auto report, storage::ExportSnapshot(files.get(), node, store.get()));
+  PrintCopy(report);
+  return Status::OK();
+}
+
+Status ImportDirectory(const Settings& settings, const std::string& place) {
+  const StoresClosed closed;
+  LB_ASSIGN_OR_RETURN(const auto store, storage::OpenObjectStore(place));
+  LB_ASSIGN_OR_RETURN(const auto files,
+                      MakePosixFileSystem(settings.data_path, static_cast<int>(settings.io_threads)));
+  // No server may begin with half of it.
+  LB_ASSIGN_OR_RETURN(const auto lock, files->Lock(engine::kDirectoryLock, "longbowd --import"));
+  LB_ASSIGN_OR_RETURN(const auto report, storage::ImportSnapshot(store.get(), files.get()));
+  PrintCopy(report);
+  return Status::OK();
 }
 
 }  // namespace longbow

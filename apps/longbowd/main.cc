@@ -189,6 +189,13 @@ int Main(int argc, char** argv) {
     case StartRequest::kVerify:
     case StartRequest::kRepair:
       return CheckAndTell(command->settings, command->request == StartRequest::kRepair);
+    case StartRequest::kExport:
+    case StartRequest::kImport: {
+      const bool exports = command->request == StartRequest::kExport;
+      const Status copied = exports ? ExportDirectory(command->settings, command->place)
+                                    : ImportDirectory(command->settings, command->place);
+      return copied.ok() ? kStopped : Refuse(copied, kFailed);
+    }
     case StartRequest::kRun:
       break;
   }

@@ -65,11 +65,18 @@ std::string Holder() {
   return "longbowd " + std::string(Version()) + ", process " + std::to_string(getpid());
 }
 
+storage::LogCompression LogCompressionOf(const std::string& name) {
+  if (name == "none") return storage::LogCompression::kNone;
+  if (name == "lz4") return storage::LogCompression::kLz4;
+  return name == "zstd" ? storage::LogCompression::kZstd : storage::LogCompression::kAuto;
+}
+
 engine::EngineOptions EngineOptionsOf(const Settings& settings, std::shared_ptr<FileLock> lock) {
   engine::EngineOptions options;
   options.directory_lock = std::move(lock);
   options.log.segment_bytes = static_cast<uint64_t>(settings.storage_log_segment_size);
   options.log.max_pending_bytes = static_cast<uint64_t>(settings.storage_log_max_pending);
+  options.log.compression = LogCompressionOf(settings.log_compression);
   options.snapshot_log_bytes = static_cast<uint64_t>(settings.max_wal_size);
   options.snapshot_interval_ns = settings.snapshot_interval.count();
   options.schema_limits.max_dim = static_cast<uint32_t>(settings.max_dimension);

@@ -106,6 +106,10 @@ constexpr SettingRow kTable[] = {
      &S::storage_log_segment_size, 65536, 4 * kGiB},
     {"storage_log_max_pending", Kind::kBytes, "256MiB",
      "Writes waiting for the disk beyond which more are refused.", &S::storage_log_max_pending, kMiB, kTiB},
+    {"log_compression", Kind::kString, "auto",
+     "Of what is put, in the log: auto compresses vectors of more than 1,024 dimensions (LZ4) where a sample "
+     "becomes less than half.",
+     &S::log_compression, 0, 0, "auto|none|lz4|zstd"},
     {"max_wal_size", Kind::kBytes, "1GiB",
      "A snapshot is taken once this much was logged since the last one, and the log behind it is cut. 0: not "
      "for that reason.",
@@ -156,7 +160,7 @@ constexpr IgnoredSetting kIgnored[] = {
     {"node_id", "a node's identity lives in its data directory"},
     {"ttl", kNoTtl},
     {"snapshot_path", "snapshots are part of data_path"},
-    {"wal_compression", "the log is not compressed"},
+    {"wal_compression", "log_compression takes its place"},
     {"grpc_initial_conn_window_size", "follows the windows of the streams"},
     {"gossip_enabled", kNoCluster},
     {"gossip_port", kNoCluster},

@@ -43,7 +43,7 @@ struct Settings {
   Nanoseconds stalled_transfer_time{};
   int64_t put_window_size = 0;
 
-  std::string log_io;
+  std::string log_io, log_compression;
   int64_t storage_log_segment_size = 0, storage_log_max_pending = 0;
   int64_t max_wal_size = 0;
   Nanoseconds snapshot_interval{};
@@ -87,7 +87,16 @@ std::string VariableName(std::string_view setting);  // max_k -> LONGBOW_MAX_K
 // Also read from the environment without LONGBOW_, as deployments of old do it (GOGC, STORAGE_...).
 bool HasUnprefixedName(std::string_view name);
 
-enum class StartRequest : uint8_t { kRun, kHelp, kHelpSettings, kVersion, kVerify, kRepair };
+enum class StartRequest : uint8_t {
+  kRun,
+  kHelp,
+  kHelpSettings,
+  kVersion,
+  kVerify,
+  kRepair,
+  kExport,
+  kImport
+};
 
 // A setting that was given and is in IgnoredSettings.
 struct WithoutEffect {
@@ -99,6 +108,7 @@ struct StartCommand {
   StartRequest request = StartRequest::kRun;
   Settings settings;
   std::string ports_file;  // --ports-file; empty: none
+  std::string place;       // of --export or --import
   std::vector<WithoutEffect> without_effect;
 };
 

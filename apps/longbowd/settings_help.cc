@@ -67,7 +67,11 @@ std::string SettingsHelp() {
       "  --help-settings     the settings as a Markdown table\n"
       "  --version           version of this program, Arrow and gRPC\n"
       "  --verify            check every byte of data_path, say what is wrong, and exit\n"
-      "  --repair            the same, and put aside what is damaged\n\n"
+      "  --repair            the same, and put aside what is damaged\n"
+      "  --export PLACE      copy the newest snapshot of data_path to PLACE, what is there already left "
+      "alone,\n"
+      "                      and exit; PLACE is s3://bucket/prefix or a directory\n"
+      "  --import PLACE      fill data_path, which must be new, from such a copy, and exit\n\n"
       "Every setting can be given as a flag, as LONGBOW_NAME in the environment, or in the file (names with\n"
       "underscores); the first of these wins.\n\n";
   for (const SettingRow& row : SettingTable()) {

@@ -36,7 +36,7 @@ struct CommandFlag {
 };
 constexpr CommandFlag kCommandFlags[] = {{"config", true},         {"ports_file", true}, {"help", false},
                                          {"help_settings", false}, {"version", false},   {"verify", false},
-                                         {"repair", false}};
+                                         {"repair", false},        {"export", true},     {"import", true}};
 
 std::string NearestName(std::string_view name, bool with_command_flags) {
   std::string_view best;
@@ -237,6 +237,9 @@ std::string TakeCommandFlags(std::vector<Flag>* flags, StartCommand* command) {
       command->request = StartRequest::kVerify;
     } else if (flag.name == "repair") {
       command->request = StartRequest::kRepair;
+    } else if (flag.name == "export" || flag.name == "import") {
+      command->request = flag.name == "export" ? StartRequest::kExport : StartRequest::kImport;
+      command->place = flag.text;
     } else if (flag.name == "config") {
       config = flag.text;
     } else if (flag.name == "ports_file") {
@@ -267,9 +270,9 @@ Result<StartCommand> ReadSettings(const std::vector<std::string>& arguments,
   ARROW_ASSIGN_OR_RAISE(std::vector<Flag> flags, SplitFlags(arguments));
   const std::string config = TakeCommandFlags(&flags, &reader.command);
   const StartRequest request = reader.command.request;
-  const bool needs_settings =
-      request == StartRequest::kRun || request == StartRequest::kVerify || request == StartRequest::kRepair;
-  if (!needs_settings) return std::move(reader.command);
+  const bool only_prints = request == StartRequest::kHelp || request == StartRequest::kHelpSettings ||
+                           request == StartRequest::kVersion;
+  if (only_prints) return std::move(reader.command);
   if (!config.empty()) ARROW_RETURN_NOT_OK(reader.File(config));
   ARROW_RETURN_NOT_OK(reader.Environment(environment));
   for (const Flag& flag : flags) {

@@ -6,7 +6,8 @@
 //   ann_bench search      DIRECTORY --indexes-at DIR --contenders NAME,... [--rounds 7] [--k 10]
 //   ann_bench walk|inserts|churn|scan|filters DIRECTORY [--rows N] [--rounds 7] [--threads 2] [--generations
 //   100]
-//             [--ef 20,40,...: of walk] [--methods all: of filters] [--degree 32|64] [--bits 1..4]
+//             [--ef 20,40,...: of walk] [--methods all] [--shares 0.01,0.1] [--kind uncorrelated: of filters]
+//             [--degree 32|64] [--bits 1..4]
 //             [--build-ef N] [--occlusion X]
 //
 // all with [--json FILE]. DIRECTORY is what ann_dataset writes, or other vectors as ann/dataset.h says.
@@ -89,10 +90,15 @@ Options Parse(int argc, char** argv) {
       options.graph.link.ef = static_cast<uint32_t>(Number(value));
     else if (flag == "--occlusion")
       options.graph.link.occlusion = std::strtof(value, nullptr);
+    else if (flag == "--kind")
+      options.kind = value;
     else if (flag == "--methods" && std::string_view(value) == "all")
       options.all_methods = true;
     else if (flag == "--contenders") {
       options.contenders = Split(value);
+    } else if (flag == "--shares") {
+      for (const std::string& share : Split(value))
+        options.shares.push_back(std::strtod(share.c_str(), nullptr));
     } else if (flag == "--ef") {
       for (const std::string& ef : Split(value))
         options.efs.push_back(static_cast<uint32_t>(Number(ef.c_str())));

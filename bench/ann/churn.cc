@@ -14,10 +14,18 @@ namespace {
 constexpr double kReplaced = 0.02, kRepeated = 0.05;
 constexpr double kRecall = 0.95;  // ef is what a fresh build needs for this
 
-double RecallAt(LongbowIndex* ours, const Dataset& data, const Truth& truth, uint32_t ef) {
+struct Seen {
+  double recall, hops, codes;  // of a query
+};
+
+Seen Look(LongbowIndex* ours, const Dataset& data, const Truth& truth, uint32_t ef) {
   std::vector<uint32_t> found(data.queries.rows * truth.k());
+  ours->TakeWork();
   ours->Search(data.queries, truth.k(), Knob{ef, 0}, found.data());
-  return truth.Recall(found);
+  const Work work = ours->TakeWork();
+  const auto queries = static_cast<double>(data.queries.rows);
+  return {truth.Recall(found), static_cast<double>(work.hops) / queries,
+          static_cast<double>(work.codes) / queries};
 }
 
 int64_t Unreachable(LongbowIndex* ours) {
@@ -40,14 +48,19 @@ std::vector<uint32_t> AllRows(const Dataset& data) {
   return rows;
 }
 
-Json Compared(const char* name, double recall, double fresh, int64_t unreachable) {
-  std::printf("%-34s recall %.4f, fresh build %.4f, %+.2f points; %lld unreachable\n", name, recall, fresh,
-              100 * (recall - fresh), static_cast<long long>(unreachable));
+Json Compared(const char* name, const Seen& now, const Seen& fresh, int64_t unreachable) {
+  std::printf("%-34s recall %.4f, fresh build %.4f, %+.2f points; codes %.0f, fresh %.0f; %lld unreachable\n",
+              name, now.recall, fresh.recall, 100 * (now.recall - fresh.recall), now.codes, fresh.codes,
+              static_cast<long long>(unreachable));
   std::fflush(stdout);
   return {{"case", name},
-          {"recall", recall},
-          {"fresh_recall", fresh},
-          {"points_below_fresh", 100 * (fresh - recall)},
+          {"recall", now.recall},
+          {"fresh_recall", fresh.recall},
+          {"points_below_fresh", 100 * (fresh.recall - now.recall)},
+          {"hops", now.hops},
+          {"fresh_hops", fresh.hops},
+          {"codes", now.codes},
+          {"fresh_codes", fresh.codes},
           {"unreachable", unreachable}};
 }
 
@@ -94,13 +107,13 @@ Json MeasureChurn(const Dataset& data, const Options& options) {
   Json cases = Json::array();
   auto ours = Fresh(data, data.base, all, options);
   uint32_t ef = 0;
-  double fresh = 0;
+  Seen fresh{};
   for (const Knob& knob : ours->Knobs()) {
     ef = knob.effort;
-    fresh = RecallAt(ours.get(), data, truth, ef);
-    if (fresh >= kRecall) break;
+    fresh = Look(ours.get(), data, truth, ef);
+    if (fresh.recall >= kRecall) break;
   }
-  std::printf("fresh build: recall %.4f at ef %u\n", fresh, ef);
+  std::printf("fresh build: recall %.4f at ef %u\n", fresh.recall, ef);
 
   const Stopwatch watch(Stopwatch::Of::kProcess);
   Replace(ours.get(), data, options.generations);
@@ -108,7 +121,7 @@ Json MeasureChurn(const Dataset& data, const Options& options) {
   std::printf("%.0f rows replaced a second\n", replaced / watch.Elapsed().wall);
   const int64_t unreachable = Unreachable(ours.get());
   cases.push_back(
-      Compared("100 generations of 2 % replaced", RecallAt(ours.get(), data, truth, ef), fresh, unreachable));
+      Compared("100 generations of 2 % replaced", Look(ours.get(), data, truth, ef), fresh, unreachable));
   cases.back()["generations"] = options.generations;
 
   if (data.cluster.empty()) {
@@ -125,19 +138,18 @@ Json MeasureChurn(const Dataset& data, const Options& options) {
              [&](size_t q) { neighbors[q] = exact.NearestAmong(data.queries.vector(q), kept, options.k); });
     const Truth truth_of_kept(data, neighbors, options.k);
     const auto fresh_of_kept = Fresh(data, data.base, kept, options);
-    cases.push_back(Compared("a whole cluster deleted", RecallAt(ours.get(), data, truth_of_kept, ef),
-                             RecallAt(fresh_of_kept.get(), data, truth_of_kept, ef), lost));
+    cases.push_back(Compared("a whole cluster deleted", Look(ours.get(), data, truth_of_kept, ef),
+                             Look(fresh_of_kept.get(), data, truth_of_kept, ef), lost));
     ours->Append(data.base, gone);
     lost = Unreachable(ours.get());
-    cases.push_back(Compared("and inserted again", RecallAt(ours.get(), data, truth, ef), fresh, lost));
+    cases.push_back(Compared("and inserted again", Look(ours.get(), data, truth, ef), fresh, lost));
 
     std::vector<uint32_t> sorted = all;
     std::stable_sort(sorted.begin(), sorted.end(),
                      [&](uint32_t a, uint32_t b) { return data.cluster[a] < data.cluster[b]; });
     ours = Fresh(data, data.base, sorted, options);
     lost = Unreachable(ours.get());
-    cases.push_back(
-        Compared("inserts sorted by cluster", RecallAt(ours.get(), data, truth, ef), fresh, lost));
+    cases.push_back(Compared("inserts sorted by cluster", Look(ours.get(), data, truth, ef), fresh, lost));
   }
 
   const Dataset repeated = WithRepeats(data);
@@ -145,7 +157,7 @@ Json MeasureChurn(const Dataset& data, const Options& options) {
   ours = Fresh(repeated, repeated.base, all, options);
   const int64_t lost = Unreachable(ours.get());
   cases.push_back(
-      Compared("5 % exact duplicates", RecallAt(ours.get(), repeated, truth_of_repeated, ef), fresh, lost));
+      Compared("5 % exact duplicates", Look(ours.get(), repeated, truth_of_repeated, ef), fresh, lost));
   return {{"ef", ef}, {"cases", cases}};
 }
 

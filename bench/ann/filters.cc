@@ -16,7 +16,7 @@
 namespace longbow::bench {
 namespace {
 
-constexpr double kShares[] = {0.001, 0.01, 0.1, 0.5};
+const std::vector<double> kShares{0.001, 0.01, 0.1, 0.5};
 constexpr float kAimed = 0.95f;
 constexpr uint32_t kMostHits = 4096;  // a search gives
 
@@ -88,8 +88,16 @@ class ClusterFilters {
 
 struct Outcome {
   double recall = 0, qps = 0;
+  double hops = 0, codes = 0, distances = 0, bytes = 0;  // a query
   std::string method;
 };
+
+void Count(const Outcome& outcome, Json* json) {
+  (*json)["hops"] = outcome.hops;
+  (*json)["codes"] = outcome.codes;
+  (*json)["distances"] = outcome.distances;
+  (*json)["bytes"] = outcome.bytes;
+}
 
 class FilterRounds {
  public:
@@ -109,7 +117,8 @@ class FilterRounds {
     }
     const index::Effort effort{.recall = kAimed, .ef = ef};
     Outcome outcome = Measure(truth, [&](size_t q, uint32_t* found) {
-      ours_->Search(data_.queries.vector(q), k_, effort, method_of[q], &filters[q]->selection, found);
+      ours_->Search(data_.queries.vector(q), k_, effort, method_of[q], &filters[q]->selection,
+                    filters[q]->rows.size(), found);
     });
     for (const std::string_view name : names)
       outcome.method.append(outcome.method.empty() ? "" : ", ").append(name);
@@ -144,7 +153,7 @@ class FilterRounds {
     std::vector<uint32_t> all(wanted);
     return Measure(truth, [&](size_t q, uint32_t* found) {
       ours_->Search(data_.queries.vector(q), wanted, index::Effort{.ef = wanted}, index::Method::kWalk,
-                    nullptr, all.data());
+                    nullptr, 0, all.data());
       std::fill_n(found, k_, kNoRow);
       for (uint32_t i = 0, kept = 0; i < wanted && all[i] != kNoRow && kept < k_; ++i) {
         if (filters[q]->selection.Contains(all[i])) found[kept++] = all[i];
@@ -165,12 +174,21 @@ class FilterRounds {
   Outcome Measure(const Truth& truth, Search search) {
     std::vector<uint32_t> found(data_.queries.rows * k_);
     std::vector<double> qps;
+    ours_->TakeWork();
     for (int round = 0; round < rounds_; ++round) {
       const Stopwatch watch;
       for (size_t q = 0; q < data_.queries.rows; ++q) search(q, found.data() + q * k_);
       qps.push_back(static_cast<double>(data_.queries.rows) / watch.Elapsed().processor);
     }
-    return {truth.Recall(found), Median(qps), ""};
+    const Work work = ours_->TakeWork();
+    const double searches = static_cast<double>(data_.queries.rows) * rounds_;
+    return {truth.Recall(found),
+            Median(qps),
+            static_cast<double>(work.hops) / searches,
+            static_cast<double>(work.codes) / searches,
+            static_cast<double>(work.distances) / searches,
+            static_cast<double>(work.bytes) / searches,
+            ""};
   }
 
   const Dataset& data_;
@@ -205,7 +223,8 @@ Json MeasureFilters(const Dataset& data, const Options& options) {
   for (const char* kind : {"uncorrelated", "correlated", "anti-correlated"}) {
     const bool random = std::string(kind) == "uncorrelated";
     if (!random && clusters == nullptr) continue;
-    for (double share : kShares) {
+    if (!options.kind.empty() && options.kind != kind) continue;
+    for (double share : options.shares.empty() ? kShares : options.shares) {
       std::vector<std::unique_ptr<Filter>> owned;
       std::vector<const Filter*> filters(data.queries.rows);
       if (random) {
@@ -226,8 +245,10 @@ Json MeasureFilters(const Dataset& data, const Options& options) {
                {"recall", chosen.recall},
                {"qps", chosen.qps},
                {"method", chosen.method}};
-      std::printf("%-16s %5.1f %%: recall %.4f, %7.0f qps by %s", kind, 100 * share, chosen.recall,
-                  chosen.qps, chosen.method.c_str());
+      Count(chosen, &one);
+      std::printf("%-16s %5.1f %%: recall %.4f, %7.0f qps, %.0f hops, %.0f codes, %.0f full by %s", kind,
+                  100 * share, chosen.recall, chosen.qps, chosen.hops, chosen.codes, chosen.distances,
+                  chosen.method.c_str());
       if (random) {
         const double at = rounds.ChosenAtAimed(filters, truth);
         const double after = rounds.FilteredAfterAtAimed(filters, truth, share);

@@ -24,7 +24,7 @@ double SearchFor(double seconds, LongbowIndex* ours, const Dataset& data, uint32
   const Stopwatch watch;
   while (searches % 64 != 0 || watch.Elapsed().wall < seconds) {
     ours->Search(data.queries.vector(searches % data.queries.rows), k, index::Effort{.ef = kEf},
-                 index::Method::kWalk, nullptr, found.data());
+                 index::Method::kWalk, nullptr, 0, found.data());
     ++searches;
   }
   return static_cast<double>(searches) / watch.Elapsed().wall;

@@ -144,16 +144,18 @@ std::vector<Knob> LongbowIndex::Knobs() const {
 
 void LongbowIndex::Search(const Matrix& queries, uint32_t k, const Knob& knob, uint32_t* found) {
   for (size_t q = 0; q < queries.rows; ++q, found += k) {
-    Search(queries.vector(q), k, index::Effort{.ef = knob.effort}, index::Method::kWalk, nullptr, found);
+    Search(queries.vector(q), k, index::Effort{.ef = knob.effort}, index::Method::kWalk, nullptr, 0, found);
   }
 }
 
 void LongbowIndex::Search(std::span<const float> query, uint32_t k, index::Effort effort,
-                          index::Method method, const RowSelection* selection, uint32_t* found) {
+                          index::Method method, const RowSelection* selection, uint64_t selected,
+                          uint32_t* found) {
   index::SearchSpec spec;
   spec.method = method;
   spec.effort = effort;
   spec.selection = selection;
+  spec.selected = selected;
   spec.visibility = {&versions_, 1, end_};
   spec.k = {&k, 1};
   spec.queries = reinterpret_cast<const std::byte*>(query.data());

@@ -39,8 +39,9 @@ class LongbowIndex : public Contender {
   void WaitForMaintenance();
 
   // One query, with everything it can ask for; k sources to `found`, kNoRow where there are fewer.
+  // `selected`: the size of the selection, which the caller has counted.
   void Search(std::span<const float> query, uint32_t k, index::Effort effort, index::Method method,
-              const RowSelection* selection, uint32_t* found);
+              const RowSelection* selection, uint64_t selected, uint32_t* found);
   // The ways to answer a query among so many selected rows, cheapest by the index's own estimate first.
   std::vector<index::MethodCost> Methods(uint32_t k, index::Effort effort, uint64_t selected) const;
 

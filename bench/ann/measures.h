@@ -22,9 +22,11 @@ struct Options {
   size_t rows = 0;  // 0: all
   int threads = 2, rounds = 7, generations = 100;
   uint32_t k = 10;
-  index::GraphOptions graph;  // of ours, where it is not one of several contenders
-  std::vector<uint32_t> efs;  // that `walk` goes through; empty: the contender's
-  bool all_methods = false;   // `filters` also tries those that would not be chosen
+  index::GraphOptions graph;   // of ours, where it is not one of several contenders
+  std::vector<uint32_t> efs;   // that `walk` goes through; empty: the contender's
+  bool all_methods = false;    // `filters` also tries those that would not be chosen
+  std::vector<double> shares;  // that `filters` selects; empty: the usual ones
+  std::string kind;            // of filters; empty: all
 };
 
 inline constexpr std::array<double, 3> kRecalls{0.90, 0.95, 0.99};

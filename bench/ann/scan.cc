@@ -44,7 +44,7 @@ Json MeasureScan(const Dataset& data, const Options& options) {
   for (int round = 0; round < options.rounds; ++round) {
     const Stopwatch watch;
     for (size_t q = 0; q < data.queries.rows; ++q) {
-      ours.Search(data.queries.vector(q), options.k, index::Effort{}, index::Method::kCodeScan, nullptr,
+      ours.Search(data.queries.vector(q), options.k, index::Effort{}, index::Method::kCodeScan, nullptr, 0,
                   found.data() + q * options.k);
     }
     const Times time = watch.Elapsed();

@@ -67,7 +67,7 @@ class Runner {
       const Stopwatch watch;
       for (size_t q = 0; q < data_.queries.rows; ++q) {
         ours->Search(data_.queries.vector(q), truth_.k(), index::Effort{.recall = static_cast<float>(recall)},
-                     index::Method::kWalk, nullptr, found_.data() + q * truth_.k());
+                     index::Method::kWalk, nullptr, 0, found_.data() + q * truth_.k());
       }
       const double qps = static_cast<double>(data_.queries.rows) / watch.Elapsed().processor;
       asked.push_back({{"asked", recall}, {"recall", truth_.Recall(found_)}, {"qps", qps}});

@@ -20,7 +20,7 @@ Seen Look(const Dataset& data, const Options& options, const Truth& truth, index
   for (int round = 0; round < options.rounds; ++round) {
     const Stopwatch watch;
     for (size_t q = 0; q < data.queries.rows; ++q) {
-      ours->Search(data.queries.vector(q), options.k, effort, index::Method::kWalk, nullptr,
+      ours->Search(data.queries.vector(q), options.k, effort, index::Method::kWalk, nullptr, 0,
                    found.data() + q * options.k);
     }
     seconds.push_back(watch.Elapsed().processor);

@@ -39,15 +39,6 @@ def restore(source: str | os.PathLike[str], directory: str | os.PathLike[str]) -
     A server may run on `source`; what was written since its last snapshot is not in the copy (`Client.snapshot` takes
     one). The copy is checked, and the report returned. Raises NotFoundError without a snapshot, FailedPreconditionError
     when `directory` holds something, CorruptionError when what is copied is damaged.
-
-    Examples:
-        >>> with longbow.connect("./kept") as db:
-        ...     rows = db.insert("books", {"id": [1], "title": ["A"]}).rows
-        ...     taken = db.snapshot()
-        >>> report = longbow.restore("./kept", "./copy")
-        >>> with longbow.connect("./copy") as db:
-        ...     db.count("books")
-        1
     """
     here, there = Path(source), Path(directory)
     if not (here / "manifest").is_file():

@@ -300,7 +300,7 @@ TEST(LogDamage, ASegmentOfANewerFormatIsRefusedAndNotTouched) {
     auto file = *world.files().Open(small.path, OpenMode::kReadWrite);
     std::vector<uint8_t> block(kSegmentHeaderBytes);
     ASSERT_TRUE(file->Read(0, block).ok());
-    const uint32_t version = 2, no_crc = 0;
+    const uint32_t version = 3, no_crc = 0;
     std::memcpy(&block[8], &version, 4);
     std::memcpy(&block[12], &version, 4);
     std::memcpy(&block[16], &no_crc, 4);

@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "crash/log_ledger.h"
+#include "longbow/storage/log_format.h"
 
 namespace longbow::crash {
 namespace {
@@ -13,6 +16,7 @@ namespace {
 using simulation::Fault;
 using simulation::Operation;
 using simulation::SimulatedWorld;
+using storage::AsyncWindow;
 using storage::Durability;
 using testing::HasSubstr;
 
@@ -86,7 +90,7 @@ TEST(LogAsync, IsAcknowledgedAheadOfTheDiskOnlyInsideTheWindow) {
   auto log = *RecoverLog(world.environment(), &ledger);
   world.RunUntilIdle();
   // Nothing reaches the disk while nobody runs the world, and nobody is told either.
-  const uint64_t window = SmallSegments().async_window_bytes;
+  const uint64_t window = kSmallWindow.bytes;
   for (uint64_t i = 0; i < 10; ++i) {
     ASSERT_TRUE(ledger.Append(log.get(), 3, Durability::kAsync, SomeBytes(window / 3, i)));
   }
@@ -100,13 +104,43 @@ TEST(LogAsync, IsAcknowledgedAheadOfTheDiskOnlyInsideTheWindow) {
   ASSERT_TRUE(ledger.Append(log.get(), 3, Durability::kAsync, "first"));
   const int64_t ahead = log->counters().async_bytes.value();
   EXPECT_GT(ahead, 0);
-  world.clock().Advance(SmallSegments().async_window_ns);
+  world.clock().Advance(kSmallWindow.ns);
   ASSERT_TRUE(ledger.Append(log.get(), 3, Durability::kAsync, "too late to go ahead"));
   EXPECT_EQ(log->counters().async_bytes.value(), ahead);
   ASSERT_TRUE(ledger.Append(log.get(), 4, Durability::kMemory, ""));
   world.RunUntilIdle();
   EXPECT_EQ(ledger.acknowledged(), 13);
   EXPECT_EQ(ledger.trouble(), "");
+}
+
+TEST(LogAsync, EveryShardHasAWindowOfItsOwn) {
+  SimulatedWorld world(2);
+  LogLedger ledger;
+  auto log = *RecoverLog(world.environment(), &ledger);
+  world.RunUntilIdle();
+  std::vector<ShardId> answered;
+  const auto append = [&](ShardId shard, AsyncWindow window) {
+    const auto position = log->Append({.shard = shard,
+                                       .durability = Durability::kAsync,
+                                       .async_window = window,
+                                       .payload = BufferChain::FromString(std::string(1000, 'x'))},
+                                      [&, shard](const storage::LogPosition&, const Status& status) {
+                                        EXPECT_TRUE(status.ok());
+                                        answered.push_back(shard);
+                                      });
+    ASSERT_TRUE(position.ok());
+  };
+  append(1, {.bytes = 2500, .ns = kSmallWindow.ns});
+  append(1, {.bytes = 2500, .ns = kSmallWindow.ns});
+  append(1, {.bytes = 2500, .ns = kSmallWindow.ns});  // waits
+  append(2, {.bytes = 500, .ns = kSmallWindow.ns});   // larger than its window
+  append(3, {.bytes = 1 << 20, .ns = kSmallWindow.ns});
+  append(1, {.bytes = 1 << 20, .ns = kSmallWindow.ns});  // behind one that waits
+  EXPECT_EQ(log->counters().async_bytes.value(), 3 * static_cast<int64_t>(storage::RecordBytes(1000)));
+  world.RunUntilIdle();
+  EXPECT_EQ(log->counters().async_bytes.value(), 0);
+  std::sort(answered.begin(), answered.end());
+  EXPECT_EQ(answered, (std::vector<ShardId>{1, 1, 1, 1, 2, 3}));
 }
 
 TEST(LogFault, AFullDiskRefusesBeforeAcceptedRecordsSuffer) {

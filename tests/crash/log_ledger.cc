@@ -46,6 +46,8 @@ bool LogLedger::Append(CommitLog* log, ShardId shard, Durability durability, std
                                .kind = 4,
                                .schema_version = 5,
                                .durability = durability,
+                               .async_window = kSmallWindow,
+                               .try_compression = true,
                                .payload = BufferChain::FromString(std::move(payload))},
                               std::move(done));
   if (!position.ok()) {
@@ -102,7 +104,7 @@ std::string LogLedger::Compare(const std::vector<LogRecord>& found) {
     }
     lost_async_bytes += storage::RecordBytes(written[i]->payload.size());
   }
-  if (lost_async_bytes > SmallSegments().async_window_bytes) {
+  if (lost_async_bytes > kSmallWindow.bytes) {
     return "lost " + std::to_string(lost_async_bytes) +
            " acknowledged bytes of durability async, more than the window";
   }
@@ -123,7 +125,7 @@ storage::CommitLogOptions SmallSegments() {
   options.segment_bytes = 16 << 10;
   options.max_flush_bytes = 8 << 10;
   options.spare_segments = 2;
-  options.async_window_bytes = 3000;
+  options.compression = storage::LogCompression::kLz4;
   return options;
 }
 
@@ -150,6 +152,12 @@ std::string SomeBytes(size_t size, uint64_t seed) {
   return bytes;
 }
 
+std::string SparseBytes(size_t size, uint64_t seed) {
+  std::string bytes = SomeBytes(size, seed);
+  for (size_t i = 0; i < size; ++i) bytes[i] = i % 4 == 0 ? bytes[i] : '\0';
+  return bytes;
+}
+
 Status RunLogWorkload(uint64_t seed, int steps, simulation::SimulatedWorld* world, LogLedger* ledger) {
   const auto random = MakeSeededRandom(seed);
   const auto below = [&](uint64_t n) { return random->Next() % n; };
@@ -173,7 +181,8 @@ Status RunLogWorkload(uint64_t seed, int steps, simulation::SimulatedWorld* worl
       const Durability durability =
           shard == 3 ? Durability::kAsync : (shard == 4 ? Durability::kMemory : Durability::kFsync);
       const size_t size = below(30) == 0 ? 20000 : (below(4) == 0 ? below(6000) : below(300));
-      if (!ledger->Append(log.get(), shard, durability, SomeBytes(size, random->Next()))) {
+      auto bytes = below(2) == 0 ? SparseBytes(size, random->Next()) : SomeBytes(size, random->Next());
+      if (!ledger->Append(log.get(), shard, durability, std::move(bytes))) {
         return ledger->last_refusal();
       }
     }

@@ -57,6 +57,9 @@ class LogLedger {
   Status last_refusal_;
 };
 
+// Of what the ledger appends with durability async.
+inline constexpr storage::AsyncWindow kSmallWindow{.bytes = 3000, .ns = 50'000'000};
+
 // A log in a simulated world with small segments.
 storage::CommitLogOptions SmallSegments();
 
@@ -70,5 +73,7 @@ Result<std::unique_ptr<storage::CommitLog>> RecoverLog(const Environment& enviro
 Status RunLogWorkload(uint64_t seed, int steps, simulation::SimulatedWorld* world, LogLedger* ledger);
 
 std::string SomeBytes(size_t size, uint64_t seed);
+// The same with three zeros behind each byte, as floats of small numbers have them.
+std::string SparseBytes(size_t size, uint64_t seed);
 
 }  // namespace longbow::crash

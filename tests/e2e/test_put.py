@@ -389,6 +389,22 @@ def test_the_level_of_durability_is_told_everywhere(calls: Calls, dataset: str, 
         assert schema.metadata[b"longbow.durability"].decode() == level
 
 
+def test_the_window_of_async_is_a_datasets_own(calls: Calls, dataset: str) -> None:
+    async_ = {"longbow.durability": "async"}
+    rows = random_batch(5, 4, seed=0)
+    calls.put(dataset, rows.replace_schema_metadata({**async_, "longbow.async_window_ms": "7", "longbow.async_window_bytes": "100000"}))
+    calls.put(dataset, rows.replace_schema_metadata(async_))  # says nothing about the window
+    told = calls.info(dataset).schema.metadata
+    assert (told[b"longbow.async_window_ms"], told[b"longbow.async_window_bytes"]) == (b"7", b"100000")
+    with fails("FailedPrecondition", "longbow.async_window_ms of the dataset is 7, given 8"):
+        calls.put(dataset, rows.replace_schema_metadata({**async_, "longbow.async_window_ms": "8"}))
+    with fails("InvalidArgument", "longbow.async_window_bytes is 'lots'"):
+        calls.put(dataset + "-2", rows.replace_schema_metadata({**async_, "longbow.async_window_bytes": "lots"}))
+    calls.put(dataset + "-3", rows.replace_schema_metadata(async_))
+    told = calls.info(dataset + "-3").schema.metadata
+    assert (told[b"longbow.async_window_ms"], told[b"longbow.async_window_bytes"]) == (b"50", b"4194304")
+
+
 def test_the_default_level_is_told_too(calls: Calls, dataset: str) -> None:
     calls.put(dataset, random_batch(1, 4, seed=0))
     assert calls.info(dataset).schema.metadata[b"longbow.durability"] == b"fsync"

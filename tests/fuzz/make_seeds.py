@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import struct
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ import numpy as np
 import pyarrow as pa
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent / "e2e"))
+sys.path[:0] = [str(HERE.parent / "e2e"), str(HERE.parents[1] / "python")]
 
+import longbow  # noqa: E402
 from raw_flight import batch_parts, command_descriptor, field, flight_data, path_descriptor  # noqa: E402
 
 
@@ -186,9 +188,28 @@ def exchanges() -> list[bytes]:
     ]
 
 
+def directories() -> list[bytes]:
+    """A data directory's bytes: see fuzz_storage.cc."""
+    payload = b"".join(bytes([i % 251, 0, 0, 0]) for i in range(600))
+    frames = [len(payload).to_bytes(8, "little") + pa.compress(payload, codec=codec, asbytes=True) for codec in ("lz4", "zstd")]
+    with tempfile.TemporaryDirectory() as directory, longbow.Server(Path(directory) / "data") as server, server.connect() as client:
+        client.insert("a", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "t": ["x", None]}, metric="cosine")
+        client.insert("n/b", {"vector": np.eye(3, 2, dtype="f4")}, durability="async")
+        client.delete("a", [1])
+        client.snapshot()
+        manifest = (server.data_dir / "manifest").read_bytes()
+    blocks, derived, catalog = (int.from_bytes(manifest[at : at + 8], "little") for at in (48, 56, 64))
+    assert blocks and derived
+    return [
+        b"\x00" + frames[0], b"\x01" + frames[1], b"\x02" + bytes([0, 0x11, 7]), b"\x02" + bytes([8, 0x10, 1, 9, 0x20, 3]),
+        b"\x03" + manifest, b"\x04" + manifest[-8 - catalog : -8],
+    ]  # fmt: skip
+
+
 if __name__ == "__main__":
     save("ticket", tickets())
     save("action", actions())
     save("filter", [text(f) for f in FILTERS])
     save("put", puts())
     save("exchange", exchanges())
+    save("storage", directories())

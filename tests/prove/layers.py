@@ -40,9 +40,15 @@ class Life:
             "applier_threads": self.rng.choice(["1", "2"]),
             "io_threads": self.rng.choice(["1", "4"]),
             "log_io": self.rng.choice(["auto", "threads"]),
+            "log_compression": self.rng.choice(["auto", "lz4", "zstd"]),
             "max_memory": "1GiB",
+            # Snapshots all the time, now and then, or never.
+            "max_wal_size": self.rng.choice(["32KiB", "256KiB", "1GiB"]),
+            "snapshot_interval": self.rng.choice(["50ms", "1s", "1h"]),
         }
-        self.server = longbow.Server(directory / "data", **{**chosen, **settings})
+        chosen |= settings
+        self.snapshots = chosen["max_wal_size"] != "1GiB" or chosen["snapshot_interval"] != "1h"
+        self.server = longbow.Server(directory / "data", **chosen)
 
     def start(self) -> None:
         # The wait is long: a machine that runs several of these is slow.
@@ -160,7 +166,7 @@ class Simulated(Layer):
             if not program.exists():
                 raise media.Missing(f"needs {program.name}: build it")
             done = subprocess.run(
-                [program, "--gtest_filter=*Wherever*:*Interrupted*"], capture_output=True, text=True, check=False,
+                [program, "--gtest_filter=*Wherever*:*Interrupted*"], capture_output=True, text=True, check=False, start_new_session=True,
                 env={**os.environ, "LONGBOW_CRASH_SEED": moved},
             )  # fmt: skip
             if done.returncode != 0:
@@ -203,8 +209,8 @@ class Kill(Layer):
         inject = f"inject={call}:signal=KILL:when={self.rng.randint(1, 25)}"
         tracer = subprocess.Popen(
             ["strace", "-f", "-qq", "-e", f"trace={call}", "-e", inject, "-o", "/dev/null", "-p", str(life.server.pid)],
-            stderr=subprocess.DEVNULL,
-        )
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
         try:
             deadline = time.monotonic() + 1.5
 
@@ -312,12 +318,15 @@ class DiskFull(Layer):
             return sum(op.state == "refused" for w in life.workload.writers for op in w.history)
 
         before = refused()
-        deadline = time.monotonic() + 30
+        # Snapshots give the log's space back, and then what is left may do.
+        deadline = time.monotonic() + (5 if life.snapshots else 30)
 
         def wait() -> None:
             while refused() < before + 3:
                 if not life.server.running:
                     raise Violation(f"the server ended on a full disk:\n{life.server.log()[-2000:]}")
+                if time.monotonic() > deadline and life.snapshots:
+                    return
                 if time.monotonic() > deadline:
                     raise Violation("the disk is full and nothing was refused for 30 s")
                 time.sleep(0.01)
@@ -362,6 +371,14 @@ class FailedFlush(Layer):
     def open_medium(self, root: Path) -> Any:
         return media.VolatileDisk(root, self.options["volatile_disk"], "ext4", 320)
 
+    def settings(self) -> dict[str, str]:
+        # Beside a log that alone writes to the disk, what is acknowledged while the disk fails must be there. Snapshots
+        # share the disk: a flush of theirs that fails loses what the log has just written, and a write of theirs that
+        # fails may end the file system's journal under an fdatasync of the log, which then may return 0
+        # (docs/reliability.md). So in lives with snapshots what is heard from the failure on proves nothing.
+        self.alone = self.rng.random() < 0.5
+        return {"max_wal_size": "1GiB", "snapshot_interval": "1h"} if self.alone else {}
+
     def cycle(self, life: Life) -> Counts:
         life.start()
         life.check()
@@ -369,6 +386,8 @@ class FailedFlush(Layer):
         def break_and_wait() -> None:
             time.sleep(self.rng.uniform(0.0, 0.2))
             deadline = time.monotonic() + 60
+            if not self.alone:
+                life.workload.power_went_at(time.monotonic())
             while self._status(life, "/ready") == 200:
                 # Again: the failure may have met a write that the log does not depend on.
                 self.medium.command(self.rng.choice(["fail-writes 1", "fail-writes 3", "fail-flushes 1"]))
@@ -441,7 +460,9 @@ class OutOfMemory(Layer):
         self._start_inside(life)
         life.check()
         died = life.server._process
-        hog = subprocess.Popen([sys.executable, "-c", self.HOG, str(self.group.path)], stderr=subprocess.DEVNULL)
+        hog = subprocess.Popen(
+            [sys.executable, "-c", self.HOG, str(self.group.path)], stderr=subprocess.DEVNULL, start_new_session=True
+        )
         try:
 
             def wait() -> None:

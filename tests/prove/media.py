@@ -42,6 +42,22 @@ def file_systems() -> list[str]:
     return [kind for kind in ("ext4", "xfs") if shutil.which(f"mkfs.{kind}")]
 
 
+def sweep(directory: Path, prefix: str) -> None:
+    """Takes down what runs that were killed left: directories named by `prefix` and the id of a process that is gone."""
+    for root in directory.glob(f"{prefix}*-*"):
+        owner = root.name.removeprefix(prefix).split("-")[0]
+        if not owner.isdigit() or Path(f"/proc/{owner}").exists() or (root / "kept").exists():
+            continue
+        mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+        for place in sorted((place for place in mounted if place.startswith(f"{root}/")), reverse=True):
+            device = run("findmnt", "-n", "-o", "SOURCE", place)
+            with suppress(RuntimeError):
+                run("umount", place)
+                if device.startswith("/dev/loop"):
+                    run("losetup", "--detach", device)
+        shutil.rmtree(root, ignore_errors=True)
+
+
 class Directory:
     """A directory on whatever disk the run's own directory lies on."""
 
@@ -151,7 +167,7 @@ class VolatileDisk:
         backing = root / "backing"
         with open(backing, "wb") as file:
             file.truncate(megabytes << 20)
-        self.process = subprocess.Popen([program, self.fuse, backing], stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen([program, self.fuse, backing], stdin=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + 10
         while not (self.fuse / "control").exists():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -22,10 +23,25 @@ ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "python")]
 
 from layers import LAYERS, Layer  # noqa: E402
-from media import Missing  # noqa: E402
+from media import Missing, sweep  # noqa: E402
 
 # What `make prove` goes on until the ledger file has, over all its runs.
 TARGETS = {"simulated": 100_000, "kill": 2000, "fs-cut": 500, "disk-cut": 300, "disk-full": 300, "failed-flush": 300, "oom-kill": 200, "bit-flip": 1000}
+# A run's own directory below --directory: this, its process id, and something random.
+PREFIX = "longbow-prove-"
+
+
+class Ending:
+    """SIGTERM and SIGINT end the run once the cycle under way is over, so that nothing stays mounted or running."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, _: Any) -> None:
+        self.asked = True
+        print(f"{signal.Signals(number).name}: ends after this cycle", file=sys.stderr, flush=True)
 
 
 def commit() -> str:
@@ -43,7 +59,7 @@ def totals(ledger: Path) -> dict[str, Counter[str]]:
     return sums
 
 
-def run_layer(layer: Layer, cycles: int, cuts: int, deadline: float) -> tuple[Counter[str], str]:
+def run_layer(layer: Layer, cycles: int, cuts: int, deadline: float, ending: Ending) -> tuple[Counter[str], str]:
     """Goes on for `cycles`, or if that is 0 until there are so many `cuts`. Counts, and what went wrong or ''."""
     counts = Counter[str]()
 
@@ -51,7 +67,7 @@ def run_layer(layer: Layer, cycles: int, cuts: int, deadline: float) -> tuple[Co
         return counts["cycles"] >= cycles if cycles else counts["cuts"] + counts["flips"] >= cuts
 
     try:
-        while not enough() and time.monotonic() < deadline:
+        while not enough() and time.monotonic() < deadline and not ending.asked:
             counts += layer.step()
             counts["cycles"] += 1
         layer.end()
@@ -73,10 +89,14 @@ def run(options: argparse.Namespace) -> int:
     if unknown:
         sys.exit(f"unknown layer {', '.join(sorted(unknown))}; there are {', '.join(layer.name for layer in LAYERS)}")
     done = totals(options.ledger)
-    work = Path(tempfile.mkdtemp(prefix="longbow-prove-", dir=options.directory))
+    ending = Ending()
+    sweep(Path(options.directory), PREFIX)
+    work = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=options.directory))
     deadline = time.monotonic() + options.minutes * 60
     failed = False
     for make in chosen:
+        if ending.asked:
+            break
         sums = done.get(make.name, Counter())
         missing_cuts = max(0, TARGETS[make.name] - sums["cuts"] - sums["flips"])
         share = min(deadline, time.monotonic() + options.layer_minutes * 60)
@@ -87,7 +107,7 @@ def run(options: argparse.Namespace) -> int:
         layer = make(work, seed, {"volatile_disk": volatile_disk, "lies": options.lying_disk, "crash_tests": crash_tests,
                                  "settings": dict(pair.split("=", 1) for pair in options.set)})
         try:
-            counts, wrong = run_layer(layer, options.cycles, missing_cuts, share)
+            counts, wrong = run_layer(layer, options.cycles, missing_cuts, share, ending)
         except Missing as missing:
             layer.end()
             print(f"{make.name:12} SKIPPED: {missing}", flush=True)

@@ -2,38 +2,63 @@
 
 constexpr size_t kGroupsATurn = 64;  // 4 * 64 * 255 fits 16 bits
 
-// Sixteen-bit lanes take a byte of even place and 256 times one of odd place; the odd ones are summed beside
-// and taken out at the end. Both halves of a vector hold the same neighbours.
-LONGBOW_CODE_INLINE void BlockSums(const uint8_t* block, uint32_t bits, const uint8_t* all_entries, size_t n,
-                                   float* sums) {
+// Sums of the entries chosen by 32 codes, in 16 bits: lanes of `both` take a byte of even place and 256 times
+// one of odd place; the odd ones are summed beside and taken out at the end. Both halves of a vector hold the
+// same neighbours.
+struct Sums16 {
+  __m512i both = _mm512_setzero_si512(), odd = _mm512_setzero_si512();
+};
+
+LONGBOW_CODE_INLINE void AddGroups(const uint8_t* plane, const uint8_t* entries, size_t groups,
+                                   Sums16* sums) {
   const __m512i low = _mm512_set1_epi8(15);
+  __m512i both = sums->both, odd = sums->odd;
+  for (size_t group = 0; group < groups; ++group, plane += 64, entries += 128) {
+    const __m512i code = _mm512_loadu_si512(plane);
+    const __m512i a = _mm512_shuffle_epi8(_mm512_loadu_si512(entries), _mm512_and_si512(code, low));
+    const __m512i b = _mm512_shuffle_epi8(_mm512_loadu_si512(entries + 64),
+                                          _mm512_and_si512(_mm512_srli_epi16(code, 4), low));
+    const __m512i two = _mm512_add_epi8(a, b);  // entries have 7 bits
+    both = _mm512_add_epi16(both, two);
+    odd = _mm512_add_epi16(odd, _mm512_srli_epi16(two, 8));
+  }
+  sums->both = both, sums->odd = odd;
+}
+
+// Adds them, `weight` times, to the sums of places 0 to 15 and 16 to 31.
+LONGBOW_CODE_INLINE void AddWeighted(const Sums16& sums, __m512 weight, __m512* sum, __m512* sum2) {
+  const __m512i even = _mm512_sub_epi16(sums.both, _mm512_slli_epi16(sums.odd, 8));
+  const __m256i even2 = _mm256_add_epi16(_mm512_castsi512_si256(even), _mm512_extracti64x4_epi64(even, 1));
+  const __m256i odd2 =
+      _mm256_add_epi16(_mm512_castsi512_si256(sums.odd), _mm512_extracti64x4_epi64(sums.odd, 1));
+  const __m256i first = _mm256_unpacklo_epi16(even2, odd2), second = _mm256_unpackhi_epi16(even2, odd2);
+  const __m256i low_half = _mm256_permute2x128_si256(first, second, 0x20),
+                high_half = _mm256_permute2x128_si256(first, second, 0x31);
+  *sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(low_half)), weight, *sum);
+  *sum2 = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(high_half)), weight, *sum2);
+}
+
+LONGBOW_CODE_INLINE void BlockSums(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n,
+                                   float* sums) {
   __m512 sum = _mm512_setzero_ps(), sum2 = sum;
-  __m512 weight = _mm512_set1_ps(1);
-  const uint8_t* plane = block;
-  const uint8_t* entries = all_entries;
-  for (size_t bit = 0, left = n / 16; bit < bits;) {
-    const size_t turn = left < kGroupsATurn ? left : kGroupsATurn;
-    left -= turn;
-    __m512i both = _mm512_setzero_si512(), odd = both;
-    for (size_t group = 0; group < turn; ++group, plane += 64, entries += 128) {
-      const __m512i code = _mm512_loadu_si512(plane);
-      const __m512i a = _mm512_shuffle_epi8(_mm512_loadu_si512(entries), _mm512_and_si512(code, low));
-      const __m512i b = _mm512_shuffle_epi8(_mm512_loadu_si512(entries + 64),
-                                            _mm512_and_si512(_mm512_srli_epi16(code, 4), low));
-      both = _mm512_add_epi16(both, _mm512_add_epi16(a, b));
-      odd = _mm512_add_epi16(odd, _mm512_add_epi16(_mm512_srli_epi16(a, 8), _mm512_srli_epi16(b, 8)));
+  const size_t groups = n / 16;
+  if (4 * groups * 127 * ((1u << bits) - 1) < 65536) {  // of all planes, weighted
+    Sums16 all;
+    for (size_t plane = bits; plane-- > 0;) {
+      all.both = _mm512_add_epi16(all.both, all.both), all.odd = _mm512_add_epi16(all.odd, all.odd);
+      AddGroups(block + plane * groups * 64, entries, groups, &all);
     }
-    const __m512i even = _mm512_sub_epi16(both, _mm512_slli_epi16(odd, 8));
-    const __m256i even2 = _mm256_add_epi16(_mm512_castsi512_si256(even), _mm512_extracti64x4_epi64(even, 1));
-    const __m256i odd2 = _mm256_add_epi16(_mm512_castsi512_si256(odd), _mm512_extracti64x4_epi64(odd, 1));
-    const __m256i first = _mm256_unpacklo_epi16(even2, odd2), second = _mm256_unpackhi_epi16(even2, odd2);
-    const __m256i low_half = _mm256_permute2x128_si256(first, second, 0x20),
-                  high_half = _mm256_permute2x128_si256(first, second, 0x31);
-    sum = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(low_half)), weight, sum);
-    sum2 = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(high_half)), weight, sum2);
-    if (left > 0) continue;
-    ++bit, left = n / 16, entries = all_entries;
-    weight = _mm512_add_ps(weight, weight);
+    AddWeighted(all, _mm512_set1_ps(1), &sum, &sum2);
+  } else {
+    __m512 weight = _mm512_set1_ps(1);
+    for (size_t plane = 0; plane < bits; ++plane, weight = _mm512_add_ps(weight, weight)) {
+      for (size_t done = 0; done < groups; done += kGroupsATurn) {
+        const size_t turn = groups - done < kGroupsATurn ? groups - done : kGroupsATurn;
+        Sums16 some;
+        AddGroups(block + (plane * groups + done) * 64, entries + done * 128, turn, &some);
+        AddWeighted(some, weight, &sum, &sum2);
+      }
+    }
   }
   _mm512_store_ps(sums, sum);
   _mm512_store_ps(sums + 16, sum2);

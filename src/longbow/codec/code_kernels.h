@@ -46,7 +46,7 @@ inline constexpr float StepOf(VectorCode code) {
   return code == VectorCode::kFloat32 ? 0.0f : code == VectorCode::kFloat16 ? 1.0f / 2048 : 1.0f / 127;
 }
 
-// A query as neighbour codes want it: for each 4 dimensions the 16 signed sums, in 8 bits.
+// A query as neighbour codes want it: for each 4 dimensions the 16 signed sums, in 7 bits.
 struct NeighborTable {
   const uint8_t* entries = nullptr;
   float step = 0, offset = 0;  // signed sum ~ step * entry + offset, offset that of all entries together

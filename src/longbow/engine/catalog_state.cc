@@ -194,6 +194,7 @@ Status TakeDataset(Reader* in, DatasetState* dataset) {
   IncomingBatch none;
   LB_RETURN_NOT_OK(decoder.Next(message, &none).status());
   schema->arrow = decoder.schema();
+  LB_ASSIGN_OR_RETURN(schema->async_window, ReadAsyncWindow(*schema->arrow));
   LB_RETURN_NOT_OK(TakeVectors(in, schema.get()));
   const auto vectors = static_cast<int>(schema->vectors.size());
   if (schema->key_field < -1 || schema->key_field >= schema->arrow->num_fields() ||

@@ -2,6 +2,8 @@
 
 #include <arrow/type.h>
 
+#include <algorithm>
+
 #include "longbow/base/check.h"
 #include "longbow/engine/join.h"
 #include "longbow/engine/text_columns.h"
@@ -14,6 +16,14 @@ constexpr uint64_t kMaxRowVersions = uint64_t{kNoRow} - (uint64_t{1} << 26);
 
 // Appended, not yet on disk, not a client's: creation, evolution and drops are always flushed.
 constexpr auto kCatalogDurability = storage::Durability::kFsync;
+
+// Beyond so many dimensions vectors are what the log consists of, and it looks whether they compress.
+constexpr uint32_t kWideVector = 1024;
+
+bool HasWideVectors(const DatasetSchema& schema) {
+  return std::any_of(schema.vectors.begin(), schema.vectors.end(),
+                     [](const VectorColumn& column) { return column.dim > kWideVector; });
+}
 
 int64_t RowBytes(const VectorColumn& column) {
   return static_cast<int64_t>(distance::ScalarBytes(column.type)) * distance::ScalarsPerElement(column.type) *
@@ -68,6 +78,8 @@ Status Dataset::Append(RecordKind kind, storage::Durability durability, BufferCh
   append.kind = static_cast<storage::RecordKind>(kind);
   append.schema_version = appended_->schema->version;
   append.durability = durability;
+  append.async_window = appended_->schema->async_window;
+  append.try_compression = kind == RecordKind::kPut && HasWideVectors(*appended_->schema);
   append.payload = std::move(payload);
   append.known_crcs = std::move(known_crcs);
   auto settle = [self = shared_from_this(), mutation](const storage::LogPosition& position, Status status) {

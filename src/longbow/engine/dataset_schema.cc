@@ -4,6 +4,7 @@
 #include <arrow/type_traits.h>
 #include <arrow/util/key_value_metadata.h>
 
+#include <charconv>
 #include <unordered_set>
 
 #include "longbow/engine/column_type.h"
@@ -26,6 +27,12 @@ std::optional<std::string> Lookup(const Metadata& metadata, const char* key) {
   if (at < 0) return std::nullopt;
   return metadata->value(at);
 }
+
+constexpr const char* kAsyncWindowMs = "longbow.async_window_ms";
+constexpr const char* kAsyncWindowBytes = "longbow.async_window_bytes";
+constexpr int64_t kNanosPerMs = 1'000'000;
+constexpr int64_t kMaxAsyncWindowMs = 3'600'000;
+constexpr int64_t kMaxAsyncWindowBytes = int64_t{1} << 30;
 
 // What the metadata say about a vector column: the field's word before the schema's.
 std::optional<std::string> Setting(const arrow::Schema& schema, const arrow::Field& field, const char* key) {
@@ -243,7 +250,50 @@ Result<std::shared_ptr<const DatasetSchema>> ReadSchema(const arrow::Schema& sch
   if (auto text = Lookup(schema.metadata(), "longbow.durability")) {
     LB_ASSIGN_OR_RETURN(out->durability, ReadDurability(*text));
   }
+  LB_ASSIGN_OR_RETURN(out->async_window, ReadAsyncWindow(*out->arrow));
   return out;
+}
+
+namespace {
+
+Result<int64_t> ReadNumber(const arrow::Schema& schema, const char* key, int64_t otherwise, int64_t least,
+                           int64_t most) {
+  const auto text = Lookup(schema.metadata(), key);
+  if (!text) return otherwise;
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
+  if (error != std::errc() || end != text->data() + text->size() || number < least || number > most) {
+    return InvalidArgument(key, " is '", text->substr(0, 64), "', expected a number from ", least, " to ",
+                           most);
+  }
+  return number;
+}
+
+// A stream that says nothing about the window takes the dataset's.
+Status CheckWindowUnchanged(const DatasetSchema& current, const DatasetSchema& given) {
+  const auto check = [&](const char* key, int64_t has, int64_t wants) -> Status {
+    if (!Lookup(given.arrow->metadata(), key) || has == wants) return Status::OK();
+    return Error(ErrorCode::kFailedPrecondition, key, " of the dataset is ", has, ", given ", wants,
+                 "; it is set when the dataset is created");
+  };
+  LB_RETURN_NOT_OK(
+      check(kAsyncWindowMs, current.async_window.ns / kNanosPerMs, given.async_window.ns / kNanosPerMs));
+  return check(kAsyncWindowBytes, static_cast<int64_t>(current.async_window.bytes),
+               static_cast<int64_t>(given.async_window.bytes));
+}
+
+}  // namespace
+
+Result<storage::AsyncWindow> ReadAsyncWindow(const arrow::Schema& schema) {
+  storage::AsyncWindow window;
+  LB_ASSIGN_OR_RETURN(const int64_t ms,
+                      ReadNumber(schema, kAsyncWindowMs, window.ns / kNanosPerMs, 1, kMaxAsyncWindowMs));
+  LB_ASSIGN_OR_RETURN(
+      const int64_t bytes,
+      ReadNumber(schema, kAsyncWindowBytes, static_cast<int64_t>(window.bytes), 1, kMaxAsyncWindowBytes));
+  window.ns = ms * kNanosPerMs;
+  window.bytes = static_cast<uint64_t>(bytes);
+  return window;
 }
 
 Result<std::shared_ptr<const DatasetSchema>> MergeSchema(const std::shared_ptr<const DatasetSchema>& current,
@@ -263,6 +313,7 @@ Result<std::shared_ptr<const DatasetSchema>> MergeSchema(const std::shared_ptr<c
                  storage::DurabilityName(current->durability), ", given ",
                  storage::DurabilityName(given->durability), "; it is set when the dataset is created");
   }
+  LB_RETURN_NOT_OK(CheckWindowUnchanged(*current, *given));
   for (const auto& column : given->vectors) {
     const VectorColumn* known = current->FindVector(column.name);
     if (known == nullptr) continue;

@@ -53,21 +53,25 @@ struct DatasetSchema {
   std::vector<VectorColumn> vectors;
   int default_vector = -1;  // into `vectors`: "vector", else "embedding", else the first; -1: none
   storage::Durability durability = storage::Durability::kFsync;
+  storage::AsyncWindow async_window;
 
   const VectorColumn* FindVector(std::string_view name) const;  // empty name: the default one
 };
 
 // Reads a client's schema: metadata keys longbow.vector_type, longbow.complex, longbow.metric, longbow.index,
-// longbow.codec, longbow.durability on schema or field, longbow.text on field. A FixedSizeList of numbers is
-// a vector column; a variable list<float> is payload. InvalidArgument names the column, what was expected and
-// what was given.
+// longbow.codec on schema or field, longbow.durability, longbow.async_window_ms, longbow.async_window_bytes,
+// longbow.text on field. A FixedSizeList of numbers is a vector column; a variable list<float> is payload.
+// InvalidArgument names the column, what was expected and what was given.
 Result<std::shared_ptr<const DatasetSchema>> ReadSchema(const arrow::Schema& schema,
                                                         const SchemaLimits& limits);
+
+// What the metadata of a schema say about the window of durability async.
+Result<storage::AsyncWindow> ReadAsyncWindow(const arrow::Schema& schema);
 
 // `current` with the columns that `incoming` adds, version one higher; `current` itself when it adds none.
 // InvalidArgument "schema mismatch: type mismatch for column ..." when a column changes its type (utf8 and
 // large_utf8 are one type), also for a changed list size; when `id` would be added or is left out.
-// FailedPrecondition for another durability.
+// FailedPrecondition for another durability or window.
 Result<std::shared_ptr<const DatasetSchema>> MergeSchema(const std::shared_ptr<const DatasetSchema>& current,
                                                          const arrow::Schema& incoming,
                                                          const SchemaLimits& limits);

@@ -63,10 +63,12 @@ TEST(Engine, AKeyWrittenAgainReplacesTheWholeRow) {
   EngineForTest engine;
   ASSERT_TRUE(engine.Put("d", Batch("[1, 2]", R"(["a", "b"])", "[[1, 2], [3, 4]]")).ok());
   ASSERT_TRUE(engine.Put("d", Texts("[1]", R"(["new"])")).ok());
-  const auto view = *engine->Pin("d");
-  const auto row = view->FindKey("1");
-  ASSERT_TRUE(row.ok());
-  EXPECT_FALSE(view->Vectors(0).Present(*row)) << "the column left out is null";
+  {
+    const auto view = *engine->Pin("d");  // which must not outlive the engine's environment
+    const auto row = view->FindKey("1");
+    ASSERT_TRUE(row.ok());
+    EXPECT_FALSE(view->Vectors(0).Present(*row)) << "the column left out is null";
+  }
   EXPECT_THAT(RowsOf(engine, "d"),
               ElementsAre(HasSubstr("id=1 text=new vector=null"), HasSubstr("id=2 text=b")));
   engine.Reopen();

@@ -15,6 +15,8 @@ namespace {
 
 // An index is saved again once this share of its rows came or went; until then a start links the rest.
 constexpr int64_t kSaveIndexShare = 8;
+// A snapshot that failed, for want of space or another reason that may pass, is tried again after so long.
+constexpr int64_t kTryAgainNanos = 1'000'000'000;
 
 Status Cancelled() { return Error(ErrorCode::kCancelled, "snapshot: the engine is being closed"); }
 
@@ -87,7 +89,10 @@ uint64_t Snapshotter::LogBytes() const {
 void Snapshotter::RequestIfDue() {
   const uint64_t limit = parts_->options.snapshot_log_bytes;
   bool due = false;
-  gate_->Run([&] { due = limit > 0 && started_ && LogBytes() - log_bytes_at_cut_ >= limit; });
+  gate_->Run([&] {
+    due = limit > 0 && started_ && LogBytes() - log_bytes_at_cut_ >= limit &&
+          parts_->environment.clock->MonotonicNanos() >= not_before_ns_;
+  });
   if (!due || due_posted_.exchange(true)) return;
   parts_->environment.builders->Post([gate = gate_, weak = weak_from_this()] {
     gate->Run([&] {
@@ -162,7 +167,7 @@ void Snapshotter::Begin() {
 Status Snapshotter::TakeCut(Cut* cut) {
   const auto lock = catalog_->append_lock();
   LB_RETURN_NOT_OK(parts_->log->health());
-  log_bytes_at_cut_ = LogBytes();
+  cut->log_bytes_before = log_bytes_at_cut_.exchange(LogBytes());
   cut->state = catalog_->AppendedState();
   for (const auto& dataset : catalog_->WritableAll()) {
     cut->datasets.push_back({dataset, dataset->appended_layout()});
@@ -360,7 +365,9 @@ void Snapshotter::Finish(const std::shared_ptr<Cut>& cut, const Status& status) 
     counters_.taken.Add();
     counters_.nanos.Record(nanos);
   } else {
-    (CodeOf(status) == ErrorCode::kCancelled ? counters_.cancelled : counters_.failed).Add();
+    const bool cancelled = CodeOf(status) == ErrorCode::kCancelled;
+    (cancelled ? counters_.cancelled : counters_.failed).Add();
+    if (!cancelled) TryAgainLater(*cut, nanos);
   }
   counters_.running.Set(again ? 1 : 0);
   cut->info.sequence = cut->sequence;
@@ -370,6 +377,18 @@ void Snapshotter::Finish(const std::shared_ptr<Cut>& cut, const Status& status) 
   cut->datasets.clear();
   for (const auto& waiter : cut->waiters) waiter(status.ok() ? Result<SnapshotInfo>(cut->info) : status);
   if (again) Begin();
+}
+
+// On a full disk it may be the log itself that fills it, and nothing but a snapshot gives that space back: so
+// it does not wait for more log.
+void Snapshotter::TryAgainLater(const Cut& cut, int64_t nanos) {
+  if (cut.sequence == 0) return;  // failed before it was taken
+  log_bytes_at_cut_ = cut.log_bytes_before;
+  const int64_t pause = std::max(kTryAgainNanos, 2 * nanos);
+  not_before_ns_ = parts_->environment.clock->MonotonicNanos() + pause;
+  parts_->environment.builders->PostAfter(pause, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->RequestIfDue();
+  });
 }
 
 void Snapshotter::Stop() {
@@ -385,6 +404,7 @@ void Snapshotter::Stop() {
   }
   if (cut != nullptr) {
     counters_.cancelled.Add();
+    cut->datasets.clear();  // a step that was posted and never runs must not keep them beyond the engine
     for (auto& waiter : cut->waiters) waiter(Cancelled());
   }
   for (auto& waiter : waiting) waiter(Cancelled());

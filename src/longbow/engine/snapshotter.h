@@ -79,6 +79,7 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
     storage::Manifest manifest;  // being made
     SnapshotInfo info;
     int64_t began_ns = 0;
+    uint64_t log_bytes_before = 0;  // of log_bytes_at_cut_, for when this one fails
   };
   void Enqueue(SnapshotDone done, const std::function<void(Compaction*)>& ask);
   void Begin();
@@ -94,6 +95,7 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   void Finish(const std::shared_ptr<Cut>& cut, const Status& status);
   Status MayGoOn() const;
   void PostTimer();
+  void TryAgainLater(const Cut& cut, int64_t nanos);
   uint64_t LogBytes() const;
   void ShowBlocks();
 
@@ -107,6 +109,7 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   std::atomic<bool> started_{false};
   std::atomic<bool> due_posted_{false};
   std::atomic<uint64_t> log_bytes_at_cut_{0};
+  std::atomic<int64_t> not_before_ns_{0};  // a failed one is not tried again at once
 
   std::mutex mutex_;
   bool running_ = false;               // guarded by mutex_

@@ -38,7 +38,8 @@ struct RowBlock {
 using RowBlocks =
     std::vector<std::shared_ptr<const RowBlock>>;  // ascending, without overlap; gaps where all is dead
 
-// Immutable; keeps alive all it shows. Cheap to pin: some reference counts.
+// Immutable; keeps alive all it shows, and may outlive the engine, but not the environment, ledger and arena
+// that the engine was given. Cheap to pin: some reference counts.
 class View {
  public:
   View(std::shared_ptr<const Shard> shard, std::shared_ptr<const DatasetSchema> schema,

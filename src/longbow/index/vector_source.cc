@@ -1,6 +1,6 @@
 #include "longbow/index/vector_source.h"
 
-#include <bit>
+#include <algorithm>
 
 #include "longbow/base/check.h"
 
@@ -11,13 +11,13 @@ VectorStore::VectorStore(distance::ElementType type, uint32_t dim, SlabArena* ar
       dim_(dim),
       scalars_(static_cast<size_t>(dim) * static_cast<size_t>(distance::ScalarsPerElement(type))),
       row_bytes_(scalars_ * distance::ScalarBytes(type)),
+      rows_per_slab_(static_cast<uint32_t>(kSlabBytes / std::max<size_t>(1, row_bytes_))),
+      slab_factor_(~uint64_t{0} / std::max(1u, rows_per_slab_) + 1),
       arena_(arena),
       slabs_(ledger, MemoryUse::kRows, nullptr),
       null_bits_(ledger, MemoryUse::kRows, 0) {
   LB_CHECK(row_bytes_ > 0);
-  LB_CHECK(row_bytes_ <= kSlabBytes);
-  rows_shift_ = static_cast<uint32_t>(std::bit_width(kSlabBytes / row_bytes_)) - 1;
-  rows_mask_ = (uint32_t{1} << rows_shift_) - 1;
+  LB_CHECK(rows_per_slab_ >= 2);
 }
 
 VectorStore::~VectorStore() {
@@ -27,7 +27,7 @@ VectorStore::~VectorStore() {
 }
 
 void VectorStore::Grow(uint64_t end) {
-  const uint64_t slabs = (end + rows_mask_) >> rows_shift_;
+  const uint64_t slabs = (end + rows_per_slab_ - 1) / rows_per_slab_;
   uint64_t count = slab_count_.load(std::memory_order_relaxed);
   slabs_.Grow(slabs);
   for (; count < slabs; ++count) {
@@ -40,12 +40,12 @@ void VectorStore::Grow(uint64_t end) {
 // Bits for every row there is room for, so that a reader which sees any_null_ finds the bit of any row it may
 // ask for.
 void VectorStore::GrowNullBits() {
-  const uint64_t rows = slab_count_.load(std::memory_order_relaxed) << rows_shift_;
+  const uint64_t rows = slab_count_.load(std::memory_order_relaxed) * rows_per_slab_;
   null_bits_.Grow((rows + 63) / 64);
 }
 
 void VectorStore::SetNull(RowOrdinal row) {
-  LB_CHECK(row >> rows_shift_ < slab_count_.load(std::memory_order_relaxed));
+  LB_CHECK(SlabOf(row) < slab_count_.load(std::memory_order_relaxed));
   GrowNullBits();
   null_bits_.Set(row >> 6, null_bits_.Get(row >> 6) | uint64_t{1} << (row & 63));
   any_null_.store(true, std::memory_order_release);

@@ -12,14 +12,14 @@
 
 namespace longbow::index {
 
-// The vectors of one column of a shard, as the client's own bytes. Row r lies in slab r >> rows_shift, at
-// (r & rows_mask) * row_bytes. One writer (apply) appends; readers may touch rows whose ordinal they learnt
-// from something published afterwards. A row whose vector is null has a hole of undefined bytes and
-// present(r) == false.
+// The vectors of one column of a shard, as the client's own bytes. A slab holds as many whole rows as fit:
+// row r lies in slab r / rows_per_slab, at (r % rows_per_slab) * row_bytes. One writer (apply) appends;
+// readers may touch rows whose ordinal they learnt from something published afterwards. A row whose vector is
+// null has a hole of undefined bytes and present(r) == false.
 class VectorStore {
  public:
-  // dim: elements a vector; row_bytes is dim * scalars * scalar size, no padding. Needs row_bytes <=
-  // kSlabBytes.
+  // dim: elements a vector; row_bytes is dim * scalars * scalar size, no padding. A slab must have room for
+  // two rows.
   VectorStore(distance::ElementType type, uint32_t dim, SlabArena* arena, MemoryLedger* ledger);
   ~VectorStore();
 
@@ -27,10 +27,11 @@ class VectorStore {
   uint32_t dim() const { return dim_; }
   size_t scalars() const { return scalars_; }  // stored scalars a row
   size_t row_bytes() const { return row_bytes_; }
-  uint32_t rows_per_slab() const { return rows_mask_ + 1; }  // a power of two
+  uint32_t rows_per_slab() const { return rows_per_slab_; }
 
   const std::byte* Row(RowOrdinal row) const {
-    return slabs_.Get(row >> rows_shift_) + static_cast<size_t>(row & rows_mask_) * row_bytes_;
+    const uint32_t slab = SlabOf(row);
+    return slabs_.Get(slab) + static_cast<size_t>(row - slab * rows_per_slab_) * row_bytes_;
   }
   bool Present(RowOrdinal row) const { return !any_null_.load(std::memory_order_acquire) || !NullBit(row); }
   // Presence of 64 rows at once: bit i set when row + i is null; row is a multiple of 64.
@@ -38,7 +39,9 @@ class VectorStore {
     return any_null_.load(std::memory_order_acquire) ? null_bits_.Get(row >> 6) : 0;
   }
   // Rows from `row` on that lie behind it in the same slab, itself included.
-  uint32_t ContiguousFrom(RowOrdinal row) const { return rows_per_slab() - (row & rows_mask_); }
+  uint32_t ContiguousFrom(RowOrdinal row) const {
+    return rows_per_slab_ - (row - SlabOf(row) * rows_per_slab_);
+  }
 
   // Writer: makes room for rows below `end`.
   void Grow(uint64_t end);
@@ -49,13 +52,19 @@ class VectorStore {
   int64_t bytes() const;
 
  private:
+  // row / rows_per_slab by one multiplication, exact for all rows (Lemire, Kaser, Kurz, arXiv 1902.01961).
+  uint32_t SlabOf(RowOrdinal row) const {
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<uint32_t>(static_cast<Wide>(slab_factor_) * row >> 64);
+  }
   void GrowNullBits();
   bool NullBit(RowOrdinal row) const { return (null_bits_.Get(row >> 6) >> (row & 63) & 1) != 0; }
 
   const distance::ElementType type_;
   const uint32_t dim_;
   const size_t scalars_, row_bytes_;
-  uint32_t rows_shift_ = 0, rows_mask_ = 0;
+  const uint32_t rows_per_slab_;
+  const uint64_t slab_factor_;  // 2^64 / rows_per_slab, rounded up
   SlabArena* const arena_;
   ChunkedArray<std::byte*> slabs_;    // by slab number
   ChunkedArray<uint64_t> null_bits_;  // by ordinal / 64

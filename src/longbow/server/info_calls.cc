@@ -3,6 +3,7 @@
 #include <arrow/type.h>
 #include <arrow/util/key_value_metadata.h>
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,11 +13,15 @@
 namespace longbow::server {
 namespace {
 
-// The schema as stored; the level of durability also when its creator took the default.
+// The schema as stored; the level of durability and its window also when its creator took the default.
 std::shared_ptr<arrow::Schema> Described(const engine::DatasetSchema& schema) {
   auto metadata = schema.arrow->metadata() == nullptr ? std::make_shared<arrow::KeyValueMetadata>()
                                                       : schema.arrow->metadata()->Copy();
   (void)metadata->Set("longbow.durability", std::string(storage::DurabilityName(schema.durability)));
+  if (schema.durability == storage::Durability::kAsync) {
+    (void)metadata->Set("longbow.async_window_ms", std::to_string(schema.async_window.ns / 1'000'000));
+    (void)metadata->Set("longbow.async_window_bytes", std::to_string(schema.async_window.bytes));
+  }
   return schema.arrow->WithMetadata(std::move(metadata));
 }
 

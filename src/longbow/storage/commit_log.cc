@@ -22,6 +22,10 @@ void CommitLogCounters::List(CounterVisitor& visitor) const {
   const Labels ok{{"status", "ok"}};
   visitor.Visit("wal_writes_total", "Records appended to the log", ok, records_appended);
   visitor.Visit("wal_bytes_written_total", "Bytes appended to the log, headers included", {}, bytes_appended);
+  visitor.Visit("wal_compressed_records_total", "Records written compressed", {}, records_compressed);
+  visitor.Visit("wal_compressed_input_bytes_total", "Bytes of those records before", {}, bytes_to_compress);
+  visitor.Visit("wal_compressed_output_bytes_total", "Bytes of those records as written", {},
+                bytes_compressed);
   visitor.Visit("wal_flushes_total", "Writes to the log that were synced", {}, flushes);
   visitor.Visit("wal_flush_failures_total", "Failed writes or syncs; one makes the log read-only", {},
                 flush_failures);

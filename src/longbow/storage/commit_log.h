@@ -28,6 +28,14 @@ enum class Durability : uint8_t {
 };
 std::string_view DurabilityName(Durability durability);
 
+// Of kAsync, what a crash may take of a shard: no more acknowledged bytes than these wait for the medium, and
+// nothing is acknowledged ahead of it while the oldest of them has waited this long.
+struct AsyncWindow {
+  uint64_t bytes = uint64_t{4} << 20;
+  int64_t ns = 50'000'000;
+  bool operator==(const AsyncWindow&) const = default;
+};
+
 // The place of a record in its shard's history and in the node's.
 struct LogPosition {
   uint64_t generation = 0;
@@ -37,12 +45,18 @@ struct LogPosition {
   Sequence sequence = 0;  // in the node, from 1, no gaps
 };
 
+// Of the payloads of records. kAuto: LZ4 for those whose append asks for it and of which a sample shows that
+// it pays. Whatever is chosen, what does not become smaller is written plain.
+enum class LogCompression : uint8_t { kAuto, kNone, kLz4, kZstd };
+
 struct LogAppend {
   ShardId shard = 0;
   RecordKind kind = 0;
   SchemaVersion schema_version = 0;
   Durability durability = Durability::kFsync;
-  BufferChain payload = {};  // held until durable
+  AsyncWindow async_window = {};
+  bool try_compression = false;  // of LogCompression::kAuto
+  BufferChain payload = {};      // held until durable
   // CRC-32C of stretches of the payload that the caller has passed over anyway; the log reads the rest.
   std::vector<KnownCrc> known_crcs = {};
 };
@@ -71,15 +85,14 @@ struct CommitLogOptions {
   uint64_t max_flush_bytes = uint64_t{16} << 20;
   // Refuses appends (ResourceExhausted) once this much waits for the disk.
   uint64_t max_pending_bytes = uint64_t{256} << 20;
-  // Of kAsync, what a crash may take: no more acknowledged bytes than these wait for the medium, and nothing
-  // is acknowledged ahead of it while the oldest of them has waited this long.
-  uint64_t async_window_bytes = uint64_t{4} << 20;
-  int64_t async_window_ns = 50'000'000;
+  LogCompression compression = LogCompression::kAuto;
   // Segments kept beside those in use, their blocks written once ahead of need while nobody appends.
   uint64_t spare_segments = 8;
 };
 
 struct CommitLogCounters {
+  // Of what was compressed: records, and their bytes before and after.
+  Counter records_compressed, bytes_to_compress, bytes_compressed;
   Counter records_appended, bytes_appended, flushes, flush_failures, truncated_bytes, segments_created;
   Gauge pending_records, pending_bytes, segments, async_bytes;
   Histogram flush_nanos, flush_records;

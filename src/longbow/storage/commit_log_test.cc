@@ -3,13 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "longbow/storage/log_format.h"
 #include "longbow/storage/log_test_machine.h"
 
 namespace longbow::storage {
@@ -49,6 +52,68 @@ TEST(CommitLog, GivesBackAfterARestartWhatItAcknowledged) {
   EXPECT_FALSE(machine.report.tail_cut);
   EXPECT_EQ(machine.log->last_appended(), 3u);
   EXPECT_EQ(machine.log->committed(), 3u);
+}
+
+std::string SparsePayload(size_t size, uint64_t seed) {
+  std::string bytes = Payload(size, seed);
+  for (size_t i = 0; i < size; ++i) bytes[i] = i % 4 == 0 ? bytes[i] : '\0';
+  return bytes;
+}
+
+TEST(CommitLog, CompressesRecordsAndGivesThemBackWhole) {
+  const std::string sparse = SparsePayload(40'000, 1), noise = Payload(40'000, 2);
+  for (const auto compression : {LogCompression::kLz4, LogCompression::kZstd, LogCompression::kNone}) {
+    LogTestMachine machine;
+    machine.options.compression = compression;
+    ASSERT_TRUE(machine.Restart().ok());
+    ASSERT_TRUE(machine.Put(1, sparse).ok());
+    ASSERT_TRUE(machine.Put(1, noise).ok());
+    const bool on = compression != LogCompression::kNone;
+    const CommitLogCounters& counters = machine.log->counters();
+    EXPECT_EQ(counters.records_compressed.value(), on ? 1 : 0);
+    EXPECT_EQ(counters.bytes_to_compress.value(), on ? 40'000 : 0);
+    EXPECT_LT(counters.bytes_appended.value(), on ? 70'000 : 90'000);
+    machine.options.compression = LogCompression::kAuto;  // what was written stays readable
+    ASSERT_TRUE(machine.Restart().ok());
+    EXPECT_THAT(machine.ReplayedPayloads(), ElementsAre(sparse, noise));
+  }
+}
+
+TEST(CommitLog, TakesChecksumsThatAreKnownForWhatTheyAreOf) {
+  const std::string sparse = SparsePayload(40'000, 1);
+  LogTestMachine machine;
+  machine.options.compression = LogCompression::kLz4;
+  ASSERT_TRUE(machine.Restart().ok());
+  Acknowledgements acknowledgements;
+  LogAppend append{.shard = 1, .kind = 3, .payload = BufferChain::FromString(sparse)};
+  append.known_crcs = {{.offset = 100, .bytes = 200, .crc = ExtendCrc32c(0, sparse.data() + 100, 200)}};
+  ASSERT_TRUE(machine.log->Append(std::move(append), acknowledgements.Next()).ok());
+  ASSERT_TRUE(acknowledgements.Wait(1)[0].status.ok());
+  ASSERT_TRUE(machine.Restart().ok());
+  EXPECT_THAT(machine.ReplayedPayloads(), ElementsAre(sparse));
+}
+
+// What version 1 wrote: the same but for the versions, the codec's byte and their checksums.
+TEST(CommitLog, ReadsWhatVersion1Wrote) {
+  LogTestMachine machine;
+  machine.options.compression = LogCompression::kNone;
+  ASSERT_TRUE(machine.Restart().ok());
+  ASSERT_TRUE(machine.Put(1, "one").ok());
+  ASSERT_TRUE(machine.Put(1, SparsePayload(3000, 1)).ok());
+  machine.log.reset();
+  for (const std::string& name : machine.FileNames()) {
+    const auto file = *machine.files().Open("log/" + name, OpenMode::kReadWrite);
+    std::vector<uint8_t> block(kSegmentHeaderBytes);
+    if (*file->Size() < block.size() || !file->Read(0, block).ok()) continue;
+    block[8] = block[12] = 1;
+    std::fill_n(block.begin() + 16, 4, uint8_t{0});
+    const uint32_t crc = ExtendCrc32c(0, block.data(), block.size());
+    std::memcpy(block.data() + 16, &crc, sizeof(crc));
+    ASSERT_TRUE(file->Write(0, {{block.data(), block.size()}}, /*sync=*/true).ok());
+  }
+  const Status read = machine.Restart();
+  ASSERT_TRUE(read.ok()) << read.ToString();
+  EXPECT_THAT(machine.ReplayedPayloads(), ElementsAre("one", SparsePayload(3000, 1)));
 }
 
 TEST(CommitLog, GoesOnCountingAfterARestart) {

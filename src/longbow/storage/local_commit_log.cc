@@ -17,9 +17,12 @@ constexpr size_t kNoReserve = 0;
 
 Result<LogPosition> LocalCommitLog::Append(LogAppend append, AppendDone done) {
   const bool written = append.durability != Durability::kMemory;
+  // What a client was told of counts as it came, however small it became.
+  const uint64_t told_bytes = RecordBytes(static_cast<uint64_t>(append.payload.size()));
+  // The long parts, before the lock.
+  const RecordCodec codec = written ? Compress(&append) : RecordCodec::kPlain;
   const uint64_t bytes = written ? RecordBytes(static_cast<uint64_t>(append.payload.size())) : 0;
-  const uint32_t payload_crc =
-      written ? PayloadCrc(append.payload, append.known_crcs) : 0;  // the long part, before the lock
+  const uint32_t payload_crc = written ? PayloadCrc(append.payload, append.known_crcs) : 0;
 
   Lock lock(mutex_);
   LB_RETURN_NOT_OK(Writable());
@@ -40,8 +43,9 @@ Result<LogPosition> LocalCommitLog::Append(LogAppend append, AppendDone done) {
   counters_.records_appended.Add();
   counters_.bytes_appended.Add(static_cast<int64_t>(bytes));
   last_append_ns_ = environment_.clock->MonotonicNanos();
-  const bool waits = append.durability == Durability::kFsync ||
-                     (append.durability == Durability::kAsync && !MayGoAhead(bytes));
+  const bool waits =
+      append.durability == Durability::kFsync ||
+      (append.durability == Durability::kAsync && !MayGoAhead(append.shard, append.async_window, told_bytes));
   if (!waits) {
     completed_.push_back(
         {.done = std::move(done), .position = position, .barrier = {}, .status = Status::OK()});
@@ -58,16 +62,18 @@ Result<LogPosition> LocalCommitLog::Append(LogAppend append, AppendDone done) {
   entry.header.index = position.index;
   entry.header.sequence = position.sequence;
   entry.header.schema_version = append.schema_version;
+  entry.header.codec = codec;
   entry.position = position;
   if (waits) entry.done = std::move(done);
   if (append.durability == Durability::kAsync) {
     entry.async = waits;
+    AsyncTail& tail = async_[append.shard];
     if (waits) {
-      async_waiting_ += 1;
+      tail.waiting += 1;
     } else {
-      ahead_.push_back({entry.header.number, bytes, last_append_ns_});
-      ahead_bytes_ += bytes;
-      counters_.async_bytes.Set(static_cast<int64_t>(ahead_bytes_));
+      tail.ahead.push_back({entry.header.number, told_bytes, last_append_ns_});
+      tail.ahead_bytes += told_bytes;
+      counters_.async_bytes.Add(static_cast<int64_t>(told_bytes));
     }
   }
   tail_sequence_ = position.sequence;
@@ -75,10 +81,26 @@ Result<LogPosition> LocalCommitLog::Append(LogAppend append, AppendDone done) {
   return position;
 }
 
-// Whether a record of kAsync may be acknowledged now. Not before one that waits: answers come in order.
-bool LocalCommitLog::MayGoAhead(uint64_t bytes) const {
-  if (async_waiting_ > 0 || ahead_bytes_ + bytes > options_.async_window_bytes) return false;
-  return ahead_.empty() || last_append_ns_ - ahead_.front().since_ns < options_.async_window_ns;
+// Puts the smaller payload, where there is one, in the place of the append's.
+RecordCodec LocalCommitLog::Compress(LogAppend* append) {
+  auto smaller = compressor_.Compress(append->payload, append->try_compression);
+  if (!smaller) return RecordCodec::kPlain;
+  counters_.records_compressed.Add();
+  counters_.bytes_to_compress.Add(append->payload.size());
+  counters_.bytes_compressed.Add(smaller->payload.size());
+  append->payload = std::move(smaller->payload);
+  append->known_crcs.clear();
+  return smaller->codec;
+}
+
+// Whether a record of kAsync may be acknowledged now. Not before one of its shard that waits: answers come in
+// order.
+bool LocalCommitLog::MayGoAhead(ShardId shard, const AsyncWindow& window, uint64_t bytes) const {
+  const auto found = async_.find(shard);
+  if (found == async_.end()) return bytes <= window.bytes;
+  const AsyncTail& tail = found->second;
+  if (tail.waiting > 0 || tail.ahead_bytes + bytes > window.bytes) return false;
+  return tail.ahead.empty() || last_append_ns_ - tail.ahead.front().since_ns < window.ns;
 }
 
 Status LocalCommitLog::Writable() const {
@@ -137,7 +159,8 @@ Status LocalCommitLog::PrepareSegment(Lock& lock) {
 Status LocalCommitLog::GrowNext(uint64_t bytes) {
   Segment& next = *prepared_.front();
   if (next.bytes >= bytes) return Status::OK();
-  LB_RETURN_NOT_OK(next.file->Allocate(bytes));
+  const Status grown = next.file->Allocate(bytes);
+  if (!grown.ok()) return CodeOf(grown) == ErrorCode::kResourceExhausted ? grown : Fail(grown);
   next.bytes = bytes;
   return Status::OK();
 }

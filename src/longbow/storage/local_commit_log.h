@@ -13,6 +13,7 @@
 #include "longbow/storage/commit_log.h"
 #include "longbow/storage/log_flush.h"
 #include "longbow/storage/log_survey.h"
+#include "longbow/storage/record_compression.h"
 #include "longbow/storage/segment_store.h"
 
 namespace longbow::storage {
@@ -65,6 +66,12 @@ class LocalCommitLog : public CommitLog {
     uint64_t bytes = 0;
     int64_t since_ns = 0;
   };
+  // Of a shard's appends of kAsync.
+  struct AsyncTail {
+    std::deque<Ahead> ahead;  // in log order
+    uint64_t ahead_bytes = 0;
+    uint64_t waiting = 0;  // queued or being flushed, not acknowledged ahead
+  };
   struct Completion {
     AppendDone done;
     LogPosition position;
@@ -86,6 +93,7 @@ class LocalCommitLog : public CommitLog {
   Status StartTail(Lock& lock);
 
   // appending
+  RecordCodec Compress(LogAppend* append);
   Status Writable() const;
   Status MakeRoom(uint64_t bytes, size_t reserve, Lock& lock);
   Status PrepareSegment(Lock& lock);
@@ -93,7 +101,8 @@ class LocalCommitLog : public CommitLog {
   void Rotate();
   LogEntry Place(RecordType type, BufferChain payload, uint32_t payload_crc);
   void Queue(LogEntry entry, Lock& lock);
-  bool MayGoAhead(uint64_t bytes) const;
+  bool MayGoAhead(ShardId shard, const AsyncWindow& window, uint64_t bytes) const;
+  void ForgetAhead();
   LogMarks Marks(uint64_t first_segment) const;
 
   // flushing
@@ -117,6 +126,7 @@ class LocalCommitLog : public CommitLog {
   const Environment environment_;
   const CommitLogOptions options_;
   SegmentStore store_;
+  RecordCompressor compressor_;
   CommitLogCounters counters_;
   const std::shared_ptr<Handle> handle_;
   // The chain of flushes, and a delivery inside a completion: what has to end before the log can. Changed
@@ -145,9 +155,7 @@ class LocalCommitLog : public CommitLog {
   std::deque<LogEntry> queue_;
   uint64_t pending_bytes_ = 0;  // queued and being flushed
   uint64_t pending_records_ = 0;
-  std::deque<Ahead> ahead_;  // of kAsync, in log order
-  uint64_t ahead_bytes_ = 0;
-  uint64_t async_waiting_ = 0;  // queued or being flushed, not acknowledged ahead
+  std::map<ShardId, AsyncTail> async_;  // of shards of which something waits for the disk
   bool flushing_ = false;
   std::deque<Completion> completed_;
   bool delivering_ = false;

@@ -1,5 +1,6 @@
 // Flushes and completions.
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "longbow/storage/local_commit_log.h"
@@ -43,10 +44,7 @@ void LocalCommitLog::Flushed(LogFlush* flush, int64_t nanos, const Status& statu
     if (status.ok()) {
       durable_number_ = flush->last_number();
       committed_ = std::max(committed_, flush->last_sequence());
-      for (; !ahead_.empty() && ahead_.front().number <= durable_number_; ahead_.pop_front()) {
-        ahead_bytes_ -= ahead_.front().bytes;
-      }
-      counters_.async_bytes.Set(static_cast<int64_t>(ahead_bytes_));
+      ForgetAhead();
     } else {
       counters_.flush_failures.Add();
       (void)Fail(status);
@@ -76,6 +74,19 @@ void LocalCommitLog::Flushed(LogFlush* flush, int64_t nanos, const Status& statu
   if (deliver) Deliver(/*in_completion=*/true);
 }
 
+// What had been acknowledged ahead of the disk and is on it now.
+void LocalCommitLog::ForgetAhead() {
+  for (auto at = async_.begin(); at != async_.end();) {
+    AsyncTail& tail = at->second;
+    for (; !tail.ahead.empty() && tail.ahead.front().number <= durable_number_; tail.ahead.pop_front()) {
+      tail.ahead_bytes -= tail.ahead.front().bytes;
+      counters_.async_bytes.Add(-static_cast<int64_t>(tail.ahead.front().bytes));
+    }
+    const bool done = tail.ahead.empty() && tail.waiting == 0;
+    at = done ? async_.erase(at) : std::next(at);
+  }
+}
+
 // What waits in the queue and has no flush to wait for: barriers that nothing stands before, and everything
 // once the log has failed.
 void LocalCommitLog::CompleteWaiting() {
@@ -101,7 +112,7 @@ Status LocalCommitLog::Fail(const Status& why) {
 
 void LocalCommitLog::Complete(LogEntry& entry, const Status& status) {
   if (!entry.done && !entry.barrier) return;
-  if (entry.async) async_waiting_ -= 1;
+  if (entry.async) async_[entry.header.shard].waiting -= 1;
   completed_.push_back({std::move(entry.done), entry.position, std::move(entry.barrier), status});
 }
 

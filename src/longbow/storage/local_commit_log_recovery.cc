@@ -17,6 +17,7 @@ LocalCommitLog::LocalCommitLog(const Environment& environment, CommitLogOptions 
               .segment_bytes = options_.segment_bytes,
               .generation = options_.generation,
               .max_spares = options_.spare_segments}),
+      compressor_(options_.compression),
       handle_(std::make_shared<Handle>()),
       spares_full_(options_.spare_segments == 0) {
   handle_->log = this;
@@ -61,6 +62,7 @@ Result<RecoveryReport> LocalCommitLog::Replay(const std::function<Status(const L
     if (record.type != RecordType::kData || survey.truncations.Forgotten(record)) return Status::OK();
     report.records += 1;
     report.bytes += record.payload_bytes;
+    LB_ASSIGN_OR_RETURN(payload, DecompressRecord(record, std::move(payload)));
     return visit({.position = {.generation = record.generation,
                                .shard = record.shard,
                                .term = record.term,

@@ -1,6 +1,7 @@
 #include "longbow/storage/log_check.h"
 
 #include "longbow/storage/log_replay.h"
+#include "longbow/storage/record_compression.h"
 
 namespace longbow::storage {
 
@@ -12,7 +13,8 @@ Result<RecoveryReport> CheckLog(FileSystem* files, Random* random, const std::st
   SegmentStore store(files, random, {.directory = directory, .generation = generation});
   LB_ASSIGN_OR_RETURN(const Segments segments, store.Open());
   LB_ASSIGN_OR_RETURN(const LogSurvey survey, SurveyLog(segments));
-  LB_RETURN_NOT_OK(ReadRecords(segments, survey, [&](const RecordHeader& record, const BufferChain&) {
+  LB_RETURN_NOT_OK(ReadRecords(segments, survey, [&](const RecordHeader& record, BufferChain payload) {
+    LB_RETURN_NOT_OK(DecompressRecord(record, std::move(payload)).status());
     report.records += record.type == RecordType::kData ? 1 : 0;
     report.bytes += record.payload_bytes;
     return Status::OK();

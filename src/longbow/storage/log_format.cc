@@ -13,8 +13,8 @@ namespace {
 
 constexpr uint64_t kSegmentMagic = 0x474553474F4C424CULL;  // "LBLOGSEG"
 constexpr uint32_t kRecordMagic = 0x4345524C;              // "LREC"
-constexpr uint32_t kVersion = 1;
-constexpr uint32_t kMinReader = 1;
+constexpr uint32_t kVersion = 2;
+constexpr uint32_t kMinReader = 2;
 constexpr uint32_t kFlagCut = 1;
 constexpr size_t kNameDigits = 20;
 
@@ -96,6 +96,7 @@ void EncodeRecordHeader(const RecordHeader& header, uint8_t* out) {
   StoreAt(out, 80, header.index);
   StoreAt(out, 88, header.sequence);
   StoreAt(out, 96, header.schema_version);
+  StoreAt(out, 100, header.codec);
   StoreAt(out, 8, ExtendCrc32c(0, out, kRecordHeaderBytes));
 }
 
@@ -117,6 +118,7 @@ std::optional<RecordHeader> DecodeRecordHeader(const uint8_t* bytes) {
   header.index = LoadAt<uint64_t>(bytes, 80);
   header.sequence = LoadAt<uint64_t>(bytes, 88);
   header.schema_version = LoadAt<uint32_t>(bytes, 96);
+  header.codec = LoadAt<RecordCodec>(bytes, 100);
   return header;
 }
 

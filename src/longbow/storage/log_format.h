@@ -33,6 +33,7 @@ std::vector<uint8_t> EncodeSegmentHeader(const SegmentHeader& header);
 Result<SegmentHeader> DecodeSegmentHeader(std::span<const uint8_t> block, std::string_view name);
 
 enum class RecordType : uint16_t { kData = 1, kSeal = 2, kTruncate = 3, kMarks = 4 };
+enum class RecordCodec : uint8_t { kPlain = 0, kLz4 = 1, kZstd = 2 };
 
 struct RecordHeader {
   RecordType type = RecordType::kData;
@@ -49,6 +50,7 @@ struct RecordHeader {
   uint64_t index = 0;
   Sequence sequence = 0;
   SchemaVersion schema_version = 0;
+  RecordCodec codec = RecordCodec::kPlain;  // as read: may be one that is not known
 };
 
 void EncodeRecordHeader(const RecordHeader& header, uint8_t* out);  // kRecordHeaderBytes

@@ -23,7 +23,8 @@ RecordHeader SomeRecord() {
           .term = 11,
           .index = 12,
           .sequence = 13,
-          .schema_version = 14};
+          .schema_version = 14,
+          .codec = RecordCodec::kZstd};
 }
 
 TEST(LogFormat, NoBitOfARecordHeaderCanFlipUnseen) {
@@ -47,6 +48,7 @@ TEST(LogFormat, ARecordHeaderStandsAsTheFormatPageSays) {
   EXPECT_EQ(bytes[16], 4);  // payload_bytes
   for (int field = 0; field < 9; ++field) EXPECT_EQ(bytes[24 + 8 * field], 5 + field);
   EXPECT_EQ(bytes[96], 14);  // schema_version
+  EXPECT_EQ(bytes[100], 2);  // codec
 }
 
 TEST(LogFormat, NoBitOfASegmentHeaderCanFlipUnseen) {

@@ -122,10 +122,10 @@ Status SaveManifest(FileSystem* files, const Manifest& manifest) {
   return files->ReplaceFile(kPath, bytes);
 }
 
-Result<Manifest> LoadManifest(FileSystem* files) {
-  LB_ASSIGN_OR_RETURN(const bool exists, files->Exists(kPath));
+Result<Manifest> LoadManifest(FileSystem* files, std::string_view path) {
+  LB_ASSIGN_OR_RETURN(const bool exists, files->Exists(path));
   if (!exists) return NotFound("manifest: the data directory has none");
-  LB_ASSIGN_OR_RETURN(const std::string bytes, files->ReadFile(kPath));
+  LB_ASSIGN_OR_RETURN(const std::string bytes, files->ReadFile(path));
   const auto* in = reinterpret_cast<const uint8_t*>(bytes.data());
   if (bytes.size() < kFirstHeadBytes + kChecksumBytes) return Damaged("shorter than its head");
   if (LoadAt<uint64_t>(in, 0) != kMagic) return Damaged("it does not begin with LBMANIFS");

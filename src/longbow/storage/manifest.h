@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "longbow/base/filesystem.h"
@@ -52,6 +53,6 @@ struct Manifest {
 Status SaveManifest(FileSystem* files, const Manifest& manifest);
 // NotFound when there is none (a fresh directory); Corruption when it is damaged; FailedPrecondition when it
 // was written by a newer version.
-Result<Manifest> LoadManifest(FileSystem* files);
+Result<Manifest> LoadManifest(FileSystem* files, std::string_view path = "manifest");
 
 }  // namespace longbow::storage

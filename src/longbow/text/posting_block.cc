@@ -67,8 +67,9 @@ uint32_t Difference(const uint32_t* documents, uint32_t base, uint32_t i) {
 }  // namespace
 
 void PackBlock(const uint32_t* values, uint32_t bits, uint8_t* out) {
+  if (bits == 0) return;  // `out` may be null then
   uint32_t words[kBlockPostings] = {};
-  for (uint32_t i = 0; i < kBlockPostings && bits > 0; ++i) {
+  for (uint32_t i = 0; i < kBlockPostings; ++i) {
     const uint32_t lane = i % 4, bit = i / 4 * bits, word = bit / 32, shift = bit % 32;
     words[4 * word + lane] |= values[i] << shift;
     if (shift + bits > 32) words[4 * (word + 1) + lane] |= values[i] >> (32 - shift);

@@ -46,6 +46,7 @@ class CandidatePool {
     if (low < next_) next_ = low;
   }
 
+  uint32_t capacity() const { return capacity_; }
   bool full() const { return size_ == capacity_; }
   float NextDistance() const { return items_[next_].distance; }  // precondition: HasNext()
   bool HasNext() const { return next_ < size_; }

@@ -8,13 +8,21 @@
 namespace longbow::index {
 namespace {
 
-constexpr size_t kCacheLine = 64;
-constexpr size_t kMostFetched = 8 * kCacheLine;  // of a row; the processor goes on by itself
-constexpr RowOrdinal kRowsALook = 1024;          // between looks at the budget
-// Up to so many rows an estimate is trusted to 3.5 standard errors instead of 2: it costs little there, and
-// equal vectors err together, so that one estimate gone wrong can lose all of the k.
+constexpr RowOrdinal kRowsALook = 1024;  // between looks at the budget
+constexpr size_t kPrefetched = 512;      // bytes of a row; the processor goes on by itself
+// Up to so many rows an estimate is trusted to 3.5 standard errors: it costs little there, and equal vectors
+// err together, so that one estimate gone wrong can lose all of the k.
 constexpr RowOrdinal kFewRows = 20000;
-constexpr float kMoreDoubt = 1.75f;
+constexpr float kDoubtOfFew = 3.5f;
+
+// How many standard errors `share` of what is normally distributed stays below: the estimate of a row as near
+// as the last one wanted must.
+float DeviationsFor(float share) {
+  // Abramowitz and Stegun, 26.2.23, to 5e-4.
+  const float tail = std::clamp(1 - share, 1e-4f, 0.5f), t = std::sqrt(-2 * std::log(tail));
+  return t - (2.515517f + t * (0.802853f + t * 0.010328f)) /
+                 (1 + t * (1.432788f + t * (0.189269f + t * 0.001308f)));
+}
 
 // Bit i: row block + i lies in [first, end).
 uint32_t BitsBetween(RowOrdinal block, RowOrdinal first, RowOrdinal end) {
@@ -41,7 +49,7 @@ uint32_t SelectedBits(const RowSelection* selection, RowOrdinal first) {
 
 }  // namespace
 
-void CodeScan::Aim(const RowCodes& codes, const GraphSpace& space, const float* point) {
+void CodeScan::Aim(const RowCodes& codes, const GraphSpace& space, const float* point, float recall) {
   const size_t n = codes.n();
   entries_.resize(codec::TableBytes(n) + 63);
   const auto address = reinterpret_cast<uintptr_t>(entries_.data());
@@ -49,6 +57,7 @@ void CodeScan::Aim(const RowCodes& codes, const GraphSpace& space, const float* 
   square_ = 0;
   for (size_t i = 0; i < n; ++i) square_ += point[i] * point[i];
   length_ = std::sqrt(square_);
+  deviations_ = DeviationsFor(recall);
 }
 
 // What one scan is of.
@@ -64,7 +73,6 @@ struct CodeScan::Pass {
   const float reach;
   TopK* const top;
   SearchWork* const work;
-  const size_t fetched_bytes = std::min(store.row_bytes(), kMostFetched);
 
   uint32_t Wanted(RowOrdinal block) const {
     return SelectedBits(spec.selection, block) & BitsBetween(block, first, end);
@@ -82,11 +90,12 @@ uint32_t CodeScan::EstimateBlock(const Pass& pass, RowOrdinal row, float bound, 
                                        estimates);
 }
 
-// Its version and vector are on their way from memory when TakeBatch looks at them.
+// It is looked at later: by then what is known of it has come from memory.
 void CodeScan::Want(const Pass& pass, RowOrdinal row) {
   pass.spec.visibility.Prefetch(row);
-  const std::byte* const vector = pass.store.Row(row);
-  for (size_t i = 0; i < pass.fetched_bytes; i += kCacheLine) __builtin_prefetch(vector + i);
+  const std::byte* const at = pass.store.Row(row);
+  for (size_t line = 0; line < std::min(kPrefetched, pass.store.row_bytes()); line += 64)
+    __builtin_prefetch(at + line);
   rows_[waiting_++] = row;
 }
 
@@ -97,8 +106,9 @@ void CodeScan::WantAll(const Pass& pass, RowOrdinal row, uint32_t near) {
 
 bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::Scale scale,
                    const VectorStore& store, const distance::KernelSet& kernels, const SearchSpec& spec,
-                   const std::byte* query, RowOrdinal first, RowOrdinal end, TopK* top, SearchWork* work) {
-  const float reach = end - first <= kFewRows ? kMoreDoubt * length_ : length_;
+                   const std::byte* query, RowOrdinal first, RowOrdinal end, RowOrdinal rows, TopK* top,
+                   SearchWork* work) {
+  const float reach = length_ * (rows <= kFewRows ? std::max(deviations_, kDoubtOfFew) : deviations_);
   const Pass pass{codes, space, scale, store, kernels, spec, query, first, end, reach, top, work};
   const int64_t codes_before = work->codes;
   waiting_ = 0;
@@ -144,18 +154,19 @@ RowOrdinal CodeScan::ScanFirst(const Pass& pass) {
 }
 
 void CodeScan::TakeBatch(const Pass& pass) {
-  const auto unwanted = [&](RowOrdinal row) {
-    return !pass.spec.visibility.Visible(row) || !pass.store.Present(row);
-  };
-  waiting_ =
-      static_cast<size_t>(std::remove_if(rows_.begin(), rows_.begin() + waiting_, unwanted) - rows_.begin());
-  if (waiting_ == 0) return;
-  for (size_t i = 0; i < waiting_; ++i) rows_at_[i] = pass.store.Row(rows_[i]);
-  pass.kernels.gather(pass.query, rows_at_.data(), waiting_, pass.store.scalars(), distances_.data());
-  pass.top->OfferAll(distances_.data(), waiting_, [this](size_t i) { return rows_[i]; });
-  pass.work->distances += static_cast<int64_t>(waiting_);
-  pass.work->bytes += static_cast<int64_t>(waiting_ * pass.store.row_bytes());
+  size_t count = 0;
+  for (size_t i = 0; i < waiting_; ++i) {
+    const RowOrdinal row = rows_[i];
+    rows_[count] = row;
+    count += pass.spec.visibility.Visible(row) && pass.store.Present(row);
+  }
   waiting_ = 0;
+  if (count == 0) return;
+  for (size_t i = 0; i < count; ++i) rows_at_[i] = pass.store.Row(rows_[i]);
+  pass.kernels.gather(pass.query, rows_at_.data(), count, pass.store.scalars(), distances_.data());
+  pass.top->OfferAll(distances_.data(), count, [this](size_t i) { return rows_[i]; });
+  pass.work->distances += static_cast<int64_t>(count);
+  pass.work->bytes += static_cast<int64_t>(count * pass.store.row_bytes());
 }
 
 }  // namespace longbow::index

@@ -15,15 +15,16 @@ namespace longbow::index {
 // Confined; keeps its memory for the next scan.
 class CodeScan {
  public:
-  // Makes ready for a query given by its point in the space of the codes.
-  void Aim(const RowCodes& codes, const GraphSpace& space, const float* point);
+  // Makes ready for a query given by its point in the space of the codes. `recall`: the share of the nearest
+  // that is found even where all rows are about equally near; elsewhere far more are.
+  void Aim(const RowCodes& codes, const GraphSpace& space, const float* point, float recall);
 
   // Offers to `top` the exact distances of those wanted rows of [first, end) that their codes do not rule
-  // out; all are coded. `query` is the one aimed at, as the distance kernels take it. False when the budget
-  // ended before.
+  // out; all are coded. `query` is the one aimed at, as the distance kernels take it; `rows` are scanned for
+  // it in all. False when the budget ended before.
   bool Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::Scale scale, const VectorStore& store,
            const distance::KernelSet& kernels, const SearchSpec& spec, const std::byte* query,
-           RowOrdinal first, RowOrdinal end, TopK* top, SearchWork* work);
+           RowOrdinal first, RowOrdinal end, RowOrdinal rows, TopK* top, SearchWork* work);
 
  private:
   static constexpr size_t kBatch = 16;          // rows fetched at once, then taken exactly
@@ -39,6 +40,7 @@ class CodeScan {
   std::vector<uint8_t> entries_;
   codec::NeighborTable table_;
   float square_ = 0, length_ = 0;  // of the point
+  float deviations_ = 0;           // standard errors that an estimate may be off
   alignas(64) std::array<float, kFirstBlocks * RowCodes::kRows> estimates_;
   std::array<RowOrdinal, kBatch + RowCodes::kRows> rows_;
   std::array<const std::byte*, kBatch + RowCodes::kRows> rows_at_;

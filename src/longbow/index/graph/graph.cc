@@ -56,6 +56,7 @@ Slot Graph::MakeNode(const float* point, float bias) {
   h.bias.store(bias, std::memory_order_relaxed);
   SetRow(slot, kNoRow);
   h.in_edges.store(0, std::memory_order_relaxed);
+  h.lost.store(0, std::memory_order_relaxed);
   ClearEdges(slot);
   return slot;
 }

@@ -39,7 +39,7 @@ GraphBuilder::GraphBuilder(const IndexInput& input, GraphOptions options)
 GraphBuilder::~GraphBuilder() {
   stopping_.store(true);
   if (input_.builders != nullptr) {
-    input_.builders->WaitUntil([this] { return tasks_.load() == 0 && !maintaining_.load(); });
+    input_.builders->WaitUntil([this] { return tasks_.load() == 0 && !maintaining(); });
   }
   for (Waiter& waiter : waiters_) {
     waiter.done(Error(ErrorCode::kCancelled, "index: closed before row ", waiter.end, " was indexed"));
@@ -118,6 +118,7 @@ void GraphBuilder::BuildRows() {
   auto bench = TakeBench();
   RowOrdinal first, end, left = input_.builders == nullptr ? kNoRow : kRowsATurn;
   bool more = true;
+  if (HelpSweep(bench.get())) left = 0;
   while (left > 0 && (beside_writers || !WritersBusy()) && (more = Claim(&first, &end))) {
     for (RowOrdinal row = first; row < end; ++row) Insert(row, bench.get());
     left -= std::min(left, end - first);
@@ -227,7 +228,7 @@ void GraphBuilder::Insert(RowOrdinal row, Bench* bench) {
 
 void GraphBuilder::InsertAlone(RowOrdinal row, Bench* bench) {
   Graph& graph = *this->graph();
-  if (calibration_.Due(linked_.load(std::memory_order_relaxed))) {
+  if (calibration_.Due(live_.load(std::memory_order_relaxed))) {
     calibration_.Observe(graph, chains_, input_, row, indexed_end());
   }
   bench->vector.resize(space_->scratch_doubles());
@@ -238,6 +239,7 @@ void GraphBuilder::InsertAlone(RowOrdinal row, Bench* bench) {
   if (JoinEqual(graph, row, candidates)) return graph.FreeNode(slot);
   const bool placed = chains_.Place(graph, slot, row);
   if (!placed) return graph.FreeNode(slot);
+  live_.fetch_add(1, std::memory_order_relaxed);
   bench->linker.Link(graph, slot);
   graph.OfferEntry(slot, linked_.fetch_add(1, std::memory_order_acq_rel));
 }
@@ -270,18 +272,42 @@ void GraphBuilder::Erase(std::span<const RowOrdinal> rows) {
 void GraphBuilder::Bury(Slot slot) {
   std::lock_guard lock(mutex_);
   dead_.push_back(slot);
+  live_.fetch_sub(1, std::memory_order_relaxed);
   dead_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
 bool GraphBuilder::MaintenanceDue() const {
-  const uint64_t linked = linked_.load(std::memory_order_relaxed);
+  const uint64_t live = live_.load(std::memory_order_relaxed);
   const auto dead = static_cast<uint64_t>(dead_nodes());
-  const uint64_t fresh = linked - linked_at_maintenance_.load(std::memory_order_relaxed);
-  return dead > std::max(kLeastDead, linked / kDeadShare) || fresh > std::max(kLeastNew, linked / kNewShare);
+  const uint64_t fresh =
+      linked_.load(std::memory_order_relaxed) - linked_at_maintenance_.load(std::memory_order_relaxed);
+  return dead > std::max(kLeastDead, live / kDeadShare) || fresh > std::max(kLeastNew, live / kNewShare);
+}
+
+// Some nodes of a sweep under way that has fallen behind; false when there are none.
+bool GraphBuilder::HelpSweep(Bench* bench) {
+  const auto dead = static_cast<uint64_t>(dead_nodes());
+  if (stopping_.load() ||
+      dead <= std::max(kLeastDead, live_.load(std::memory_order_relaxed) / kMostDeadShare))
+    return false;
+  std::shared_ptr<GraphSweeper> sweeper;
+  {
+    std::lock_guard lock(mutex_);
+    sweeper = sweeper_;
+  }
+  return sweeper != nullptr && sweeper->Help(&bench->mender, kNodesAHelp);
 }
 
 void GraphBuilder::StartMaintenance() {
-  if (stopping_.load() || maintaining_.exchange(true)) return;
+  if (stopping_.load()) return;
+  Maintenance state = Maintenance::kIdle;
+  while (!maintenance_.compare_exchange_weak(
+      state, state == Maintenance::kIdle ? Maintenance::kRunning : Maintenance::kAsked)) {
+  }
+  if (state == Maintenance::kIdle) PostMaintenance();
+}
+
+void GraphBuilder::PostMaintenance() {
   if (input_.builders == nullptr) return Maintain();
   input_.builders->Post([this] { Maintain(); });
 }
@@ -296,7 +322,11 @@ void GraphBuilder::Maintain() {
   }
   const uint64_t linked = linked_.load(std::memory_order_relaxed);
   linked_at_maintenance_.store(linked, std::memory_order_relaxed);
-  sweeper_ = std::make_unique<GraphSweeper>(*graph, options_.link, std::move(dead), input_.seed + linked);
+  auto sweeper = std::make_shared<GraphSweeper>(*graph, options_.link, std::move(dead), input_.seed + linked);
+  {
+    std::lock_guard lock(mutex_);
+    sweeper_ = std::move(sweeper);
+  }
   MaintainSome();
 }
 
@@ -322,9 +352,18 @@ void GraphBuilder::MaintainSome() {
   EndMaintenance();
 }
 
+// What became due meanwhile is done at once. Idle is said last: the index may be gone afterwards.
 void GraphBuilder::EndMaintenance() {
-  sweeper_.reset();
-  maintaining_.store(false);
+  {
+    std::lock_guard lock(mutex_);
+    sweeper_.reset();
+  }
+  for (Maintenance state = Maintenance::kAsked; state != Maintenance::kRunning;) {
+    maintenance_.store(Maintenance::kRunning);
+    if (!stopping_.load() && MaintenanceDue()) return PostMaintenance();
+    state = Maintenance::kRunning;
+    maintenance_.compare_exchange_strong(state, Maintenance::kIdle);
+  }
 }
 
 Status GraphBuilder::Save(FileSystem* files, std::string_view directory) {
@@ -353,6 +392,7 @@ Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
     for (size_t i = rows.size(); i-- > 1;) chains_.Join(*loaded.graph, slot, rows[0], rows[i]);
   }
   linked_.store(loaded.rows.size());
+  live_.store(loaded.rows.size());
   linked_at_maintenance_.store(loaded.rows.size());
   calibration_.Restore(loaded.recall, loaded.rows.size());
   space_ = std::move(loaded.space);

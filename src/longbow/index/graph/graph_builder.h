@@ -13,6 +13,7 @@
 #include "longbow/index/graph/graph.h"
 #include "longbow/index/graph/graph_audit.h"
 #include "longbow/index/graph/graph_linker.h"
+#include "longbow/index/graph/graph_mender.h"
 #include "longbow/index/graph/graph_sweeper.h"
 #include "longbow/index/graph/recall_calibration.h"
 #include "longbow/index/graph/row_chains.h"
@@ -54,7 +55,7 @@ class GraphBuilder {
   // By CountInDegrees, when last looked for.
   int64_t in_degrees(size_t i) const { return in_degrees_[i].load(std::memory_order_relaxed); }
   int64_t walks_missed() const { return walks_missed_.load(std::memory_order_relaxed); }
-  bool maintaining() const { return maintaining_.load(); }
+  bool maintaining() const { return maintenance_.load() != Maintenance::kIdle; }
   int64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
   int64_t bytes() const;
 
@@ -72,10 +73,13 @@ class GraphBuilder {
   // Building goes on after so many quiet looks, and for a turn after so many in all, so that it never stops.
   static constexpr int kQuietLooks = 2, kMostLooks = 20;
   static constexpr RowOrdinal kSampledRows = 1024;  // whose mean is the centre
-  // Nodes are swept once this share of all is dead, and looked for that cannot be reached once so many are
-  // new.
+  // Nodes are swept once there is one dead to so many live ones, and looked for that cannot be reached once
+  // so many are new.
   static constexpr uint64_t kDeadShare = 50, kNewShare = 8, kLeastDead = 32, kLeastNew = 512;
-  static constexpr uint32_t kNodesASlice = 2048;  // of maintenance, before others get their turn
+  // Builders help to sweep from here on: walks, their own too, spend a share of their length on dead nodes.
+  static constexpr uint64_t kMostDeadShare = 25;
+  // Of maintenance, before others get their turn; and of a builder that helps.
+  static constexpr uint32_t kNodesASlice = 2048, kNodesAHelp = 512;
   static constexpr uint64_t kFirstNodes = 512;    // linked one after the other, so that they find each other
 
   struct Waiter {
@@ -84,8 +88,9 @@ class GraphBuilder {
   };
   // What one builder works in.
   struct Bench {
-    explicit Bench(LinkOptions options) : linker(options) {}
+    explicit Bench(LinkOptions options) : linker(options), mender(options) {}
     GraphLinker linker;
+    GraphMender mender;
     std::vector<double> vector;
     std::vector<float> point;
   };
@@ -111,7 +116,9 @@ class GraphBuilder {
   void InsertAlone(RowOrdinal row, Bench* bench);
   bool JoinEqual(Graph& graph, RowOrdinal row, std::span<const Candidate> candidates);
   void Bury(Slot slot);
+  bool HelpSweep(Bench* bench);
   void StartMaintenance();
+  void PostMaintenance();
   bool MaintenanceDue() const;
   void Maintain();
   void MaintainSome();
@@ -127,13 +134,15 @@ class GraphBuilder {
   std::unique_ptr<RowCodes> owned_codes_;
   std::atomic<RowCodes*> codes_{nullptr};
   std::atomic<RowOrdinal> appended_end_{0}, indexed_end_{0};
-  std::atomic<uint64_t> linked_{0};
+  std::atomic<uint64_t> linked_{0};  // ever
+  std::atomic<uint64_t> live_{0};    // nodes that stand for a row
   std::atomic<uint64_t> linked_at_maintenance_{0};
   std::atomic<int64_t> erased_{0}, dead_count_{0}, unreachable_{0}, sweeps_{0};
   std::atomic<int64_t> walks_missed_{0};
   std::array<std::atomic<int64_t>, kInDegreeClasses> in_degrees_{};
-  std::atomic<bool> maintaining_{false};
-  std::unique_ptr<GraphSweeper> sweeper_;  // of the one that maintains
+  // Asked: it may have become due again meanwhile.
+  enum class Maintenance : uint8_t { kIdle, kRunning, kAsked };
+  std::atomic<Maintenance> maintenance_{Maintenance::kIdle};
   std::atomic<bool> stopping_{false};
   std::atomic<int> tasks_{0};        // posted or running
   std::atomic<bool> aside_{false};   // one of them waits for writers
@@ -149,6 +158,8 @@ class GraphBuilder {
   std::vector<Waiter> waiters_;                  // guarded by mutex_
   std::vector<std::unique_ptr<Bench>> benches_;  // guarded by mutex_
   std::vector<Slot> dead_;                       // guarded by mutex_
+  std::shared_ptr<GraphSweeper>
+      sweeper_;  // written under mutex_ by the one that maintains, who alone steps it
 };
 
 }  // namespace longbow::index

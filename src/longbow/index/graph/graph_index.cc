@@ -19,12 +19,13 @@ constexpr uint32_t kSmallGraph = 20000, kLeastEfWhenSmall = 128;
 constexpr double kNanosAQuery = 3000, kNanosAHop = 150, kNanosAHopByte = 0.15, kNanosAHopDim = 0.1,
                  kNanosAFilteredHop = 100, kNanosAGlance = 50;
 constexpr double kVisitsToStart = 32;
+constexpr double kVisitsAnUnwanted = 2.2;     // row that is nearer than the last one wanted
 constexpr double kOwnCodesAHop = 12;          // neighbours not heard of before
 constexpr double kLeastFilteredShare = 0.02;  // below, few nodes that pass have neighbours that pass
 
-constexpr double kNanosABlock = 20, kNanosABlockBit = 0.06, kNanosABlockByte = 0.012, kNanosAnExactRow = 5,
+constexpr double kNanosABlock = 8, kNanosABlockBit = 0.04, kNanosABlockByte = 0.01, kNanosAnExactRow = 5,
                  kNanosAnExactByte = 0.05;
-// What a scan of codes is worth: more is asked for seldom, and then of the graph.
+// More is asked for seldom, and then of the graph.
 constexpr float kMostRecallOfCodes = 0.985f;
 
 }  // namespace
@@ -36,11 +37,34 @@ GraphIndex::GraphIndex(const IndexInput& input, GraphOptions options)
 
 GraphIndex::~GraphIndex() = default;
 
-uint32_t GraphIndex::EfFor(const Effort& effort, uint32_t k) const {
-  if (effort.ef > 0) return std::max(effort.ef, k);
+// What is asked for lies among the k / share nearest of all, about.
+uint32_t GraphIndex::EfFor(const Effort& effort, uint32_t k, double share) const {
+  if (effort.ef > 0) return static_cast<uint32_t>(std::min<double>(std::max(effort.ef, k) / share, kMostK));
   const uint32_t ef = builder_.calibration().EfFor(effort.recall, k);
   const Graph* graph = builder_.graph();
-  return graph != nullptr && graph->size() < kSmallGraph ? std::max(ef, kLeastEfWhenSmall) : ef;
+  const bool small = graph != nullptr && graph->size() < kSmallGraph;
+  const double more = std::min<double>(kVisitsAnUnwanted * k * (1 / share - 1), kMostK);
+  return (small ? std::max(ef, kLeastEfWhenSmall) : ef) + static_cast<uint32_t>(more);
+}
+
+// Nanoseconds to visit a node.
+double GraphIndex::HopNanos(const Graph& graph) const {
+  const NodeLayout& layout = graph.layout();
+  const double own_codes = layout.bits > 0 ? 0 : kOwnCodesAHop * static_cast<double>(layout.own_bytes());
+  return kNanosAHop + kNanosAHopByte * (static_cast<double>(layout.read_bytes()) + own_codes) +
+         kNanosAHopDim * static_cast<double>(layout.n);
+}
+
+// That cost as much as a scan would.
+uint32_t GraphIndex::MostVisits(const SearchSpec& spec) const {
+  SearchShape shape;
+  shape.k = spec.k.empty() ? 0 : *std::max_element(spec.k.begin(), spec.k.end());
+  shape.rows = spec.visibility.end;
+  shape.has_selection = spec.selection != nullptr && spec.selected > 0;
+  shape.selected = spec.selected;
+  const RowCodes* codes = builder_.codes();
+  const double scan = codes == nullptr ? ScanCost(*input_.store, shape).nanos : CodeScanNanos(shape, *codes);
+  return static_cast<uint32_t>(std::min(scan / HopNanos(*builder_.graph()), 1e6));
 }
 
 // Nanoseconds to scan the codes for one query.
@@ -69,16 +93,13 @@ std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   if (graph == nullptr || graph->size() < kLeastRowsForWalk || shape.k > kMostK) return methods;
   const double share =
       shape.has_selection ? std::max(1.0, double(shape.selected)) / std::max(1.0, double(shape.rows)) : 1.0;
-  const double hops = EfFor(shape.effort, shape.k) / share;
-  const NodeLayout& layout = graph->layout();
-  const double own_codes = layout.bits > 0 ? 0 : kOwnCodesAHop * static_cast<double>(layout.own_bytes());
-  const double hop = kNanosAHop + kNanosAHopByte * (static_cast<double>(layout.read_bytes()) + own_codes) +
-                     kNanosAHopDim * static_cast<double>(layout.n);
+  const double hop = HopNanos(*graph);
+  const uint32_t hops = EfFor(shape.effort, shape.k, share);
   methods.push_back({Method::kWalk, shape.queries * (kNanosAQuery + hops * hop), false});
   if (shape.has_selection && share >= kLeastFilteredShare && share < double{kManyPass}) {
     const GraphWalk::Filtered effort =
-        FilteredEffort(EfFor(shape.effort, shape.k), static_cast<float>(share));
-    const double own = kNanosAGlance + kNanosAHopByte * static_cast<double>(layout.ids_at);
+        FilteredEffort(EfFor(shape.effort, shape.k, 1), static_cast<float>(share));
+    const double own = kNanosAGlance + kNanosAHopByte * static_cast<double>(graph->layout().ids_at);
     const double nanos = kNanosAQuery +
                          (effort.ef + effort.crossings + kVisitsToStart) * (hop + kNanosAFilteredHop) +
                          effort.glances * (4 * kNanosAGlance + kOwnCodesAHop * share * own);
@@ -107,7 +128,9 @@ Status GraphIndex::Search(const SearchSpec& spec, SearchScratch* scratch, Search
       const RowOrdinal indexed_end = builder_.indexed_end();
       GraphSearch search(builder_.graph(), builder_.codes(), builder_.chains(), indexed_end, *input_.store,
                          kernels_, spec, mine);
-      search.Run(hits, [&](uint32_t k) { return EfFor(spec.effort, k); });
+      search.Run(
+          hits, [&](uint32_t k, float share) { return EfFor(spec.effort, k, double{share}); },
+          builder_.graph() == nullptr ? 0 : MostVisits(spec));
       return Status::OK();
     }
   }

@@ -37,8 +37,10 @@ class GraphIndex : public VectorIndex {
   int64_t memory_bytes() const override;
 
  private:
-  // Nodes that a query visits.
-  uint32_t EfFor(const Effort& effort, uint32_t k) const;
+  // Nodes that a query visits when `share` of them are wanted.
+  uint32_t EfFor(const Effort& effort, uint32_t k, double share) const;
+  double HopNanos(const Graph& graph) const;
+  uint32_t MostVisits(const SearchSpec& spec) const;
   double CodeScanNanos(const SearchShape& shape, const RowCodes& codes) const;
 
   const IndexInput input_;

@@ -12,6 +12,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace longbow::index {
@@ -69,11 +70,24 @@ class World {
     for (RowOrdinal row : rows) versions_.SetDied(row, 1);
     index_->Erase(rows);
   }
-  void Wait() {
+  void WaitIndexed() {
     std::promise<Status> indexed;
     index_->WhenIndexed(end_, [&](Status status) { indexed.set_value(status); });
     ASSERT_TRUE(indexed.get_future().get().ok());
+  }
+  void Wait() {
+    WaitIndexed();
     builders_->WaitUntil([this] { return Gauge("maintaining") == 0; });
+  }
+  // Also until the builder, if there is one alone, has ended the turns in which it may find maintenance due.
+  void Settle() {
+    for (int turn = 0; turn < 4; ++turn) {
+      WaitIndexed();
+      std::promise<void> passed;
+      builders_->Post([&] { passed.set_value(); });
+      passed.get_future().wait();
+    }
+    Wait();
   }
   double Gauge(std::string_view name) const {
     for (const IndexGauge& gauge : index_->Gauges()) {
@@ -194,6 +208,40 @@ TEST_F(GraphIndexTest, GenerationsOfDeletesAndInsertsKeepRecall) {
   EXPECT_LT(world.index().memory_bytes(), fresh->index().memory_bytes() * 2) << "slots are reused";
 }
 
+TEST_F(GraphIndexTest, NodesThatDieWhileOthersAreSweptAreSweptAfterThem) {
+  World world(seed_, 2);
+  world.AppendAny(3000);
+  world.Wait();
+  for (RowOrdinal row = 0; row < 2500; row += 100) {
+    std::vector<RowOrdinal> gone(100);
+    std::iota(gone.begin(), gone.end(), row);
+    world.Erase(gone);
+    std::this_thread::sleep_for(std::chrono::microseconds(300));  // a sweep takes longer
+  }
+  world.Wait();
+  EXPECT_LE(world.Gauge("dead_nodes"), 32);
+  world.ExpectSound(500);
+}
+
+TEST_F(GraphIndexTest, BuildersKeepTheDeadFewWhileRowsAreReplaced) {
+  World world(seed_, 2);
+  world.AppendAny(3000);
+  world.Wait();
+  for (RowOrdinal row = 0; row < 4000; row += 100) {  // never waiting for a sweep
+    std::vector<RowOrdinal> gone(100);
+    std::iota(gone.begin(), gone.end(), row);
+    world.Erase(gone);
+    world.AppendAny(100);
+    world.WaitIndexed();
+  }
+  world.Wait();
+  world.ExpectSound(3000);
+  std::vector<RowOrdinal> live(3000);
+  std::iota(live.begin(), live.end(), world.end() - 3000);
+  EXPECT_LT(world.index().memory_bytes(), world.Fresh(live)->index().memory_bytes() * 2)
+      << "slots are reused";
+}
+
 TEST_F(GraphIndexTest, AWholeClusterCanGoAndComeBack) {
   World world(seed_);
   std::vector<std::vector<float>> vectors;
@@ -269,6 +317,26 @@ TEST_F(GraphFileTest, ALoadedGraphAnswersAsTheSavedOneAndGrowsOn) {
   world.Wait();
   world.ExpectSound(2995);
   EXPECT_GT(world.Recall(world.index(), 64), 0.95);
+}
+
+TEST_F(GraphFileTest, OneThreadAndASeedGiveOneGraphToTheLastByte) {
+  const auto live_on = [&] {
+    World world(seed_);
+    world.AppendAny(2000);
+    world.Settle();
+    for (int step = 0; step < 5; ++step) {
+      std::vector<RowOrdinal> gone(200);
+      std::iota(gone.begin(), gone.end(), static_cast<RowOrdinal>(step) * 300);
+      world.Erase(gone);
+      world.Settle();
+      world.AppendAny(200);
+      world.Settle();
+    }
+    EXPECT_GT(world.Gauge("sweeps"), 4);
+    EXPECT_TRUE(world.index().Save(files_.get(), "").ok());
+    return files_->ReadFile("graph").ValueOrDie();
+  };
+  EXPECT_TRUE(live_on() == live_on());
 }
 
 TEST_F(GraphFileTest, ADamagedFileIsRefusedWhereverTheDamageIs) {

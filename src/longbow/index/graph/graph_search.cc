@@ -1,13 +1,17 @@
 #include "longbow/index/graph/graph_search.h"
 
 #include <algorithm>
+#include <array>
 
 namespace longbow::index {
 namespace {
 
-constexpr size_t kBatch = 8;    // rows rescored at once
-constexpr uint32_t kWiden = 4;  // how much harder to look when too few of the nodes found are wanted
-constexpr uint32_t kMostWidened = 4096;
+constexpr size_t kBatch = 8;  // rows rescored at once
+// Of the nodes nearest to the query about the share selected is wanted, or more. Half of that and some less
+// for chance says that the answer is farther away than the walk was made for.
+constexpr uint32_t kFewBySpread = 4;
+constexpr size_t kScansAtOnce = 16;
+constexpr RowOrdinal kRowsATile = 4096;  // scanned for one query after the other while they are in cache
 
 }  // namespace
 
@@ -15,7 +19,7 @@ constexpr uint32_t kMostWidened = 4096;
 GraphWalk::Filtered FilteredEffort(uint32_t ef, float share) {
   const float wide = static_cast<float>(ef) * std::max(1.0f, 0.35f * std::pow(share, -0.58f));
   const auto times = [wide](float by) { return static_cast<uint32_t>(by * wide); };
-  return {times(0.75f), times(1.5f), times(1)};
+  return {std::max(times(0.6f), ef * 3 / 4), times(1.2f), times(0.8f)};
 }
 
 void GraphSearch::Begin(SearchHits* hits) {
@@ -32,15 +36,8 @@ void GraphSearch::MeasureSelection() {
   share_ = std::clamp(share_, 1e-3f, 1.0f);
 }
 
-// As many nodes as it takes to find as much among the selected ones; a filtered walk counts those alone.
-uint32_t GraphSearch::Widened(uint32_t ef) const {
-  if (share_ == 1) return ef;
-  const float by = filtered() ? 1.0f : 1 / share_;
-  return std::clamp(static_cast<uint32_t>(static_cast<float>(ef) * by), ef, std::max(ef, kMostWidened));
-}
-
 void GraphSearch::Answer(uint32_t query, uint32_t ef, SearchHits* hits) {
-  const std::byte* const data = spec_.queries + query * spec_.query_stride;
+  const std::byte* const data = QueryAt(query);
   const uint32_t k = std::min(spec_.k[query], spec_.visibility.end);
   if (k > kMostK) {
     ScanAll(query, hits);
@@ -49,17 +46,63 @@ void GraphSearch::Answer(uint32_t query, uint32_t ef, SearchHits* hits) {
   }
   scratch_.heap_.resize(k);
   TopK top(scratch_.heap_.data(), k, NeighborOrder(spec_.ties));
-  const bool walk = graph_ != nullptr && spec_.method != Method::kCodeScan;
+  const bool walk = graph_ != nullptr && spec_.method != Method::kCodeScan && k > 0;
   if (graph_ != nullptr) PlaceQuery(data);
-  bool complete = !walk || k == 0 || WalkAndRescore(data, Widened(ef), k, &top, &hits->work);
-  complete = complete && ScanFrom(data, walk ? indexed_end_ : 0, &top, &hits->work);
+  const Walked walked = walk ? WalkAndRescore(data, ef, k, &top, &hits->work) : Walked::kAstray;
+  if (walked == Walked::kAstray) top.Clear();
+  const bool complete = walked != Walked::kCut &&
+                        ScanFrom(data, walked == Walked::kThere ? indexed_end_ : 0, &top, &hits->work);
   partial_ = partial_ || !complete;
-  if (complete && top.size() < k) {
+  Deliver(query, complete, &top, hits);
+}
+
+// Several queries by codes: each stretch of codes comes from memory once.
+void GraphSearch::ScanTogether(SearchHits* hits) {
+  for (uint32_t first = 0; first < spec_.query_count; first += kScansAtOnce) {
+    ScanGroup(first, std::min<uint32_t>(spec_.query_count - first, kScansAtOnce), hits);
+  }
+}
+
+void GraphSearch::ScanGroup(uint32_t first, uint32_t count, SearchHits* hits) {
+  std::array<uint32_t, kScansAtOnce + 1> ends{};
+  for (uint32_t i = 0; i < count; ++i)
+    ends[i + 1] = ends[i] + std::min(spec_.k[first + i], spec_.visibility.end);
+  scratch_.heap_.resize(ends[count]);
+  if (scratch_.scans_.size() < count) scratch_.scans_.resize(count);
+  std::array<GraphSpace::Scale, kScansAtOnce> scales;
+  std::vector<TopK>& tops = scratch_.tops_;
+  tops.clear();
+  for (uint32_t i = 0; i < count; ++i) {
+    tops.emplace_back(scratch_.heap_.data() + ends[i], ends[i + 1] - ends[i], NeighborOrder(spec_.ties));
+    PlaceQuery(QueryAt(first + i));
+    scales[i] = scale_;
+    scratch_.scans_[i].Aim(*codes_, graph_->space(), scratch_.point_.data(), ScanRecall());
+  }
+  const RowOrdinal rows_end = spec_.visibility.end, coded_end = std::min(codes_->coded_end(), rows_end);
+  bool complete = true;
+  for (uint32_t i = 0; i < count && coded_end < rows_end; ++i) {
+    complete = complete && scratch_.tail_.Run(store_, kernels_, spec_, QueryAt(first + i), coded_end,
+                                              rows_end, &tops[i], &hits->work);
+  }
+  for (RowOrdinal row = 0; row < coded_end && complete; row += std::min(kRowsATile, coded_end - row)) {
+    const RowOrdinal end = row + std::min(kRowsATile, coded_end - row);
+    for (uint32_t i = 0; i < count && complete; ++i) {
+      complete = scratch_.scans_[i].Run(*codes_, graph_->space(), scales[i], store_, kernels_, spec_,
+                                        QueryAt(first + i), row, end, coded_end, &tops[i], &hits->work);
+    }
+  }
+  partial_ = partial_ || !complete;
+  for (uint32_t i = 0; i < count; ++i) Deliver(first + i, complete, &tops[i], hits);
+}
+
+// What was found of a query; if that is not enough, what all its rows hold.
+void GraphSearch::Deliver(uint32_t query, bool complete, TopK* top, SearchHits* hits) {
+  if (complete && top->size() < std::min(spec_.k[query], spec_.visibility.end)) {
     ScanAll(query, hits);
   } else {
     const size_t at = hits->neighbors.size();
-    hits->neighbors.resize(at + top.size());
-    top.Drain(hits->neighbors.data() + at);
+    hits->neighbors.resize(at + top->size());
+    top->Drain(hits->neighbors.data() + at);
   }
   hits->offsets.push_back(static_cast<uint32_t>(hits->neighbors.size()));
 }
@@ -81,23 +124,28 @@ bool GraphSearch::ScanFrom(const std::byte* query, RowOrdinal first, TopK* top, 
       !scratch_.tail_.Run(store_, kernels_, spec_, query, std::max(first, coded_end), rows_end, top, work))
     return false;
   if (coded_end <= first) return true;
-  scratch_.codes_.Aim(*codes_, graph_->space(), scratch_.point_.data());
-  return scratch_.codes_.Run(*codes_, graph_->space(), scale_, store_, kernels_, spec_, query, first,
-                             coded_end, top, work);
+  CodeScan& scan = scratch_.scans_.front();
+  scan.Aim(*codes_, graph_->space(), scratch_.point_.data(), ScanRecall());
+  return scan.Run(*codes_, graph_->space(), scale_, store_, kernels_, spec_, query, first, coded_end,
+                  coded_end - first, top, work);
 }
 
-// Looks harder while few of the nearest nodes are wanted: the answer is among those further away.
-bool GraphSearch::WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top,
-                                 SearchWork* work) {
+// Looks harder while that costs less than a scan.
+GraphSearch::Walked GraphSearch::WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top,
+                                                SearchWork* work) {
   scratch_.walk_.Aim(*graph_, scratch_.point_.data(), GraphWalk::Order::kMetric);
-  for (;; ef *= kWiden) {
+  for (;;) {
     const bool complete = Walk(ef, work);
     scratch_.walk_.SortVisited();
-    if (!Rescore(query, k, top, work) || !complete) return false;
-    const float expected = filtered() ? 1 : share_;
-    const bool enough = static_cast<float>(passed_ * kWiden * 2) > expected * static_cast<float>(judged_) &&
-                        top->size() >= std::min<size_t>(k, judged_);
-    if (enough || ef >= kMostWidened || scratch_.walk_.visited().size() < ef) return true;
+    if (!Rescore(query, k, top, work) || !complete) return Walked::kCut;
+    const float share = filtered() ? 1 : share_, judged = static_cast<float>(judged_);
+    const bool few = static_cast<float>(2 * passed_ + kFewBySpread) < share * judged;
+    if (!scratch_.walk_.lost() && !few && top->size() >= std::min<size_t>(k, judged_)) return Walked::kThere;
+    if (!filtered() && scratch_.walk_.visited().size() < ef) return Walked::kThere;  // that was all
+    const float wider = std::max(2.0f, share * judged / static_cast<float>(std::max(passed_, 1u)));
+    if (scratch_.walk_.lost() || wider * static_cast<float>(ef) > static_cast<float>(most_visits_))
+      return Walked::kAstray;
+    ef = static_cast<uint32_t>(wider * static_cast<float>(ef));
     top->Clear();
   }
 }
@@ -138,7 +186,7 @@ bool GraphSearch::Rescore(const std::byte* query, uint32_t k, TopK* top, SearchW
   for (const Candidate& c : scratch_.walk_.visited()) {
     if (top->size() == k) {
       const float bound = scale_.shift + scale_.stretch * top->threshold();
-      if (c.distance - scratch_.walk_.Slack(c.distance) > bound) break;
+      if (c.distance - scratch_.walk_.Slack(*graph_, c) > bound) break;
     }
     const RowOrdinal first = graph_->header(c.slot).row.load(std::memory_order_acquire);
     ++judged_;
@@ -165,7 +213,7 @@ bool GraphSearch::TakeBatch(const std::byte* query, TopK* top, SearchWork* work)
 
 void GraphSearch::ScanAll(uint32_t query, SearchHits* hits) {
   SearchSpec spec = spec_;
-  spec.queries = spec_.queries + query * spec_.query_stride;
+  spec.queries = QueryAt(query);
   spec.query_count = 1;
   spec.k = spec_.k.subspan(query, 1);
   FlatScan(&store_, kernels_, spec, &scratch_.flat_).Run(&scratch_.flat_hits_);

@@ -39,14 +39,16 @@ class GraphScratch : public SearchScratch {
   std::vector<RowOrdinal> rows_;
   std::vector<const std::byte*> rows_at_;
   std::vector<float> distances_;
-  CodeScan codes_;
+  std::vector<CodeScan> scans_{1};  // of queries answered together
+  std::vector<TopK> tops_;
   TailScan tail_;
   FlatScratch flat_;
   SearchHits flat_hits_;
 };
 
-// Walks (or scans the codes of all rows), takes the exact distances of what was found nearest, scans the rows
-// beyond, by their codes as far as there are any, and when that is less than k, scans all. Confined.
+// Walks, takes the exact distances of what was found nearest and scans the rows beyond, by their codes as far
+// as there are any. Scans all rows so where that is asked for, or where a walk goes astray: where hardly any
+// of the nodes it finds are wanted. When all that is less than k, scans all rows themselves. Confined.
 class GraphSearch {
  public:
   // `codes` may be null.
@@ -62,23 +64,38 @@ class GraphSearch {
         spec_(spec),
         scratch_(*scratch) {}
 
-  // `ef_for`(k): nodes that a query for k visits when all rows are wanted.
+  // `ef_for`(k, share): nodes that a query for k visits when `share` of those it visits are wanted.
+  // `most_visits`: more cost more than a scan.
   template <typename EfFor>
-  void Run(SearchHits* hits, EfFor&& ef_for) {
+  void Run(SearchHits* hits, EfFor&& ef_for, uint32_t most_visits = kMostVisits) {
     Begin(hits);
     MeasureSelection();
-    for (uint32_t query = 0; query < spec_.query_count; ++query) Answer(query, ef_for(spec_.k[query]), hits);
+    most_visits_ = std::min(most_visits, kMostVisits);
+    const bool together = spec_.method == Method::kCodeScan && graph_ != nullptr && codes_ != nullptr &&
+                          spec_.query_count > 1 && std::ranges::max(spec_.k) <= kMostK;
+    if (together) ScanTogether(hits);
+    for (uint32_t query = 0; query < spec_.query_count && !together; ++query) {
+      Answer(query, std::min(ef_for(spec_.k[query], filtered() ? 1.0f : share_), kMostVisits), hits);
+    }
     hits->coverage = partial_ ? Coverage::kPartial : Coverage::kApproximate;
   }
 
  private:
+  static constexpr uint32_t kMostVisits = 8192;
+  enum class Walked { kThere, kAstray, kCut };  // cut: by the budget
+
   static void Begin(SearchHits* hits);
   void MeasureSelection();
   bool filtered() const { return spec_.method == Method::kFilteredWalk && share_ < kManyPass; }
-  uint32_t Widened(uint32_t ef) const;
   void Answer(uint32_t query, uint32_t ef, SearchHits* hits);
+  void ScanTogether(SearchHits* hits);
+  void ScanGroup(uint32_t first, uint32_t count, SearchHits* hits);
+  void Deliver(uint32_t query, bool complete, TopK* top, SearchHits* hits);
+  const std::byte* QueryAt(uint32_t query) const { return spec_.queries + query * spec_.query_stride; }
+  // What is aimed at where all that is known is how many nodes a walk shall visit.
+  float ScanRecall() const { return spec_.effort.ef > 0 ? 0.98f : spec_.effort.recall; }
   void PlaceQuery(const std::byte* query);
-  bool WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top, SearchWork* work);
+  Walked WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top, SearchWork* work);
   bool ScanFrom(const std::byte* query, RowOrdinal first, TopK* top, SearchWork* work);
   bool Walk(uint32_t ef, SearchWork* work);
   bool Rescore(const std::byte* query, uint32_t k, TopK* top, SearchWork* work);
@@ -97,6 +114,7 @@ class GraphSearch {
   GraphSpace::Scale scale_;           // of the query placed last
   uint32_t judged_ = 0, passed_ = 0;  // nodes of the last rescore, and those with a wanted row
   float share_ = 1;                   // of the rows that is selected
+  uint32_t most_visits_ = 0;
   bool partial_ = false;
 };
 

@@ -1,15 +1,15 @@
 #include "longbow/index/graph/graph_sweeper.h"
 
 #include <algorithm>
-#include <bit>
 #include <utility>
 
 namespace longbow::index {
 namespace {
 
-constexpr int kDepth = 3;               // through how many dead nodes in a row a replacement is looked for
 constexpr uint32_t kReconnections = 4;  // rounds
-constexpr uint32_t kWalks = 64, kNodesAWalk = 256;  // what a walk costs, in nodes looked at
+constexpr uint32_t kWalks = 64;
+// What others cost beside mending a node: a slice of either lasts about as long.
+constexpr uint32_t kMendsAWalk = 16, kGlancesAMend = 16;
 
 bool Live(const Graph& graph, Slot slot) {
   return graph.header(slot).row.load(std::memory_order_relaxed) != kNoRow;
@@ -18,13 +18,15 @@ bool Live(const Graph& graph, Slot slot) {
 }  // namespace
 
 GraphSweeper::GraphSweeper(Graph& graph, const LinkOptions& options, std::vector<Slot> dead, uint64_t seed)
-    : graph_(graph), linker_(options), dead_slots_(std::move(dead)), random_(seed) {
+    : graph_(graph),
+      mender_(options),
+      dead_slots_(std::move(dead)),
+      dead_(graph.size(), dead_slots_),
+      random_(seed) {
   if (dead_slots_.empty()) {
     stage_ = Stage::kSearch;
     return;
   }
-  dead_.assign(graph_.size(), false);
-  for (Slot slot : dead_slots_) dead_[slot] = true;
   ReplaceEntries();
 }
 
@@ -48,15 +50,23 @@ bool GraphSweeper::Step(uint32_t nodes) {
   return stage_ == Stage::kDone;
 }
 
-// Nodes made after the sweep began cannot lead to a node that was dead before.
+// Whoever finds nothing left to take and nobody at work knows that all is mended: menders count themselves in
+// before they take.
 void GraphSweeper::MendSome(uint32_t nodes) {
-  const auto end = static_cast<Slot>(std::min<size_t>(dead_.size(), size_t{at_} + nodes));
-  for (; at_ < end; ++at_) {
-    if (!IsDead(at_)) Mend(at_);
-  }
-  if (at_ < dead_.size()) return;
+  if (Help(&mender_, nodes) || menders_.load() > 0) return;
   ForgetDead();
   stage_ = Stage::kSearch;
+}
+
+bool GraphSweeper::Help(GraphMender* mender, uint32_t nodes) {
+  menders_.fetch_add(1);
+  const uint64_t first = taken_.load() < dead_.end() ? taken_.fetch_add(nodes) : dead_.end();
+  const uint64_t end = std::min<uint64_t>(dead_.end(), first + nodes);
+  for (uint64_t slot = first; slot < end; ++slot) {
+    if (!dead_.Contains(static_cast<Slot>(slot))) mender->Mend(graph_, static_cast<Slot>(slot), dead_);
+  }
+  menders_.fetch_sub(1);
+  return first < end;
 }
 
 void GraphSweeper::ForgetDead() {
@@ -68,7 +78,7 @@ void GraphSweeper::ForgetDead() {
 
 void GraphSweeper::SearchSome(uint32_t nodes) {
   if (search_ == nullptr) search_ = std::make_unique<ReachSearch>(graph_);
-  if (!search_->Step(graph_, nodes)) return;
+  if (!search_->Step(graph_, nodes * kGlancesAMend)) return;
   missed_ = search_->Missed(graph_);
   search_.reset();
   next_missed_ = 0;
@@ -76,13 +86,14 @@ void GraphSweeper::SearchSome(uint32_t nodes) {
 }
 
 void GraphSweeper::ReconnectSome(uint32_t nodes) {
-  for (uint32_t spent = 0; spent < nodes && next_missed_ < missed_.size(); spent += kNodesAWalk) {
+  for (uint32_t spent = 0; spent < nodes && next_missed_ < missed_.size(); spent += kMendsAWalk) {
     const Slot slot = missed_[next_missed_++];
     if (!Live(graph_, slot)) continue;
-    const auto near = linker_.FindCandidates(graph_, slot);  // by walks, so all of them can be reached
+    const auto near =
+        mender_.linker().FindCandidates(graph_, slot);  // by walks, so all of them can be reached
     if (near.empty()) continue;
     const size_t at = std::min<size_t>(round_, near.size() - 1);
-    linker_.Offer(graph_, near[at].slot, slot, near[at].distance, /*force=*/true);
+    mender_.linker().Offer(graph_, near[at].slot, slot, near[at].distance, /*force=*/true);
   }
   if (next_missed_ < missed_.size()) return;
   ++round_;
@@ -91,73 +102,35 @@ void GraphSweeper::ReconnectSome(uint32_t nodes) {
 
 void GraphSweeper::WalkSome(uint32_t nodes) {
   const Slot size = graph_.size();
-  for (uint32_t spent = 0; spent < nodes && walked_to_ < kWalks && size > 0; spent += kNodesAWalk) {
+  for (uint32_t spent = 0; spent < nodes && walked_to_ < kWalks && size > 0; spent += kMendsAWalk) {
     random_ = random_ * 6364136223846793005u + 1442695040888963407u;
     const Slot slot = static_cast<Slot>((random_ >> 33) % size);
     ++walked_to_;
     if (!Live(graph_, slot)) continue;
-    const auto near = linker_.FindCandidates(graph_, slot);
-    if (linker_.Visited(slot) || near.empty()) continue;
+    const auto near = mender_.linker().FindCandidates(graph_, slot);
+    if (mender_.linker().Visited(slot) || near.empty()) continue;
     ++walks_missed_;
-    linker_.Offer(graph_, near[0].slot, slot, near[0].distance, /*force=*/true);
+    mender_.linker().Offer(graph_, near[0].slot, slot, near[0].distance, /*force=*/true);
   }
   if (walked_to_ >= kWalks || size == 0) stage_ = Stage::kDone;
-}
-
-// A look without the lock finds nodes to mend: a link to a dead node is never made anew, since linkers pass
-// over nodes without a row.
-void GraphSweeper::Mend(Slot node) {
-  const std::atomic<Slot>* ids = graph_.ids(node);
-  uint64_t to_dead = 0;
-  for (uint32_t i = 0; i < graph_.layout().degree; ++i) {
-    to_dead |= uint64_t{IsDead(ids[i].load(std::memory_order_relaxed))} << i;
-  }
-  if (to_dead != 0) ReplaceEdges(node, to_dead);
-}
-
-void GraphSweeper::ReplaceEdges(Slot node, uint64_t to_dead) {
-  candidates_.clear();
-  for (uint64_t left = to_dead; left != 0; left &= left - 1) {
-    const auto i = static_cast<uint32_t>(std::countr_zero(left));
-    Collect(node, graph_.ids(node)[i].load(std::memory_order_relaxed), kDepth);
-  }
-  for (Candidate& c : candidates_) graph_.PrefetchOwn(c.slot);
-  for (Candidate& c : candidates_) c.distance = graph_.Distance(node, c.slot);
-  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
-    return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
-  });
-  candidates_.erase(std::unique(candidates_.begin(), candidates_.end(),
-                                [](const Candidate& a, const Candidate& b) { return a.slot == b.slot; }),
-                    candidates_.end());
-
-  linker_.Renew(graph_, node, candidates_, [this](Slot slot) { return IsDead(slot); });
-}
-
-// The live neighbours of a dead node, or of the dead ones behind it.
-void GraphSweeper::Collect(Slot node, Slot dead, int depth) {
-  for (uint32_t i = 0; i < graph_.layout().degree; ++i) {
-    const Slot other = graph_.ids(dead)[i].load(std::memory_order_relaxed);
-    if (other == node || other == dead) continue;
-    if (IsDead(other)) {
-      if (depth > 1 && candidates_.size() < kMaxDegree) Collect(node, other, depth - 1);
-    } else if (Live(graph_, other)) {
-      candidates_.push_back({0, other});
-    }
-  }
 }
 
 void GraphSweeper::ReplaceEntries() {
   for (uint32_t i = 0; i < graph_.entry_count(); ++i) {
     Slot slot = graph_.entry(i).slot.load(std::memory_order_relaxed);
-    if (!IsDead(slot)) continue;
-    candidates_.clear();
-    Collect(kNoSlot, slot, kDepth);
-    const Slot size = graph_.size();
-    for (Slot steps = 0; candidates_.empty() && steps < size; ++steps) {  // any live node is better than none
-      slot = slot + 1 < size ? slot + 1 : 0;
-      if (Live(graph_, slot)) candidates_.push_back({0, slot});
+    if (!dead_.Contains(slot)) continue;
+    const auto near = mender_.NeighborsOf(graph_, slot, dead_);
+    if (!near.empty()) {
+      graph_.ReplaceEntry(i, near[0].slot);
+      continue;
     }
-    if (!candidates_.empty()) graph_.ReplaceEntry(i, candidates_[0].slot);
+    const Slot size = graph_.size();
+    for (Slot steps = 0; steps < size; ++steps) {  // any live node is better than none
+      slot = slot + 1 < size ? slot + 1 : 0;
+      if (!Live(graph_, slot)) continue;
+      graph_.ReplaceEntry(i, slot);
+      break;
+    }
   }
 }
 

@@ -1,23 +1,23 @@
 // How nodes of erased rows leave the graph.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "longbow/index/graph/graph.h"
 #include "longbow/index/graph/graph_audit.h"
-#include "longbow/index/graph/graph_linker.h"
+#include "longbow/index/graph/graph_mender.h"
 
 namespace longbow::index {
 
 // Looks once through the whole graph, a slice at a time so that others get their turn between:
-//  - an edge to a dead node is replaced by an edge to the nearest of the dead one's own neighbours that helps
-//    (FreshDiskANN's consolidation, arXiv 2105.09613, section 5, edge by edge). Afterwards no edge leads to
-//    the dead nodes, and no entry is one; walks go through them until then;
+//  - edges to dead nodes give way to others (GraphMender). Afterwards no edge leads to the dead nodes, and no
+//    entry is one; walks go through them until then;
 //  - live nodes that cannot be reached from the entries get an edge to them;
 //  - some live nodes are walked to, and linked better where the walk misses them.
-// Runs beside readers and linkers; one at a time. Confined to one thread at a time.
+// Runs beside readers and linkers; one at a time. Confined to one thread at a time, but for Help.
 class GraphSweeper {
  public:
   // `dead`: nodes without a row whose slots nobody else frees.
@@ -25,6 +25,8 @@ class GraphSweeper {
 
   // Looks at about `nodes` nodes; true once all is done.
   bool Step(uint32_t nodes);
+  // Mends about `nodes` nodes beside the thread that steps; false when none are left to mend. Thread-safe.
+  bool Help(GraphMender* mender, uint32_t nodes);
 
   const std::vector<Slot>& dead() const { return dead_slots_; }
   int64_t unreachable() const { return static_cast<int64_t>(missed_.size()); }  // left, once done
@@ -33,24 +35,20 @@ class GraphSweeper {
  private:
   enum class Stage : uint8_t { kMend, kSearch, kReconnect, kWalk, kDone };
 
-  bool IsDead(Slot slot) const { return slot < dead_.size() && dead_[slot]; }
   void MendSome(uint32_t nodes);
   void SearchSome(uint32_t nodes);
   void ReconnectSome(uint32_t nodes);
   void WalkSome(uint32_t nodes);
-  void Mend(Slot node);
-  void ReplaceEdges(Slot node, uint64_t to_dead);
-  void Collect(Slot node, Slot dead, int depth);
   void ReplaceEntries();
   void ForgetDead();
 
   Graph& graph_;
-  GraphLinker linker_;
+  GraphMender mender_;
   const std::vector<Slot> dead_slots_;
-  std::vector<bool> dead_;  // by slot
-  std::vector<Candidate> candidates_;
+  const DeadNodes dead_;
   Stage stage_ = Stage::kMend;
-  Slot at_ = 0;  // nodes below are mended
+  std::atomic<uint64_t> taken_{0};  // nodes below are mended, or somebody is at it
+  std::atomic<int> menders_{0};     // at work
   std::unique_ptr<ReachSearch> search_;
   std::vector<Slot> missed_;
   size_t next_missed_ = 0;

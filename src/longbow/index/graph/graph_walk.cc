@@ -35,6 +35,7 @@ void GraphWalk::Begin(uint32_t ef, uint32_t bridges) {
   seen_.Reset(ef * kSeenAVisit);
   visited_.clear();
   glance_.clear();
+  lost_ = false;
   hops_ = judged_ = 0;
 }
 
@@ -119,11 +120,12 @@ void GraphWalk::SortVisited() {
 
 // A coordinate's rounding is evenly spread over a step, here of the query's code for both sides; its mean
 // square adds to the distance, and its product with the difference has the deviation of which three are
-// allowed.
-float GraphWalk::Slack(float distance) const {
+// allowed. The difference is that of the points, whatever bias the metric adds to its square.
+float GraphWalk::Slack(const Graph& graph, const Candidate& visited) const {
+  const float bias = biased_ ? graph.header(visited.slot).bias.load(std::memory_order_relaxed) : 0;
   const float rounding = 2 * step_ * step_ / 12;
   const float mean = rounding * static_cast<float>(n_);
-  return mean + 3 * 2 * std::sqrt(std::max(distance, 0.0f) * rounding);
+  return mean + 3 * 2 * std::sqrt(std::max(visited.distance - bias, 0.0f) * rounding);
 }
 
 }  // namespace longbow::index

@@ -37,11 +37,11 @@ class GraphWalk {
   };
   // The same for nodes that pass alone: only they count towards `ef` and are kept as visited. Others are
   // visited as bridges while one is nearer than every node left that passes. `selected`(slot) says which
-  // pass.
+  // pass. Ends where it is lost().
   template <typename Selected>
   bool RunFiltered(const Graph& graph, const Filtered& effort, const Selected& selected, Budget* budget,
                    SearchWork* work) {
-    Begin(effort.ef, effort.crossings + effort.glances);
+    Begin(effort.ef, 2 * effort.crossings + effort.glances);
     Enter(graph, selected);
     uint32_t crossed = 0, glanced = 0;
     for (;;) {
@@ -55,6 +55,8 @@ class GraphWalk {
         continue;
       }
       if (budget != nullptr && !budget->Spend(1 + graph.layout().degree)) return Done(graph, false, work);
+      lost_ = over_bridge && !pool_.full() && crossed == bridges_.capacity();
+      if (lost_) break;
       CandidatePool& from = over_bridge ? bridges_ : pool_;
       crossed += over_bridge;
       const Slot slot = from.PopNext();
@@ -69,13 +71,17 @@ class GraphWalk {
     return Done(graph, true, work);
   }
 
+  // Whether the last filtered walk has crossed all the bridges it may know and still did not know `ef` nodes
+  // that pass: they are somewhere else.
+  bool lost() const { return lost_; }
+
   // The nodes visited, with |query - node|^2 (and the bias) as the codes give it; nearest first after
   // SortVisited.
   std::span<const Candidate> visited() const { return visited_; }
   void SortVisited();
 
-  // How far a visited distance may lie above the true one: a bound that holds nearly always.
-  float Slack(float distance) const;
+  // How far the distance of a visited node may lie above the true one: a bound that holds nearly always.
+  float Slack(const Graph& graph, const Candidate& visited) const;
 
  private:
   static constexpr uint32_t kGlances = 8;  // at once
@@ -208,6 +214,7 @@ class GraphWalk {
   std::vector<Candidate> visited_;
   std::vector<Slot> glance_, glanced_;  // neighbours of bridges, to be judged next, and those just judged
   std::vector<Slot> fresh_;
+  bool lost_ = false;
   int64_t hops_ = 0, judged_ = 0;  // nodes visited, and others judged by their own codes
 };
 

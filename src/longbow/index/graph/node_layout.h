@@ -31,7 +31,8 @@ struct NodeHeader {
   std::atomic<int32_t> sum;
   std::atomic<float> bias;        // added to the squared distance of a query (see GraphSpace)
   std::atomic<int32_t> in_edges;  // edges that lead here
-  std::byte spare[20];
+  std::atomic<uint32_t> lost;     // edges to nodes that died since this one was linked
+  std::byte spare[16];
 
   codec::CodeFactors factors() const {
     return {scale.load(std::memory_order_relaxed), sum.load(std::memory_order_relaxed),

@@ -67,7 +67,7 @@ void RecallCalibration::Observe(const Graph& graph, const RowChains& chains, con
   const float farthest = exact_.neighbors.back().distance;
   for (size_t i = 0; i < kEf.size(); ++i) {
     GraphSearch(&graph, nullptr, chains, indexed_end, *input.store, kernels, spec, &scratch_)
-        .Run(&hits_, [&](uint32_t) { return kEf[i]; });
+        .Run(&hits_, [&](uint32_t, float) { return kEf[i]; });
     for (const Neighbor& n : hits_.neighbors) found_[i] += n.distance <= farthest;
   }
   if (++queries_ < kQueries) return;

@@ -16,9 +16,6 @@ uint32_t BitsFor(size_t n) { return n <= 256 ? 2 : 1; }
 // deviation, for 1 to 4 bits; measured on random directions, and what theory says for one bit: sqrt(pi / 2 -
 // 1).
 constexpr float kDeviation[] = {0.76f, 0.36f, 0.19f, 0.1f};
-// So that even where all rows are about equally near, 2 in 100 of the nearest are missed; elsewhere far fewer
-// (docs/decisions/code-scan.md).
-constexpr float kDeviations = 2.0f;
 
 }  // namespace
 
@@ -59,7 +56,7 @@ void RowCodes::CodeRow(RowOrdinal row, std::byte* block) {
     floats[kRows] = floats[2 * kRows] = 0;
     return;
   }
-  const float reach = 2 * kDeviations * kDeviation[bits_ - 1] / std::sqrt(static_cast<float>(n_));
+  const float reach = 2 * kDeviation[bits_ - 1] / std::sqrt(static_cast<float>(n_));
   const float bias = space_->PlaceRow(row, vector_.data(), point_.data());
   const codec::NeighborFactors factors =
       space_->kernels().encode_neighbor(origin_.data(), point_.data(), n_, bits_, i, codes, levels_.data());

@@ -34,7 +34,7 @@ class RowCodes {
   struct Block {
     const float* constants;
     const float* slopes;
-    // A row's estimate is off by more than spread * |query| in about 2 cases in 100.
+    // A row's estimate is off by spread * |query|, one standard error.
     const float* spreads;
     const uint8_t* codes;
   };

@@ -1,0 +1,123 @@
+// Bytes of a data directory: frames of compressed records, logs with some bytes changed, manifests, catalogs.
+// The first byte says which.
+#include <xxhash.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "longbow/engine/catalog_state.h"
+#include "longbow/storage/commit_log.h"
+#include "longbow/storage/manifest.h"
+#include "longbow/storage/record_compression.h"
+#include "simulation/simulated_world.h"
+
+using namespace longbow;
+
+namespace {
+
+constexpr int64_t kMostExpanded = int64_t{1} << 26;
+
+void Require(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "not so: %s\n", what);
+  std::abort();
+}
+
+std::string PayloadOf(int i) {
+  std::string bytes(static_cast<size_t>(i % 3 == 0 ? 2000 : 40), '\0');
+  for (size_t at = 0; at < bytes.size(); at += 4)
+    bytes[at] = static_cast<char>(at * 7 + static_cast<size_t>(i));
+  return bytes;
+}
+
+storage::CommitLogOptions Options() {
+  storage::CommitLogOptions options;
+  options.segment_bytes = 16 << 10;
+  options.spare_segments = 0;
+  options.compression = storage::LogCompression::kZstd;
+  return options;
+}
+
+// A disk with a log of some records, each a flush of its own, all but the last proved durable.
+const simulation::SimulatedDisk& SoundLog() {
+  static const simulation::SimulatedDisk disk = []() -> simulation::SimulatedDisk {
+    simulation::SimulatedWorld world(1);
+    {
+      auto log = *storage::OpenCommitLog(world.environment(), nullptr, Options());
+      Require(log->Replay([](const storage::LogRecord&) { return Status::OK(); }).ok(), "a new log opens");
+      for (int i = 0; i < 9; ++i) {
+        storage::LogAppend append{.shard = 1, .payload = BufferChain::FromString(PayloadOf(i))};
+        Require(log->Append(std::move(append), [](const storage::LogPosition&, const Status&) {}).ok(),
+                "it takes records");
+        world.RunUntilIdle();
+      }
+    }
+    return world.files().TakeDisk();
+  }();
+  return disk;
+}
+
+// Changes bytes (two of place, one of value) of its first segment. What is replayed is what was written, from
+// the front.
+void ReadChangedLog(std::string_view edits) {
+  simulation::SimulatedWorld world(1, SoundLog().Copy());
+  {
+    const auto file = *world.files().Open("log/00000000000000000001.log", OpenMode::kReadWrite);
+    const uint64_t size = *file->Size();
+    for (; edits.size() >= 3; edits.remove_prefix(3)) {
+      uint16_t place = 0;
+      std::memcpy(&place, edits.data(), sizeof(place));
+      const auto value = static_cast<uint8_t>(edits[2]);
+      Require(file->Write(place % size, {{&value, 1}}, /*sync=*/true).ok(), "a byte is changed");
+    }
+  }
+  auto log = storage::OpenCommitLog(world.environment(), nullptr, Options());
+  if (!log.ok()) return;
+  int next = 0;
+  const auto replayed = (*log)->Replay([&](const storage::LogRecord& record) {
+    Require(next < 9 && (*record.payload.Join())->ToString() == PayloadOf(next), "a record is as written");
+    ++next;
+    return Status::OK();
+  });
+  Require(!replayed.ok() || next >= 8, "what is proved durable is replayed or refused");
+}
+
+void ReadManifest(std::string bytes) {
+  if (bytes.size() < 8) return;
+  const uint64_t sum = XXH3_64bits(bytes.data(), bytes.size() - 8);
+  std::memcpy(bytes.data() + bytes.size() - 8, &sum, sizeof(sum));
+  simulation::SimulatedWorld world(1);
+  Require(world.files().ReplaceFile("manifest", bytes).ok(), "a file is written");
+  const auto manifest = storage::LoadManifest(&world.files());
+  if (manifest.ok()) (void)engine::DecodeCatalog(manifest->catalog);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  const std::string bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
+  switch (data[0] % 5) {
+    case 0:
+    case 1: {
+      storage::RecordHeader header;
+      header.codec = static_cast<storage::RecordCodec>(1 + data[0] % 5);
+      const auto out = storage::DecompressRecord(header, BufferChain::FromString(bytes));
+      Require(!out.ok() || out->size() < kMostExpanded, "a frame of a few bytes stays small");
+      break;
+    }
+    case 2:
+      ReadChangedLog(bytes);
+      break;
+    case 3:
+      ReadManifest(bytes);
+      break;
+    default:
+      (void)engine::DecodeCatalog(bytes);
+  }
+  return 0;
+}
