@@ -257,10 +257,12 @@ def query_array(vectors: Any) -> tuple[pa.Array, bool]:
 
     `vectors` has shape (dimensions,) or (queries, dimensions). Lists of Python numbers become float32.
     """
+    if isinstance(vectors, pa.ChunkedArray):
+        return vectors.combine_chunks(), False
+    if isinstance(vectors, pa.FixedSizeListArray):
+        return vectors, False
     if type(vectors) is np.ndarray and vectors.ndim == 1 and vectors.dtype == np.float32 and vectors.size:
         return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(vectors)), vectors.size), True
-    if isinstance(vectors, (pa.FixedSizeListArray, pa.ChunkedArray)):
-        return (vectors.combine_chunks() if isinstance(vectors, pa.ChunkedArray) else vectors), False
     try:
         matrix = np.asarray(vectors)
     except ValueError as error:

@@ -17,7 +17,8 @@ _ATTEMPTS = 3
 def verify(directory: str | os.PathLike[str]) -> str:
     """Checks every byte of a data directory that no server uses at this moment, and returns the report.
 
-    Raises CorruptionError, whose message is the report, when something is damaged; NotFoundError.
+    Raises CorruptionError, whose message is the report, when something is damaged; NotFoundError; FailedPreconditionError
+    while a server has the directory.
     """
     if not Path(directory).is_dir():
         raise NotFoundError(f"there is no directory {directory}")
@@ -25,9 +26,11 @@ def verify(directory: str | os.PathLike[str]) -> str:
     command = [str(binary), "--verify", "--data-path", os.fspath(directory)]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **program_environment(binary)})
     report = (done.stdout + done.stderr).strip()
-    if done.returncode != 0:
+    if done.returncode == 0:
+        return report
+    if done.returncode == 1:
         raise CorruptionError(report)
-    return report
+    raise FailedPreconditionError(report.removeprefix("longbowd: "))
 
 
 def restore(source: str | os.PathLike[str], directory: str | os.PathLike[str]) -> str:
@@ -36,15 +39,6 @@ def restore(source: str | os.PathLike[str], directory: str | os.PathLike[str]) -
     A server may run on `source`; what was written since its last snapshot is not in the copy (`Client.snapshot` takes
     one). The copy is checked, and the report returned. Raises NotFoundError without a snapshot, FailedPreconditionError
     when `directory` holds something, CorruptionError when what is copied is damaged.
-
-    Examples:
-        >>> with longbow.connect("./kept") as db:
-        ...     rows = db.insert("books", {"id": [1], "title": ["A"]}).rows
-        ...     taken = db.snapshot()
-        >>> report = longbow.restore("./kept", "./copy")
-        >>> with longbow.connect("./copy") as db:
-        ...     db.count("books")
-        1
     """
     here, there = Path(source), Path(directory)
     if not (here / "manifest").is_file():

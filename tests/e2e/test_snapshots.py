@@ -242,6 +242,8 @@ def test_a_copy_of_the_directory_is_a_restore(start_server: StartServer, open_ca
     assert longbow.restore(server.data_dir, by_package).endswith("sound")
     with longbow.connect(by_package) as client:
         assert client.count("ns/d") == 999
+    with pytest.raises(longbow.FailedPreconditionError, match="LOCK is held by longbowd"):
+        longbow.verify(server.data_dir)
     with pytest.raises(longbow.FailedPreconditionError, match="not empty"):
         longbow.restore(server.data_dir, by_package)
     flip(next((by_package / "blocks").iterdir()))
