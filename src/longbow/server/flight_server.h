@@ -71,8 +71,8 @@ class FlightServer {
   ~FlightServer();
 
   FlightPorts ports() const;
-  // Refuses new calls, ends streams that wait for their client's next request, lets the others run for `grace_ms`, then cancels them; returns when none is left.
-  // Batches handed to the engine are still written.
+  // Refuses new calls, ends streams that wait for their client's next request, lets the others run for
+  // `grace_ms`, then cancels them; returns when none is left. Batches handed to the engine are still written.
   void Shutdown(int64_t grace_ms);
   void ListCounters(CounterVisitor& visitor) const;
 

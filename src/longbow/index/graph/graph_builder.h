@@ -80,7 +80,7 @@ class GraphBuilder {
   static constexpr uint64_t kMostDeadShare = 25;
   // Of maintenance, before others get their turn; and of a builder that helps.
   static constexpr uint32_t kNodesASlice = 2048, kNodesAHelp = 512;
-  static constexpr uint64_t kFirstNodes = 512;    // linked one after the other, so that they find each other
+  static constexpr uint64_t kFirstNodes = 512;  // linked one after the other, so that they find each other
 
   struct Waiter {
     RowOrdinal end;
