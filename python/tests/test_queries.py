@@ -53,7 +53,7 @@ def test_a_dict_that_is_no_query_is_refused(wrong: dict[str, object]) -> None:
 
 
 def test_a_query_asks_about_one_thing() -> None:
-    with pytest.raises(InvalidArgumentError, match="vectors, ids or text"):
+    with pytest.raises(InvalidArgumentError, match="vectors, ids, text or sparse weights"):
         Query("b").questions()
     with pytest.raises(InvalidArgumentError, match="both given"):
         Query("b", vectors=[1.0], ids=[1]).questions()

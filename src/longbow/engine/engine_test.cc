@@ -199,6 +199,7 @@ TEST(Engine, AnOlderStreamGoesOnAfterAnEvolution) {
                   .ok());
   ASSERT_TRUE(engine.Put(*writer, batch).ok());
   EXPECT_THAT(RowsOf(engine, "d"), ElementsAre(HasSubstr("id=1 text=a vector=null"), HasSubstr("id=2")));
+  writer.reset();  // it must not outlive the engine's environment
   engine.Reopen();
   EXPECT_THAT(RowsOf(engine, "d"), ElementsAre(HasSubstr("id=1 text=a vector=null"), HasSubstr("id=2")));
 }
