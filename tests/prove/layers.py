@@ -371,14 +371,6 @@ class FailedFlush(Layer):
     def open_medium(self, root: Path) -> Any:
         return media.VolatileDisk(root, self.options["volatile_disk"], "ext4", 320)
 
-    def settings(self) -> dict[str, str]:
-        # Beside a log that alone writes to the disk, what is acknowledged while the disk fails must be there. Snapshots
-        # share the disk: a flush of theirs that fails loses what the log has just written, and a write of theirs that
-        # fails may end the file system's journal under an fdatasync of the log, which then may return 0
-        # (docs/reliability.md). So in lives with snapshots what is heard from the failure on proves nothing.
-        self.alone = self.rng.random() < 0.5
-        return {"max_wal_size": "1GiB", "snapshot_interval": "1h"} if self.alone else {}
-
     def cycle(self, life: Life) -> Counts:
         life.start()
         life.check()
@@ -386,8 +378,6 @@ class FailedFlush(Layer):
         def break_and_wait() -> None:
             time.sleep(self.rng.uniform(0.0, 0.2))
             deadline = time.monotonic() + 60
-            if not self.alone:
-                life.workload.power_went_at(time.monotonic())
             while self._status(life, "/ready") == 200:
                 # Again: the failure may have met a write that the log does not depend on.
                 self.medium.command(self.rng.choice(["fail-writes 1", "fail-writes 3", "fail-flushes 1"]))

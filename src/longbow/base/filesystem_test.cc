@@ -239,6 +239,22 @@ TEST_P(PosixFileSystemTest, ALockEndsWithItsProcess) {
   EXPECT_TRUE(files_->Lock("LOCK", "the parent").ok());
 }
 
+TEST_P(PosixFileSystemTest, AfterAFailedFlushNoOtherIsBelieved) {
+  // A directory that holds something whose flush always fails, and ordinary files.
+  const auto devices = MakePosixFileSystem("/dev", 1, GetParam()).ValueOrDie();
+  auto device = devices->Open("null", OpenMode::kReadWrite);
+  const std::string name = "shm/longbow-flush-test-" + std::to_string(getpid());
+  auto created = devices->Open(name, OpenMode::kCreate);
+  if (!device.ok() || !created.ok()) GTEST_SKIP() << "needs /dev/null and /dev/shm";
+  const auto file = *std::move(created);
+  EXPECT_TRUE(file->Sync().ok());
+  EXPECT_FALSE((*device)->Sync().ok());
+  const Status after = file->Sync();
+  EXPECT_THAT(after.message(), testing::HasSubstr("a flush failed before"));
+  EXPECT_FALSE(devices->SyncDirectory("shm").ok());
+  EXPECT_TRUE(devices->Remove(name).ok());
+}
+
 TEST_P(PosixFileSystemTest, LargeWritesOfRaggedPiecesArriveWhole) {
   auto file = Create("f");
   std::string expected(23'000'017, '\0');

@@ -207,6 +207,18 @@ class FileTransfers {
     threads_->WaitUntil(done);
     waiting_.fetch_sub(1);
   }
+  // What a flush that ended with `error` (0: well) means. A disk may forget everything that a failed flush
+  // covered, bytes of other files too, and tell only who asked; so after one no flush of this file system is
+  // believed any more. A disk or file that is full forgets nothing.
+  Status Flushed(int error, std::string_view verb, std::string_view path) {
+    if (error != 0) {
+      if (error != ENOSPC && error != EDQUOT && error != EFBIG) flush_failed_.store(true);
+      return ErrnoError(error, verb, path);
+    }
+    if (!flush_failed_.load()) return Status::OK();
+    return Error(CodeOfErrno(EIO), "cannot ", verb, " ", path,
+                 ": a flush failed before, and what was on its way then may be lost");
+  }
   // After a completion by the ring: those who wait look after each task of the threads.
   void Wake() {
     if (waiting_.load() > 0) threads_->Post([] {});
@@ -214,6 +226,7 @@ class FileTransfers {
 
  private:
   std::atomic<int> waiting_{0};
+  std::atomic<bool> flush_failed_{false};
   const std::unique_ptr<UringIo> ring_;
   const std::unique_ptr<Executor> threads_;
 };
@@ -239,7 +252,7 @@ class PosixFile : public File {
       return SubmitDirect(std::make_shared<LargeWrite>(std::move(pieces), offset, bytes, std::move(done)));
     }
     if (ring_ != nullptr && bytes > 0) {
-      return ring_->Write(fd_.get(), offset, std::move(pieces), sync, OfRing("write", std::move(done)));
+      return ring_->Write(fd_.get(), offset, std::move(pieces), sync, OfRing("write", std::move(done), sync));
     }
     Submit(std::move(done), [this, offset, bytes, pieces = std::move(pieces), sync] {
       LB_RETURN_NOT_OK(WriteBuffered(offset, pieces, 0, bytes));
@@ -248,7 +261,7 @@ class PosixFile : public File {
   }
 
   void SubmitSync(IoDone done) override {
-    if (ring_ != nullptr) return ring_->Sync(fd_.get(), OfRing("sync", std::move(done)));
+    if (ring_ != nullptr) return ring_->Sync(fd_.get(), OfRing("sync", std::move(done), true));
     Submit(std::move(done), [this] { return SyncNow(); });
   }
 
@@ -311,10 +324,11 @@ class PosixFile : public File {
   }
 
   // What the ring calls when an operation of this file has ended.
-  UringDone OfRing(std::string_view verb, IoDone done) {
+  UringDone OfRing(std::string_view verb, IoDone done, bool flush = false) {
     under_way_.fetch_add(1);
-    return [this, transfers = transfers_, verb, done = std::move(done)](int error) {
-      done(error == 0         ? Status::OK()
+    return [this, transfers = transfers_, verb, flush, done = std::move(done)](int error) {
+      done(flush              ? transfers->Flushed(error, verb, path_)
+           : error == 0       ? Status::OK()
            : error == ENODATA ? InvalidArgument("cannot ", verb, " ", path_, ": its bytes lie past its end")
                               : ErrnoError(error, verb, path_));
       under_way_.fetch_sub(1);  // the file may be gone right after
@@ -435,8 +449,8 @@ class PosixFile : public File {
   }
 
   Status SyncNow() {
-    if (Retry([&] { return fdatasync(fd_.get()); }) == 0) return Status::OK();
-    return ErrnoError(errno, "sync", path_);
+    const bool flushed = Retry([&] { return fdatasync(fd_.get()); }) == 0;
+    return transfers_->Flushed(flushed ? 0 : errno, "sync", path_);
   }
 
   Status ReadAll(uint64_t offset, std::span<uint8_t> out) {
@@ -552,8 +566,8 @@ class PosixFileSystem : public FileSystem {
 
   Status SyncDirectory(std::string_view path) override {
     LB_ASSIGN_OR_RETURN(const Descriptor fd, OpenBelow(path, O_RDONLY | O_DIRECTORY, "sync directory"));
-    if (Retry([&] { return fsync(fd.get()); }) == 0) return Status::OK();
-    return ErrnoError(errno, "sync directory", path);
+    const bool flushed = Retry([&] { return fsync(fd.get()); }) == 0;
+    return transfers_.Flushed(flushed ? 0 : errno, "sync directory", path);
   }
 
   Result<uint64_t> FreeBytes() override {
