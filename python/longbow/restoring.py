@@ -14,6 +14,14 @@ from longbow.server import find_binary, program_environment
 _ATTEMPTS = 3
 
 
+def _longbowd(directory: str | os.PathLike[str], *arguments: str) -> tuple[int, str]:
+    """Exit status of the server program at work on a directory, and all it said."""
+    binary = find_binary()
+    command = [str(binary), *arguments, "--data-path", os.fspath(directory)]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **program_environment(binary)})
+    return done.returncode, (done.stdout + done.stderr).strip().removeprefix("longbowd: ")
+
+
 def verify(directory: str | os.PathLike[str]) -> str:
     """Checks every byte of a data directory that no server uses at this moment, and returns the report.
 
@@ -22,15 +30,10 @@ def verify(directory: str | os.PathLike[str]) -> str:
     """
     if not Path(directory).is_dir():
         raise NotFoundError(f"there is no directory {directory}")
-    binary = find_binary()
-    command = [str(binary), "--verify", "--data-path", os.fspath(directory)]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **program_environment(binary)})
-    report = (done.stdout + done.stderr).strip()
-    if done.returncode == 0:
+    status, report = _longbowd(directory, "--verify")
+    if status == 0:
         return report
-    if done.returncode == 1:
-        raise CorruptionError(report)
-    raise FailedPreconditionError(report.removeprefix("longbowd: "))
+    raise (CorruptionError if status == 1 else FailedPreconditionError)(report)
 
 
 def restore(source: str | os.PathLike[str], directory: str | os.PathLike[str]) -> str:
@@ -45,16 +48,10 @@ def restore(source: str | os.PathLike[str], directory: str | os.PathLike[str]) -
         raise NotFoundError(f"no snapshot in {here}: expected a data directory with a file manifest, which the first snapshot writes")
     if there.exists() and (not there.is_dir() or any(there.iterdir())):
         raise FailedPreconditionError(f"{there} is not empty: restore into a new directory")
-    for attempt in range(_ATTEMPTS):
-        there.mkdir(parents=True, exist_ok=True)
-        try:
-            shutil.copy2(here / "manifest", there / "manifest")
-            for part in ("blocks", "derived"):
-                if (here / part).is_dir():
-                    shutil.copytree(here / part, there / part)
+    report = ""
+    for _ in range(_ATTEMPTS):
+        status, report = _longbowd(there, "--import", os.fspath(here.absolute()))
+        if status == 0:
             return verify(there)
-        except (CorruptionError, shutil.Error, FileNotFoundError):
-            shutil.rmtree(there)
-            if attempt + 1 == _ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
+        shutil.rmtree(there, ignore_errors=True)
+    raise CorruptionError(report)
