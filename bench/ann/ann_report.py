@@ -238,7 +238,7 @@ def updates_section(results: Results) -> str:
     cases = [[r["set"], c["case"], f"{c['recall']:.4f}", f"{c['fresh_recall']:.4f}", str(c["unreachable"])]
              for r in results.of("churn") for c in r["cases"]]
     if cases:
-        text += "\nRecall at the ef at which a fresh build has 0.95:\n\n" + table(
+        text += "\nRecall, the mean of seven lengths around the ef at which a fresh build has 0.95:\n\n" + table(
             ["set", "after", "recall@10", "fresh build", "unreachable"], cases)
     return text
 
