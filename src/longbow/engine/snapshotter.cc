@@ -99,7 +99,12 @@ void Snapshotter::RequestIfDue() {
     const uint64_t logged = LogBytes() - log_bytes_at_cut_;
     due = limit > 0 && started_ && logged >= limit &&
           parts_->environment.clock->MonotonicNanos() >= not_before_ns_;
-    if (due && logged / limit < kMostLogAside && StepsAside()) due = false, LookAgain();
+    if (!due) {
+      quiet_looks_ = 0;
+    } else if (logged / limit < kMostLogAside && StepsAside()) {
+      due = false;
+      LookAgain();
+    }
   });
   if (!due || due_posted_.exchange(true)) return;
   parts_->environment.builders->Post([gate = gate_, weak = weak_from_this()] {
