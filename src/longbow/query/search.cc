@@ -62,6 +62,7 @@ Result<SearchAnswer> QueryEngine::Search(const SearchRequest& request) {
     return answer;
   }
   answer->nanos = nanos;
+  if (request.describe && request.explain == Explain::kNo) Describe(&*answer);
   counters_.rows_returned.Add(answer->hits->num_rows());
   if (answer->coverage == index::Coverage::kPartial) counters_.partial_answers.Add();
   return answer;
