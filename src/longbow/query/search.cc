@@ -165,7 +165,7 @@ Result<std::unique_ptr<Scan>> QueryEngine::OpenScan(const ScanRequest& request) 
   input.limit = request.limit;
   input.rows_scanned = &counters_.rows_scanned;
   if (request.filter) {
-    input.nothing = NamesUnknownColumn(*request.filter, *view->schema()->arrow);
+    input.nothing = !request.strict && NamesUnknownColumn(*request.filter, *view->schema()->arrow);
     if (!input.nothing) {
       LB_ASSIGN_OR_RETURN(input.filter, filters_.Bind(*request.filter, view->schema()));
     }
