@@ -114,7 +114,13 @@ bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::S
   waiting_ = 0;
   bool budget_left = true;
   for (RowOrdinal row = ScanFirst(pass); row < end && budget_left; row += RowCodes::kRows) {
-    if (row % kRowsALook == 0 && spec.budget != nullptr) budget_left = spec.budget->Spend(kRowsALook / 16);
+    if (row % kRowsALook == 0) {
+      if (spec.visibility.versions->released(row)) {
+        row += kRowsALook - RowCodes::kRows;
+        continue;
+      }
+      if (spec.budget != nullptr) budget_left = spec.budget->Spend(kRowsALook / 16);
+    }
     const uint32_t wanted = pass.Wanted(row);
     if (wanted == 0) continue;
     WantAll(pass, row, EstimateBlock(pass, row, pass.bound(), estimates_.data()) & wanted);
@@ -128,8 +134,8 @@ bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::S
 // k-th of those is about as far as the k-th of all their rows. Where the scan goes on from.
 RowOrdinal CodeScan::ScanFirst(const Pass& pass) {
   RowOrdinal row = pass.first / RowCodes::kRows * RowCodes::kRows;
-  if (pass.spec.selection != nullptr || pass.end - pass.first < 2 * kFirstBlocks * RowCodes::kRows ||
-      pass.top->size() > 0)
+  if (pass.spec.visibility.versions->released(row) || pass.spec.selection != nullptr ||
+      pass.end - pass.first < 2 * kFirstBlocks * RowCodes::kRows || pass.top->size() > 0)
     return row;
   std::array<uint32_t, kFirstBlocks> others;
   constexpr float kAnything = std::numeric_limits<float>::infinity();
