@@ -28,7 +28,7 @@ std::byte* MapAligned(size_t bytes) {
 
 SlabArena::~SlabArena() {
   for (std::byte* region : regions_) munmap(region, kSlabsPerRegion * kSlabBytes);
-  if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kSlabs, -in_use_ * static_cast<int64_t>(kSlabBytes));
+  if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kSlabs, -charged_);
 }
 
 std::byte* SlabArena::Allocate() {
@@ -43,6 +43,7 @@ std::byte* SlabArena::Allocate() {
     slab = free_.back();
     free_.pop_back();
     ++in_use_;
+    charged_ += static_cast<int64_t>(kSlabBytes);
   }
   if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kSlabs, static_cast<int64_t>(kSlabBytes));
   return slab;
@@ -51,13 +52,36 @@ std::byte* SlabArena::Allocate() {
 void SlabArena::Free(std::byte* slab) {
   LB_CHECK_FATAL(slab != nullptr);
   LB_CHECK_FATAL(reinterpret_cast<uintptr_t>(slab) % kSlabBytes == 0);
+  int64_t charged = static_cast<int64_t>(kSlabBytes);
   {
     std::lock_guard lock(mutex_);
     LB_CHECK_FATAL(in_use_ > 0);
+    if (const auto found = given_back_.find(slab); found != given_back_.end()) {
+      charged -= found->second;
+      given_back_.erase(found);
+      madvise(slab, kSlabBytes, MADV_HUGEPAGE);
+    }
+    if (free_.size() >= kSlabsKept) madvise(slab, kSlabBytes, MADV_DONTNEED);
     free_.push_back(slab);
     --in_use_;
+    charged_ -= charged;
   }
-  if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kSlabs, -static_cast<int64_t>(kSlabBytes));
+  if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kSlabs, -charged);
+}
+
+void SlabArena::GiveBack(std::byte* slab, size_t offset, size_t bytes) {
+  LB_CHECK_FATAL(offset % kPageBytes == 0 && bytes % kPageBytes == 0 && offset + bytes <= kSlabBytes);
+  {
+    std::lock_guard lock(mutex_);
+    int64_t& given_back = given_back_[slab];
+    // Or the kernel would make a huge page of what is left, holes and all.
+    if (given_back == 0) madvise(slab, kSlabBytes, MADV_NOHUGEPAGE);
+    given_back += static_cast<int64_t>(bytes);
+    LB_CHECK_FATAL(given_back <= static_cast<int64_t>(kSlabBytes));
+    charged_ -= static_cast<int64_t>(bytes);
+  }
+  madvise(slab + offset, bytes, MADV_DONTNEED);
+  if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kSlabs, -static_cast<int64_t>(bytes));
 }
 
 int64_t SlabArena::slabs_in_use() const {

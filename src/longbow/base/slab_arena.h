@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "longbow/base/memory_ledger.h"
@@ -14,7 +15,8 @@ namespace longbow {
 inline constexpr size_t kSlabBytes = size_t{2} << 20;
 
 // Thread-safe. Regions come from the kernel four slabs at a time, aligned to a slab, with huge pages asked
-// for; slabs given back are handed out again first. Each slab handed out is charged to the ledger as kSlabs.
+// for; slabs given back are handed out again first, and beyond some of them the kernel gets their memory.
+// What is handed out is charged to the ledger as kSlabs.
 class SlabArena {
  public:
   explicit SlabArena(MemoryLedger* ledger) : ledger_(ledger) {}
@@ -25,16 +27,24 @@ class SlabArena {
   // kSlabBytes, aligned to kSlabBytes, content undefined. Throws std::bad_alloc when the kernel has none.
   std::byte* Allocate();
   void Free(std::byte* slab);
+  // Whole pages of a slab that is out: the kernel gets their memory, and they read as zero from then on. They
+  // are not given back twice.
+  void GiveBack(std::byte* slab, size_t offset, size_t bytes);
   int64_t slabs_in_use() const;
+
+  static constexpr size_t kPageBytes = 4096;
 
  private:
   static constexpr size_t kSlabsPerRegion = 4;
+  static constexpr size_t kSlabsKept = 16;  // free ones that keep their memory
 
   MemoryLedger* const ledger_;
   mutable std::mutex mutex_;
-  std::vector<std::byte*> free_;     // guarded by mutex_
-  std::vector<std::byte*> regions_;  // guarded by mutex_
-  int64_t in_use_ = 0;               // guarded by mutex_
+  std::vector<std::byte*> free_;                        // guarded by mutex_
+  std::vector<std::byte*> regions_;                     // guarded by mutex_
+  std::unordered_map<std::byte*, int64_t> given_back_;  // guarded by mutex_: bytes, of slabs that are out
+  int64_t in_use_ = 0;                                  // guarded by mutex_
+  int64_t charged_ = 0;                                 // guarded by mutex_
 };
 
 }  // namespace longbow

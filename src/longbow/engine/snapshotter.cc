@@ -199,7 +199,7 @@ Status Snapshotter::TakeCut(Cut* cut) {
   cut->log_bytes_before = log_bytes_at_cut_.exchange(LogBytes());
   cut->state = catalog_->AppendedState();
   for (const auto& dataset : catalog_->WritableAll()) {
-    cut->datasets.push_back({dataset, dataset->appended_layout()});
+    cut->datasets.push_back({dataset, dataset->appended_layout(), dataset->Pin().ValueOr(nullptr)});
   }
   cut->sequence = parts_->log->last_appended();
   return Status::OK();

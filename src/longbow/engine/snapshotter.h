@@ -62,6 +62,7 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   struct DatasetCut {
     std::shared_ptr<Dataset> dataset;
     std::shared_ptr<const StoredLayout> layout;
+    std::shared_ptr<const View> kept;  // no newer than the cut: so nothing that it shows is forgotten
   };
   // Whose blocks are to lose all their dead rows.
   struct Compaction {

@@ -37,6 +37,9 @@ class GraphBuilder {
 
   void RowsAppended(RowOrdinal first, RowOrdinal end);
   void Erase(std::span<const RowOrdinal> rows);
+  void Forget(RowOrdinal first, RowOrdinal end);
+  // Below, rows are linked and coded.
+  RowOrdinal settled_end() const;
   RowOrdinal indexed_end() const { return indexed_end_.load(std::memory_order_acquire); }
   RowOrdinal appended_end() const { return appended_end_.load(std::memory_order_acquire); }
   void WhenIndexed(RowOrdinal end, std::function<void(Status)> done);
