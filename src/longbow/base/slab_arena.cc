@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <new>
 
@@ -26,6 +27,13 @@ std::byte* MapAligned(size_t bytes) {
 
 }  // namespace
 
+SlabArena::SlabArena(MemoryLedger* ledger)
+    : ledger_(ledger),
+      kept_(ledger == nullptr || ledger->hard_limit() == 0
+                ? kMostKept
+                : std::clamp(static_cast<size_t>(ledger->hard_limit()) / 16 / kSlabBytes, kLeastKept,
+                             kMostKept)) {}
+
 SlabArena::~SlabArena() {
   for (std::byte* region : regions_) munmap(region, kSlabsPerRegion * kSlabBytes);
   if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kSlabs, -charged_);
@@ -35,13 +43,14 @@ std::byte* SlabArena::Allocate() {
   std::byte* slab;
   {
     std::lock_guard lock(mutex_);
-    if (free_.empty()) {
+    std::vector<std::byte*>& from = free_.empty() ? empty_ : free_;
+    if (from.empty()) {
       std::byte* region = MapAligned(kSlabsPerRegion * kSlabBytes);
       regions_.push_back(region);
-      for (size_t i = kSlabsPerRegion; i-- > 0;) free_.push_back(region + i * kSlabBytes);
+      for (size_t i = kSlabsPerRegion; i-- > 0;) from.push_back(region + i * kSlabBytes);
     }
-    slab = free_.back();
-    free_.pop_back();
+    slab = from.back();
+    from.pop_back();
     ++in_use_;
     charged_ += static_cast<int64_t>(kSlabBytes);
   }
@@ -61,8 +70,9 @@ void SlabArena::Free(std::byte* slab) {
       given_back_.erase(found);
       madvise(slab, kSlabBytes, MADV_HUGEPAGE);
     }
-    if (free_.size() >= kSlabsKept) madvise(slab, kSlabBytes, MADV_DONTNEED);
-    free_.push_back(slab);
+    const bool keep = free_.size() < kept_;
+    if (!keep) madvise(slab, kSlabBytes, MADV_DONTNEED);
+    (keep ? free_ : empty_).push_back(slab);
     --in_use_;
     charged_ -= charged;
   }

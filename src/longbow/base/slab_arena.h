@@ -15,11 +15,12 @@ namespace longbow {
 inline constexpr size_t kSlabBytes = size_t{2} << 20;
 
 // Thread-safe. Regions come from the kernel four slabs at a time, aligned to a slab, with huge pages asked
-// for; slabs given back are handed out again first, and beyond some of them the kernel gets their memory.
-// What is handed out is charged to the ledger as kSlabs.
+// for; slabs given back are handed out again first. Of those the arena keeps the memory of up to a sixteenth
+// of the ledger's hard limit, because fresh memory costs ten times what filling it does; the kernel gets the
+// rest. What is handed out is charged to the ledger as kSlabs.
 class SlabArena {
  public:
-  explicit SlabArena(MemoryLedger* ledger) : ledger_(ledger) {}
+  explicit SlabArena(MemoryLedger* ledger);
   ~SlabArena();
   SlabArena(const SlabArena&) = delete;
   SlabArena& operator=(const SlabArena&) = delete;
@@ -36,11 +37,13 @@ class SlabArena {
 
  private:
   static constexpr size_t kSlabsPerRegion = 4;
-  static constexpr size_t kSlabsKept = 16;  // free ones that keep their memory
+  static constexpr size_t kLeastKept = 16, kMostKept = 512;
 
   MemoryLedger* const ledger_;
+  const size_t kept_;
   mutable std::mutex mutex_;
-  std::vector<std::byte*> free_;                        // guarded by mutex_
+  std::vector<std::byte*> free_;                        // guarded by mutex_: up to kept_, with their memory
+  std::vector<std::byte*> empty_;                       // guarded by mutex_: free ones without
   std::vector<std::byte*> regions_;                     // guarded by mutex_
   std::unordered_map<std::byte*, int64_t> given_back_;  // guarded by mutex_: bytes, of slabs that are out
   int64_t in_use_ = 0;                                  // guarded by mutex_

@@ -112,22 +112,28 @@ bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::S
   const Pass pass{codes, space, scale, store, kernels, spec, query, first, end, reach, top, work};
   const int64_t codes_before = work->codes;
   waiting_ = 0;
-  bool budget_left = true;
-  for (RowOrdinal row = ScanFirst(pass); row < end && budget_left; row += RowCodes::kRows) {
+  budget_left_ = true;
+  RowOrdinal row = ScanFirst(pass);
+  for (; row < end && budget_left_; row += RowCodes::kRows) {
     if (row % kRowsALook == 0) {
       if (spec.visibility.versions->released(row)) {
         row += kRowsALook - RowCodes::kRows;
         continue;
       }
-      if (spec.budget != nullptr) budget_left = spec.budget->Spend(kRowsALook / 16);
+      Spend(pass, kRowsALook / 16);
     }
     const uint32_t wanted = pass.Wanted(row);
     if (wanted == 0) continue;
     WantAll(pass, row, EstimateBlock(pass, row, pass.bound(), estimates_.data()) & wanted);
   }
+  const bool complete = row >= end;
   TakeBatch(pass);
   work->bytes += (work->codes - codes_before) / RowCodes::kRows * static_cast<int64_t>(codes.block_bytes());
-  return budget_left;
+  return complete;
+}
+
+void CodeScan::Spend(const Pass& pass, int64_t distances) {
+  if (pass.spec.budget != nullptr) budget_left_ = pass.spec.budget->Spend(distances);
 }
 
 // While nothing is known, every row is near. So of the first blocks the nearest row of each comes first: the
@@ -172,6 +178,7 @@ void CodeScan::TakeBatch(const Pass& pass) {
   pass.kernels.gather(pass.query, rows_at_.data(), count, pass.store.scalars(), distances_.data());
   pass.top->OfferAll(distances_.data(), count, [this](size_t i) { return rows_[i]; });
   pass.work->distances += static_cast<int64_t>(count);
+  Spend(pass, static_cast<int64_t>(count));
   pass.work->bytes += static_cast<int64_t>(count * pass.store.row_bytes());
 }
 

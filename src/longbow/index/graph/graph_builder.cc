@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "longbow/base/check.h"
+#include "longbow/base/writers_busy.h"
 #include "longbow/index/graph/graph_file.h"
 
 namespace longbow::index {
@@ -86,8 +87,7 @@ void GraphBuilder::BuildTurn() {
 }
 
 bool GraphBuilder::WritersBusy() const {
-  return input_.builders != nullptr && input_.ledger != nullptr &&
-         input_.ledger->used(MemoryUse::kNetwork) >= kBusyBytes;
+  return input_.builders != nullptr && input_.ledger != nullptr && longbow::WritersBusy(*input_.ledger);
 }
 
 void GraphBuilder::StepAside() {
