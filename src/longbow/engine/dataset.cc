@@ -83,6 +83,7 @@ Status Dataset::Append(RecordKind kind, storage::Durability durability, BufferCh
   append.durability = durability;
   append.async_window = appended_->schema->async_window;
   append.try_compression = kind == RecordKind::kPut && HasWideVectors(*appended_->schema);
+  append.gives_room = kind == RecordKind::kDelete || kind == RecordKind::kDropDataset;
   append.payload = std::move(payload);
   append.known_crcs = std::move(known_crcs);
   auto settle = [self = shared_from_this(), mutation](const storage::LogPosition& position, Status status) {

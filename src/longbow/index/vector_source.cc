@@ -21,7 +21,7 @@ std::byte* ForgottenSlab() {
   return slab;
 }
 
-// A slab is looked at again when so much more of it has died.
+// A slab is looked at again when so much of what was left of it has died.
 constexpr uint32_t kLookShare = 8;
 
 }  // namespace
@@ -86,7 +86,7 @@ std::vector<std::byte*> VectorStore::Forget(std::span<const RowOrdinal> rows, co
       slabs_.Set(slab, ForgottenSlab());
       slabs_forgotten_.fetch_add(1, std::memory_order_relaxed);
       forgotten_.erase(slab);
-    } else if (count - known.dead >= rows_per_slab_ / kLookShare) {
+    } else if ((count - known.dead) * kLookShare >= rows_per_slab_ - known.dead) {
       known.dead = count;
       GiveBackPages(slab, dead);
     }
