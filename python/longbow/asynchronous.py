@@ -252,7 +252,7 @@ class AsyncClient:
             columns: what to return besides id, score and distance; all but vectors when not given. Name the vector
                 column to get vectors.
             text: words to rank by, alone or together with the vector; `Query.matching` says how they are written.
-            alpha: weight of the vector beside the text: 1 vector only, 0 text only, negative adaptive.
+            alpha: weight of the vector beside the text: 1 vector only, 0 text only, negative adaptive; 0.5 when not given.
             fusion: how both are joined: "rrf" (the default) or "weighted".
             text_columns: where to look for the words; all text columns when not given.
             offset: leaves out the nearest so many.
@@ -465,7 +465,7 @@ class AsyncClient:
         return await self._bridge.call(self._sync.exists, dataset)
 
 
-def connect_async(uri: str | os.PathLike[str] | None=None, token: str | None=None, *, data_dir: str | os.PathLike[str] | None=None, timeout: float | None=DEFAULT_TIMEOUT, retry: RetryPolicy | None=RetryPolicy(), tls_root_certs: str | os.PathLike[str] | bytes | None=None, tls_client_cert: tuple[str | os.PathLike[str] | bytes, str | os.PathLike[str] | bytes] | None=None, tls_skip_verify: bool=False, headers: dict[str, str] | None=None, settings: dict[str, str] | None=None) -> Connecting:
+def connect_async(uri: str | os.PathLike[str] | None=None, token: str | None=None, *, data_dir: str | os.PathLike[str] | None=None, timeout: float | None=DEFAULT_TIMEOUT, retry: RetryPolicy | None=RetryPolicy(), tls_root_certs: str | os.PathLike[str] | bytes | None=None, tls_client_cert: tuple[str | os.PathLike[str] | bytes, str | os.PathLike[str] | bytes] | None=None, tls_skip_verify: bool=False, headers: dict[str, str] | None=None, settings: Mapping[str, str | int | float] | None=None) -> Connecting:
     """A client of the server at `uri`.
 
     Args:
@@ -482,7 +482,7 @@ def connect_async(uri: str | os.PathLike[str] | None=None, token: str | None=Non
         tls_client_cert: certificate chain and private key for a server that asks for them.
         tls_skip_verify: takes any certificate.
         headers: sent with every call.
-        settings: of the private server, by name: {"max_memory": "1GiB"}.
+        settings: of the private server, by name: {"max_memory": "1GiB", "max_k": 100}.
 
     Raises InvalidArgumentError for an address that is none, LongbowConnectionError when another process holds the
     directory.

@@ -384,7 +384,7 @@ class Client:
             columns: what to return besides id, score and distance; all but vectors when not given. Name the vector
                 column to get vectors.
             text: words to rank by, alone or together with the vector; `Query.matching` says how they are written.
-            alpha: weight of the vector beside the text: 1 vector only, 0 text only, negative adaptive.
+            alpha: weight of the vector beside the text: 1 vector only, 0 text only, negative adaptive; 0.5 when not given.
             fusion: how both are joined: "rrf" (the default) or "weighted".
             text_columns: where to look for the words; all text columns when not given.
             offset: leaves out the nearest so many.
@@ -407,10 +407,13 @@ class Client:
             >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
             [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
         """
+        vectors = vectors if vector is None else vector
+        if alpha is None and text is not None and vectors is not None:
+            alpha = 0.5
         return self.run(
             Query(
                 dataset,
-                vectors=vectors if vector is None else vector,
+                vectors=vectors,
                 text=text,
                 k=k,
                 offset=offset,
@@ -532,7 +535,7 @@ class Client:
         ticket: dict[str, Any] = {"name": dataset}
         found = filters_json(filter)
         if found is not None:
-            ticket["filters"] = found
+            ticket |= {"filters": found, "strict": True}
         if limit is not None:
             ticket["limit"] = limit
         if columns is not None:
@@ -548,7 +551,7 @@ class Client:
         """
         if filter is None:
             return self.info(dataset).rows
-        ticket = {"name": dataset, "filters": filters_json(filter), "count": True}
+        ticket = {"name": dataset, "filters": filters_json(filter), "strict": True, "count": True}
         with self._connection.scan(ticket, self._connection.timeout) as (_, batches):
             return sum(int(batch.column(0)[0].as_py()) for batch in batches)
 

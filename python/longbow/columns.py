@@ -221,7 +221,8 @@ def _numbers(name: str, column: pa.Array) -> list[Any]:
     try:
         return [None if text is None else json.loads(text) for text in column.to_pylist()]
     except ValueError as error:
-        raise InvalidArgumentError(f"column {name!r}: expected vectors as JSON lists, got text that is none: {error}") from error
+        hint = "; if Dask made text of arrays, dask.config.set({'dataframe.convert-string': False}) before leaves them as they are"
+        raise InvalidArgumentError(f"column {name!r}: expected vectors as JSON lists, got text that is none: {error}{hint}") from error
 
 
 def _is_number(kind: pa.DataType) -> bool:

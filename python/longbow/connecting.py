@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from longbow.client import Client
@@ -27,7 +28,7 @@ def connect(
     tls_client_cert: tuple[str | os.PathLike[str] | bytes, str | os.PathLike[str] | bytes] | None = None,
     tls_skip_verify: bool = False,
     headers: dict[str, str] | None = None,
-    settings: dict[str, str] | None = None,
+    settings: Mapping[str, str | int | float] | None = None,
 ) -> Client:
     """A client of the server at `uri`.
 
@@ -45,7 +46,7 @@ def connect(
         tls_client_cert: certificate chain and private key for a server that asks for them.
         tls_skip_verify: takes any certificate.
         headers: sent with every call.
-        settings: of the private server, by name: {"max_memory": "1GiB"}.
+        settings: of the private server, by name: {"max_memory": "1GiB", "max_k": 100}.
 
     Raises InvalidArgumentError for an address that is none, LongbowConnectionError when another process holds the
     directory.

@@ -54,6 +54,8 @@ class Insertion:
         if self.mode not in _MODES:
             raise InvalidArgumentError(f"mode: expected one of {', '.join(_MODES)}, got {self.mode!r}")
         source = open_source(data, self.vector_column, self.batch_bytes)
+        if not source.schema.names:
+            raise InvalidArgumentError("there is nothing to insert: the data has no columns")
         self._prepare(client)
         schema, batches = source.schema, source.batches
         if self.metadata:

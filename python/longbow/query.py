@@ -116,18 +116,18 @@ class Query:
         return replace(self, dims=dims)
 
     def matching(
-        self, text: str | Mapping[str, Any], alpha: float | None = None, *, columns: Sequence[str] | None = None, fusion: str | None = None
+        self, text: str | Mapping[str, Any], alpha: float = 0.5, *, columns: Sequence[str] | None = None, fusion: str | None = None
     ) -> Self:
         """Ranks by words, too, of all text columns or these.
 
-        `alpha` is the weight of the vectors: 1 vectors only, 0 words only, negative adaptive. `fusion` joins both:
+        `alpha` is the weight of the vector, if there is one: 1 vector only, 0 words only, negative adaptive. `fusion` joins both:
         "rrf", reciprocal ranks, or "weighted", scores normalised to 0..1. `text` may hold phrases in quotes and + or -
         before a word that must or must not occur, or be in parts: {"must": [...], "should": [...], "must_not": [...]}.
         """
         return replace(self, text=text, alpha=alpha, text_columns=None if columns is None else tuple(columns), fusion=fusion)
 
     def matching_weights(
-        self, weights: Mapping[int, float], alpha: float | None = None, *, column: str | None = None, fusion: str | None = None
+        self, weights: Mapping[int, float], alpha: float = 0.5, *, column: str | None = None, fusion: str | None = None
     ) -> Self:
         """Ranks by the product of these weights by term with those of a `map<uint32, float>` column, too."""
         sparse = {"indices": [int(term) for term in weights], "values": [float(weight) for weight in weights.values()]}

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -100,7 +100,7 @@ class Server:
     """longbowd as a child process, listening on loopback.
 
     Without `data_dir` the data lives in a private temporary directory that `close` removes. `settings` are the server's
-    environment, without the LONGBOW_ prefix: `auth="none"`, `max_memory="1GiB"`. Ends with the process that started
+    environment, without the LONGBOW_ prefix: `auth="none"`, `max_memory="1GiB"`, `max_k=100`. Ends with the process that started
     it. Confined to one thread.
 
     Examples:
@@ -116,7 +116,7 @@ class Server:
         binary: str | os.PathLike[str] | None = None,
         side_files: Path | None = None,
         arguments: list[str] | None = None,
-        **settings: str,
+        **settings: str | int | float | os.PathLike[str],
     ) -> None:
         self._private = None if data_dir is not None else tempfile.mkdtemp(prefix="longbow-")
         self.data_dir = Path(data_dir) if data_dir is not None else Path(self._private or "") / "data"
@@ -125,7 +125,7 @@ class Server:
         self._ports_path = beside.with_name(beside.name + f".{os.getpid()}.ports")
         self._binary = Path(binary) if binary is not None else find_binary()
         self._arguments = arguments or []
-        self._settings = {name.upper(): value for name, value in settings.items()}
+        self._settings = {name.upper(): str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
         self._log_start = 0
@@ -290,7 +290,7 @@ _HELD = re.compile(r"(\S*(?:server\.lock|LOCK)) is held by ([^\n]*)")
 
 
 def connect_private(
-    directory: Path | None, timeout: float | None, retry: RetryPolicy, settings: dict[str, str], defaults: dict[str, str]
+    directory: Path | None, timeout: float | None, retry: RetryPolicy, settings: Mapping[str, str | int | float], defaults: dict[str, str]
 ) -> Client:
     """A client of a server of its own on `directory`, or on a temporary one for None.
 
@@ -330,7 +330,7 @@ def connect_private(
     return Client(connection, on_close, defaults)
 
 
-def _started(directory: Path | None, settings: dict[str, str]) -> Server:
+def _started(directory: Path | None, settings: Mapping[str, str | int | float]) -> Server:
     if directory is not None:
         if directory.exists() and not directory.is_dir():
             raise LongbowConnectionError(f"{directory} is a file: expected a directory, \":memory:\" or grpc://host:port")

@@ -275,9 +275,10 @@ def test_graph_alpha_lets_hits_lend_their_score(calls: Calls, dataset: str) -> N
 
 
 def test_a_hybrid_search_answers_with_objects(calls: Calls, dataset: str) -> None:
-    calls.put(dataset, batch([3, 4], [[1, 0], [0, 1]], text=["a", None], n=[1.5, 2.5], tags=pa.array([["x"], []])))
+    half = pa.array([1.5, 2], pa.float16())
+    calls.put(dataset, batch([3, 4], [[1, 0], [0, 1]], text=["a", None], n=[1.5, 2.5], half=half, tags=pa.array([["x"], []])))
     [near, far] = calls.action_json("HybridSearch", {"dataset": dataset, "vector": [1, 0], "k": 2, "alpha": 1.0})
-    assert near == {"ID": 3, "Score": 1.0, "Distance": 0.0, "Vector": None, "Metadata": {"text": "a", "n": 1.5, "tags": ["x"]}}
+    assert near == {"ID": 3, "Score": 1.0, "Distance": 0.0, "Vector": None, "Metadata": {"text": "a", "n": 1.5, "half": 1.5, "tags": ["x"]}}
     assert far["ID"] == 4 and far["Metadata"]["text"] is None
     [hit] = calls.action_json("HybridSearch", {"dataset": dataset, "vector": [1, 0], "k": 1, "include_vectors": True, "columns": []})
     assert hit["Vector"] == [1, 0] and hit["Metadata"] == {}

@@ -140,6 +140,31 @@ def test_data_that_breaks_off_keeps_the_whole_batches_before(client: longbow.Cli
     assert client.put(dataset, {"id": [3], "vector": np.ones((1, 2), "f4")}).rows == 1
 
 
+def test_what_was_waited_for_survives_a_kill(tmp_path: Path) -> None:
+    with longbow.Server(tmp_path / "data") as server:
+        with server.connect() as client:
+            # A window so long that nothing goes to disk by itself.
+            rows = pa.table({"id": [1, 2], "vector": longbow.columns.vector_array(np.eye(2, dtype="f4"))}).replace_schema_metadata({"longbow.async_window_ms": "3600000"})
+            written = client.insert("notes", rows, durability="async")
+            assert written.durability == "async"
+            client.wait_durable(written.sequence, timeout=30)
+            client.wait_durable(timeout=30)
+            with pytest.raises(longbow.InvalidArgumentError, match="token"):
+                client.wait_durable("yesterday")
+        server.kill()
+        server.start()
+        with server.connect() as client:
+            assert client.get("notes")["id"].to_pylist() == [1, 2]
+
+
+def test_nothing_at_all_is_not_inserted(client: longbow.Client, dataset: str) -> None:
+    client.insert(dataset, {"id": [1], "vector": np.ones((1, 2), "f4")})
+    for nothing in ({}, []):
+        with pytest.raises(longbow.InvalidArgumentError, match="nothing to insert"):
+            client.insert(dataset, nothing, mode="replace")
+    assert client.count(dataset) == 1, "what was there is not dropped for nothing"
+
+
 def test_an_empty_put_creates_the_dataset(client: longbow.Client, dataset: str) -> None:
     assert client.put(dataset, {"id": pa.array([], pa.int64()), "vector": np.empty((0, 4), "f4")}).rows == 0
     assert client.info(dataset).schema.names == ["id", "vector"]
@@ -278,6 +303,13 @@ def test_a_private_server_cleans_up_after_itself() -> None:
         with server.connect() as client:
             client.put("x", pd.DataFrame({"id": [1], "vector": [[1.0, 2.0]]}))
     assert not place.exists() and not server.running
+
+
+def test_settings_of_a_server_may_be_numbers_and_truths(tmp_path: Path) -> None:
+    with longbow.Server(tmp_path / "data", max_k=7, insecure=False) as server, server.connect() as client:
+        client.insert("d", {"id": [1], "vector": np.ones((1, 2), "f4")})
+        with pytest.raises(longbow.InvalidArgumentError, match="at most 7"):
+            client.search("d", [1, 1], k=8)
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:

@@ -133,6 +133,42 @@ def test_patterns_and_uploaded_lists_choose_rows(books: longbow.Dataset, client:
         books.search(MATRIX[3]).where(col("id").in_list("mine")).run()
 
 
+def test_words_and_weights_rank_alone_and_beside_a_vector(client: longbow.Client, dataset: str) -> None:
+    weights = pa.array([[(7, 1.0), (42, 0.5)], [(7, 0.1)], []], pa.map_(pa.uint32(), pa.float32()))
+    rows = {"id": [1, 2, 3], "vector": np.eye(3, dtype="f4"), "title": ["long bow", "cross bow", "arrow"], "note": ["arrow", None, "bow bow"], "terms": weights}
+    client.insert(dataset, rows)
+    ds, third = client.dataset(dataset), [0, 0, 1]
+
+    def ids(query: longbow.Query) -> list[int]:
+        return [int(row) for row in query.run()["id"].to_pylist()]
+
+    assert ids(ds.search(text="cross")) == [2] and ids(ds.search(text="bow -long")) == [3, 2]
+    assert ids(ds.search().matching("arrow", columns=["title"])) == [3]
+    assert client.search(dataset, text="arrow", text_columns=["note"])["id"].to_pylist() == [1]
+    assert ids(ds.search().matching_weights({7: 1.0, 42: 0.5})) == [1, 2]
+    assert ids(ds.search(third).matching("long", alpha=0)) == [1] and ids(ds.search(third).matching("long", alpha=1))[0] == 3
+    # Without a word on it both sides count the same.
+    for query in (ds.search(third).matching("long"), ds.search(third).matching_weights({42: 1.0}, column="terms")):
+        assert sorted(ids(query)) == [1, 2, 3] and set(ids(query)[:2]) == {1, 3}
+    assert client.search(dataset, third, text="long") == ds.search(third).matching("long").run()
+    # First by words and second by vector is more than first by vector alone to ranks, and less to scores.
+    best = {fusion: ids(ds.search(third).matching("long", alpha=0.9, fusion=fusion))[0] for fusion in ("rrf", "weighted")}
+    assert best == {"rrf": 1, "weighted": 3}
+    with pytest.raises(longbow.InvalidArgumentError, match="known are rrf, weighted"):
+        ds.search(third).matching("long", fusion="magic").run()
+
+
+def test_an_unknown_column_is_an_error_wherever_rows_are_chosen(books: longbow.Dataset, client: longbow.Client) -> None:
+    for ask in (
+        lambda: books.search(MATRIX[0]).where("yaer > 1950").run(),
+        lambda: books.get("yaer > 1950"),
+        lambda: books.count("yaer > 1950"),
+        lambda: list(client.scan(books.name, "yaer > 1950")),
+    ):
+        with pytest.raises(longbow.InvalidArgumentError, match='unknown column "yaer".*year'):
+            ask()
+
+
 def test_columns_are_added_and_figures_told(client: longbow.Client, dataset: str) -> None:
     ds = client.dataset(dataset)
     ds.insert({"id": [1, 2], "vector": np.eye(2, 4, dtype="f4")}, metric="cosine", index="flat", durability="async")

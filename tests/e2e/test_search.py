@@ -477,6 +477,14 @@ def test_a_kept_answer_is_never_older_than_a_finished_write(calls: Calls, datase
             assert calls.get(search_ticket(dataset, [0, 0], k=1))["round"].to_pylist() == [round]
 
 
+def test_an_answer_from_memory_says_so(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(100, 4, seed=6))
+    answers = [calls.get(search_ticket(dataset, [0, 0, 0, 0], k=3)) for _ in range(3)]
+    assert answers[0].equals(answers[2])
+    stats = [json.loads(answer.schema.metadata[b"longbow.stats"]) for answer in answers]
+    assert [one.get("cached", False) for one in stats] == [False, False, True]
+
+
 def test_many_single_searches_at_once_get_what_each_would_get_alone(server: longbow.Server, calls: Calls, dataset: str) -> None:
     rows = random_batch(60000, 32, seed=9)
     calls.put(dataset, rows)

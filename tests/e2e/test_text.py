@@ -46,6 +46,8 @@ def test_words_and_vectors(calls: Calls, books: str) -> None:
     assert set(ids(calls, books, text_query="fox", vector=[3, 0], alpha=0.5, fusion="weighted")) == {1, 2, 3, 4}
     with fails("InvalidArgument", "magic", "rrf"):
         find(calls, books, text_query="fox", vector=[3, 0], alpha=0.5, fusion="magic")
+    with fails("InvalidArgument", "magic", "rrf"):
+        find(calls, books, text_query="fox", fusion="magic")
 
 
 def test_boolean_and_phrases(calls: Calls, books: str) -> None:

@@ -37,6 +37,7 @@ _HINTS = {
     "ResourceExhausted": "`longbow top` shows what is used; the limits are longbowd's settings",
     "Unimplemented": "the server is older or newer than this command; `longbow info` tells its version",
 }
+_HELD_HINT = "`--at host:port --data-dir DIRECTORY` reaches the server that works on it; `verify` and `restore` take a copy"
 
 
 def connect(at: str | None, token: str | None, data_dir: Path | None) -> longbow.Client:
@@ -120,7 +121,8 @@ def run(app: typer.Typer) -> None:
     except LongbowError as error:
         if os.environ.get("LONGBOW_TRACEBACK"):
             raise
-        fail(error.message, _HINTS.get(error.code, ""))
+        held = " is held by " in error.message or " is in use by " in error.message
+        fail(error.message, _HELD_HINT if held else _HINTS.get(error.code, ""))
         sys.exit(1)
     except (OSError, ImportError) as error:
         if os.environ.get("LONGBOW_TRACEBACK"):

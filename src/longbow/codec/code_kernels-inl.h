@@ -211,7 +211,15 @@ NeighborTable MakeTable(const float* query, size_t n, uint8_t* entries) {
   }
   NeighborTable table;
   table.entries = entries;
-  table.step = most > 0 ? 2 * most / kMostEntry : 1.0f;
+  // No step for what is too small, too large, or no number after a rotation: it is told apart by other means.
+  constexpr float kLeastReach = 1e-34f, kMostReach = 1e38f;
+  if (!(most > kLeastReach && all < kMostReach)) {
+    for (size_t i = 0; i < n; i += 4) __builtin_memset(entries + EntriesAt(i / 4), 0, 32);
+    table.step = 1;
+    table.offset = 0;
+    return table;
+  }
+  table.step = 2 * most / kMostEntry;
   table.offset = -all;
   const float inverse = 1.0f / table.step;
   for (size_t i = 0; i < n; i += 4) {
@@ -297,8 +305,8 @@ NeighborFactors EncodeNeighbor(const float* from, const float* to, size_t n, uin
       level = r < 0.0f ? All(-0.5f) : All(0.5f);
     } else {
       for (int j = 0; j < 16; ++j) level[j] = Round(r[j] * inverse - 0.5f) + 0.5f;
-      level = level > reach ? All(reach) : level;
-      level = level < -reach ? All(-reach) : level;
+      level = level < reach ? level : All(reach);  // also what is no number
+      level = level > -reach ? level : All(-reach);
     }
     const Float16 code = level + level;
     along += code * r;

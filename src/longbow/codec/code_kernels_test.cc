@@ -128,6 +128,17 @@ TEST_F(CodeKernelsTest, TheLargestAndSmallestNumbersHaveCodesLikeAnyOther) {
       if (huge > 1e30f) {
         EXPECT_EQ(static_cast<int8_t>(code[0]), 127) << k->name << " " << huge;
       }
+      std::vector<uint8_t> table(TableBytes(x.size()));
+      const NeighborTable t = k->make_table(x.data(), x.size(), table.data());
+      EXPECT_TRUE(std::isfinite(t.step) && t.step > 0 && std::isfinite(t.offset)) << k->name << " " << huge;
+      for (const uint8_t entry : table) ASSERT_LE(entry, 127) << k->name << " " << huge;
+      for (uint32_t bits : {1u, 2u, 4u}) {
+        std::vector<uint8_t> levels(x.size());
+        std::vector<uint8_t> block(BlockBytes(x.size(), bits));
+        const std::vector<float> origin(x.size());
+        k->encode_neighbor(origin.data(), x.data(), x.size(), bits, 0, block.data(), levels.data());
+        for (const uint8_t level : levels) EXPECT_LT(level, 1u << bits) << k->name << " " << huge;
+      }
     }
   }
 }

@@ -1,4 +1,5 @@
 // Filters as text: a lexer, and a parser by recursive descent.
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -154,6 +155,14 @@ Operator Turned(Operator op) {
   }
 }
 
+int DepthOf(const FilterTree& tree) {
+  int below = 0;
+  for (const FilterTree& child : tree.children) below = std::max(below, DepthOf(child));
+  return below + 1;
+}
+
+Status TooDeep() { return InvalidArgument("filter text: nested deeper than ", kMaxDepth, " levels"); }
+
 FilterTree Negated(FilterTree tree) { return {Operator::kNot, "", {}, {std::move(tree)}}; }
 
 // Confined to one ParseFilter.
@@ -165,6 +174,7 @@ class Parser {
     LB_RETURN_NOT_OK(Advance());
     LB_ASSIGN_OR_RETURN(auto tree, Joined(Operator::kOr));
     if (token_.kind != TokenKind::kEnd) return Unexpected(token_, "and, or or the end");
+    if (DepthOf(tree) > kMaxDepth) return TooDeep();
     return tree;
   }
 
@@ -202,9 +212,7 @@ class Parser {
 
   Result<FilterTree> Condition() {
     // A level of the tree takes up to three of these: not, and its parentheses twice.
-    if (++depth_ > 3 * kMaxDepth) {
-      return InvalidArgument("filter text: nested deeper than ", kMaxDepth, " levels");
-    }
+    if (++depth_ > 3 * kMaxDepth) return TooDeep();
     auto tree = Bare();
     --depth_;
     return tree;

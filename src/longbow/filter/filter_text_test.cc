@@ -81,6 +81,9 @@ TEST(FilterTextTest, IsLimited) {
   std::string nots;
   for (int i = 0; i < 10000; ++i) nots += "not ";
   EXPECT_NE(Reread(nots + "a = 1").find("deeper"), std::string::npos);
+  // Shallow to write, deep as a tree: it would not be read again as it prints.
+  EXPECT_NE(Reread(std::string(kMaxDepth, '!') + "a = 1").find("deeper"), std::string::npos);
+  EXPECT_EQ(Reread(std::string(kMaxDepth - 1, '!') + "a = 1").find("deeper"), std::string::npos);
   std::string many = "a = 1";
   for (int i = 0; i < kMaxTerms; ++i) many += " or a = 1";
   EXPECT_NE(Reread(many).find("1024"), std::string::npos);

@@ -8,6 +8,7 @@
 #include <arrow/scalar.h>
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
+#include <arrow/util/float16.h>
 #include <arrow/util/key_value_metadata.h>
 
 #include <nlohmann/json.hpp>
@@ -211,6 +212,9 @@ json ScalarJson(const arrow::Scalar& value) {
   switch (value.type->id()) {
     case Type::BOOL:
       return static_cast<const arrow::BooleanScalar&>(value).value;
+    case Type::HALF_FLOAT:
+      return arrow::util::Float16::FromBits(static_cast<const arrow::HalfFloatScalar&>(value).value)
+          .ToDouble();
     case Type::STRING:
     case Type::LARGE_STRING:
       return static_cast<const arrow::BaseBinaryScalar&>(value).value->ToString();

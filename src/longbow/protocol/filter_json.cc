@@ -65,8 +65,9 @@ Result<std::vector<filter::Value>> ReadList(const JsonObject& object, element va
 Result<FilterTree> ReadRange(const JsonObject& object, std::string column, element value) {
   if (value.is_array()) {
     FilterTree tree{Operator::kBetween, std::move(column), {}, {}};
+    if (simdjson::dom::array(value).size() != 2)
+      return object.Wrong("value", "two values, low and high", value);
     for (element item : simdjson::dom::array(value)) {
-      if (tree.values.size() == 2) return object.Wrong("value", "two values, low and high", value);
       if (item.is_null()) {
         tree.values.emplace_back();
       } else {

@@ -104,6 +104,7 @@ Result<TicketRequest> ReadTicket(std::string_view bytes) {
   LB_RETURN_NOT_OK(object.Read("offset", &scan.offset));
   if (scan.offset < 0) return object.Invalid("field 'offset': expected 0 or more");
   LB_RETURN_NOT_OK(object.Read("count", &scan.count));
+  LB_RETURN_NOT_OK(object.Read("strict", &scan.strict));
   LB_RETURN_NOT_OK(ReadOrder(object, &scan.order_by));
   LB_ASSIGN_OR_RETURN(const auto search, object.ReadObject("search"));
   if (search) {

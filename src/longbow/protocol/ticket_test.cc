@@ -301,6 +301,7 @@ TEST(Filters, TakeRangesAndNegatedOperators) {
   EXPECT_NE(FilterError(R"([{"field":"a","op":"range","value":{"near":1}}])").find("near"),
             std::string::npos);
   EXPECT_NE(FilterError(R"([{"field":"a","op":"between","value":[1,2,3]}])").find("two"), std::string::npos);
+  EXPECT_NE(FilterError(R"([{"field":"a","op":"between","value":[]}])").find("two"), std::string::npos);
 }
 
 TEST(Filters, TextAndJsonAreOneTree) {

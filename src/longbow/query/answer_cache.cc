@@ -103,7 +103,6 @@ void AddRequest(const SearchRequest& request, KeyWriter* key) {
   key->Add(request.vectors);
   key->Add(request.columns);
   key->Add(request.number_queries);
-  key->Add(request.describe);
   key->Add(request.max_distances);
 }
 

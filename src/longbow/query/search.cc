@@ -62,6 +62,7 @@ Result<SearchAnswer> QueryEngine::Search(const SearchRequest& request) {
     return answer;
   }
   answer->nanos = nanos;
+  if (request.describe && request.explain == Explain::kNo) Describe(&*answer);
   counters_.rows_returned.Add(answer->hits->num_rows());
   if (answer->coverage == index::Coverage::kPartial) counters_.partial_answers.Add();
   return answer;
@@ -164,7 +165,7 @@ Result<std::unique_ptr<Scan>> QueryEngine::OpenScan(const ScanRequest& request) 
   input.limit = request.limit;
   input.rows_scanned = &counters_.rows_scanned;
   if (request.filter) {
-    input.nothing = NamesUnknownColumn(*request.filter, *view->schema()->arrow);
+    input.nothing = !request.strict && NamesUnknownColumn(*request.filter, *view->schema()->arrow);
     if (!input.nothing) {
       LB_ASSIGN_OR_RETURN(input.filter, filters_.Bind(*request.filter, view->schema()));
     }

@@ -73,7 +73,6 @@ std::string KindOf(const SearchRequest& request) {
   kind.vectors = request.vectors;
   kind.columns = request.columns;
   kind.number_queries = request.number_queries;
-  kind.describe = request.describe;
   const auto& array = request.queries.array;
   std::string text = RequestBytes(kind);
   text += array == nullptr ? "numbers " + std::to_string(request.queries.numbers[0].size())

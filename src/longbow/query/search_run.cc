@@ -93,7 +93,6 @@ Result<SearchAnswer> SearchRun::Answer(Workspace* second) {
   answer_.stages.columns = Lap();
   answer_.nanos = lap_ - start_ns_;
   if (request_.explain == Explain::kAnalyze) return Explained(true);
-  if (request_.describe) Describe(&answer_);
   return std::move(answer_);
 }
 

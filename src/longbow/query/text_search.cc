@@ -33,6 +33,7 @@ Result<SearchParts> ChooseParts(const SearchRequest& request) {
         "alpha is ", asked.alpha,
         "; expected 1 (vectors only), 0 (text only), a share between, or -1 (by word count)");
   }
+  LB_RETURN_NOT_OK(FindFusionType(asked.fusion).status());
   SearchParts parts;
   parts.alpha = asked.alpha < 0 ? AdaptiveAlpha(CountAskedWords(asked)) : asked.alpha;
   parts.vectors = parts.alpha > 0 && HasVectors(request.queries);

@@ -112,24 +112,36 @@ bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::S
   const Pass pass{codes, space, scale, store, kernels, spec, query, first, end, reach, top, work};
   const int64_t codes_before = work->codes;
   waiting_ = 0;
-  bool budget_left = true;
-  for (RowOrdinal row = ScanFirst(pass); row < end && budget_left; row += RowCodes::kRows) {
-    if (row % kRowsALook == 0 && spec.budget != nullptr) budget_left = spec.budget->Spend(kRowsALook / 16);
+  budget_left_ = true;
+  RowOrdinal row = ScanFirst(pass);
+  for (; row < end && budget_left_; row += RowCodes::kRows) {
+    if (row % kRowsALook == 0) {
+      if (spec.visibility.versions->released(row)) {
+        row += kRowsALook - RowCodes::kRows;
+        continue;
+      }
+      Spend(pass, kRowsALook / 16);
+    }
     const uint32_t wanted = pass.Wanted(row);
     if (wanted == 0) continue;
     WantAll(pass, row, EstimateBlock(pass, row, pass.bound(), estimates_.data()) & wanted);
   }
+  const bool complete = row >= end;
   TakeBatch(pass);
   work->bytes += (work->codes - codes_before) / RowCodes::kRows * static_cast<int64_t>(codes.block_bytes());
-  return budget_left;
+  return complete;
+}
+
+void CodeScan::Spend(const Pass& pass, int64_t distances) {
+  if (pass.spec.budget != nullptr) budget_left_ = pass.spec.budget->Spend(distances);
 }
 
 // While nothing is known, every row is near. So of the first blocks the nearest row of each comes first: the
 // k-th of those is about as far as the k-th of all their rows. Where the scan goes on from.
 RowOrdinal CodeScan::ScanFirst(const Pass& pass) {
   RowOrdinal row = pass.first / RowCodes::kRows * RowCodes::kRows;
-  if (pass.spec.selection != nullptr || pass.end - pass.first < 2 * kFirstBlocks * RowCodes::kRows ||
-      pass.top->size() > 0)
+  if (pass.spec.visibility.versions->released(row) || pass.spec.selection != nullptr ||
+      pass.end - pass.first < 2 * kFirstBlocks * RowCodes::kRows || pass.top->size() > 0)
     return row;
   std::array<uint32_t, kFirstBlocks> others;
   constexpr float kAnything = std::numeric_limits<float>::infinity();
@@ -166,6 +178,7 @@ void CodeScan::TakeBatch(const Pass& pass) {
   pass.kernels.gather(pass.query, rows_at_.data(), count, pass.store.scalars(), distances_.data());
   pass.top->OfferAll(distances_.data(), count, [this](size_t i) { return rows_[i]; });
   pass.work->distances += static_cast<int64_t>(count);
+  Spend(pass, static_cast<int64_t>(count));
   pass.work->bytes += static_cast<int64_t>(count * pass.store.row_bytes());
 }
 

@@ -36,6 +36,7 @@ class CodeScan {
   void WantAll(const Pass& pass, RowOrdinal row, uint32_t near);
   RowOrdinal ScanFirst(const Pass& pass);
   void TakeBatch(const Pass& pass);
+  void Spend(const Pass& pass, int64_t distances);
 
   std::vector<uint8_t> entries_;
   codec::NeighborTable table_;
@@ -46,6 +47,7 @@ class CodeScan {
   std::array<const std::byte*, kBatch + RowCodes::kRows> rows_at_;
   std::array<float, kBatch + RowCodes::kRows> distances_;
   size_t waiting_ = 0;
+  bool budget_left_ = true;
 };
 
 }  // namespace longbow::index
