@@ -20,6 +20,12 @@ class RowVersions {
   void SetDied(RowOrdinal row, Sequence at) { died_.Set(row, at); }
   Sequence born(RowOrdinal row) const { return born_.GetRelaxed(row); }
   Sequence died(RowOrdinal row) const { return died_.GetRelaxed(row); }
+  // All kChunk rows around `row` are forgotten: they read as born and dead before everything.
+  void Release(RowOrdinal row) {
+    died_.Release(row);
+    born_.Release(row);
+  }
+  bool released(RowOrdinal row) const { return born_.released(row); }
   void Prefetch(RowOrdinal row) const {
     __builtin_prefetch(born_.At(row));
     __builtin_prefetch(died_.At(row));

@@ -1,7 +1,9 @@
 #include "longbow/base/slab_arena.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 #include <thread>
@@ -36,6 +38,22 @@ TEST(SlabArena, SlabsGivenBackAreHandedOutFirst) {
   arena.Free(first);
   arena.Free(second);
   EXPECT_EQ(ledger.used(), 0);
+}
+
+TEST(SlabArena, KeepsTheMemoryOfSomeFreeSlabsAndHandsTheseOutFirst) {
+  MemoryLedger ledger(0, int64_t{64} << 20);
+  SlabArena arena(&ledger);
+  std::vector<std::byte*> slabs(40);
+  for (std::byte*& slab : slabs) std::memset(slab = arena.Allocate(), 1, kSlabBytes);
+  for (std::byte* slab : slabs) arena.Free(slab);
+  const auto resident = [](std::byte* slab) {
+    unsigned char present = 0;
+    EXPECT_EQ(mincore(slab, SlabArena::kPageBytes, &present), 0);
+    return (present & 1) != 0;
+  };
+  EXPECT_EQ(std::count_if(slabs.begin(), slabs.end(), resident), 16);
+  for (int i = 0; i < 16; ++i) EXPECT_TRUE(resident(arena.Allocate()));
+  EXPECT_FALSE(resident(arena.Allocate()));
 }
 
 TEST(SlabArena, GivesTheLedgerBackWhatWasStillOut) {

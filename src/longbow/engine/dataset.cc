@@ -39,6 +39,9 @@ Result<std::shared_ptr<Dataset>> Dataset::Make(EngineParts* parts, DatasetId id,
   auto dataset =
       std::shared_ptr<Dataset>(new Dataset(parts, id, std::move(name), StoredLayout::Make(schema)));
   dataset->queue_->set_owner(dataset);
+  dataset->shard_->WhenForgetDue([weak = std::weak_ptr<Dataset>(dataset)] {
+    if (const auto self = weak.lock()) self->PostForget();
+  });
   LB_ASSIGN_OR_RETURN(auto vectors, dataset->shard_->MakeVectors(*schema, 0));
   dataset->shard_->AddVectors(std::move(vectors));
   return dataset;
@@ -80,6 +83,7 @@ Status Dataset::Append(RecordKind kind, storage::Durability durability, BufferCh
   append.durability = durability;
   append.async_window = appended_->schema->async_window;
   append.try_compression = kind == RecordKind::kPut && HasWideVectors(*appended_->schema);
+  append.gives_room = kind == RecordKind::kDelete || kind == RecordKind::kDropDataset;
   append.payload = std::move(payload);
   append.known_crcs = std::move(known_crcs);
   auto settle = [self = shared_from_this(), mutation](const storage::LogPosition& position, Status status) {
@@ -249,6 +253,7 @@ void Dataset::AppendDelete(const std::vector<std::string>& texts, WriteDone done
 Status Dataset::CheckKeysKnown(const std::vector<Key>& keys, const std::vector<std::string>& texts) const {
   const Published state = published();
   if (state.shard == nullptr) return NotThere();
+  const ReadEpoch reading(state.shard->epochs());
   const Visibility visibility{&state.shard->versions(), state.sequence, state.end};
   for (size_t i = 0; i < keys.size(); ++i) {
     bool known = false;
@@ -308,7 +313,7 @@ void Dataset::Publish() {
   std::shared_ptr<const RowBlocks> blocks;
   {
     std::lock_guard lock(state_mutex_);
-    if (published_.sequence == applied_sequence_) return;
+    if (published_.sequence == applied_sequence_ && !std::exchange(renew_, false)) return;
     published_.layout = applied_;
     blocks = published_.blocks = std::make_shared<const RowBlocks>(shard_->block_list().blocks());
     published_.end = shard_->end();
@@ -329,6 +334,20 @@ void Dataset::BeginTexts(const std::shared_ptr<const RowBlocks>& blocks) {
   const auto columns = DeclaredTextColumns(*applied_->schema);
   if (!columns) return;
   (void)shard_->Texts(*columns, blocks, shard_->end());  // beyond their number searches are told
+}
+
+void Dataset::PostForget() {
+  if (forget_posted_.exchange(true)) return;
+  auto forget = std::make_shared<Mutation>();
+  forget->apply = [this](const storage::LogPosition&) {
+    forget_posted_ = false;
+    if (shard_ != nullptr) renew_ = shard_->Forget() || renew_;
+    return WriteAck{};
+  };
+  forget->done = [](const Result<WriteAck>&) {};
+  forget->settled = true;
+  std::lock_guard lock(append_mutex_);
+  queue_->Push(std::move(forget));
 }
 
 void Dataset::Drop() {

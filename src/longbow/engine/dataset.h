@@ -1,6 +1,7 @@
 // A dataset at work: the order of its writes, its shard, and what readers get of it.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -130,6 +131,8 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Result<WriteAck> ApplyPut(Sequence at, PreparedPut* put);
   void ApplyLayout(Sequence at, std::shared_ptr<const StoredLayout> layout,
                    std::vector<std::unique_ptr<ShardVectors>> vectors);
+  // Has the shard forget what no view sees, on the strand.
+  void PostForget();
   Status CheckKeysKnown(const std::vector<Key>& keys, const std::vector<std::string>& texts) const;
   Published published() const;
   // Of the columns that say so, without waiting for a search.
@@ -151,7 +154,9 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   std::shared_ptr<const StoredLayout> applied_;  // the strand's
   Sequence applied_sequence_ = 0;                // the strand's
   int64_t merged_counted_ = 0;                   // the strand's
-  std::shared_ptr<const StoredLayout> texted_;   // the strand's: whose declared text is indexed
+  bool renew_ = false;  // the strand's: blocks and the view are to be published again
+  std::atomic<bool> forget_posted_{false};
+  std::shared_ptr<const StoredLayout> texted_;  // the strand's: whose declared text is indexed
 
   mutable std::mutex state_mutex_;
   Published published_;                       // guarded by state_mutex_

@@ -144,7 +144,7 @@ class Engine {
   virtual Result<uint64_t> AppliedThrough(std::string_view dataset, const std::string& client,
                                           const std::string& stream) const = 0;
   // Keys as clients write them. NotFound "id <key> not found in dataset <name>" when one was never there;
-  // keys deleted before are fine.
+  // keys deleted before are fine, while they are among the last 65,536 that were forgotten.
   virtual void Delete(std::string_view dataset, std::vector<std::string> keys, WriteDone done) = 0;
   // Adds edges between keys, or gives those that are there a new weight. InvalidArgument for a key that
   // cannot be one of this dataset, an empty or too long predicate, a weight that is not finite.

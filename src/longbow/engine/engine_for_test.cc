@@ -49,6 +49,7 @@ EngineForTest::~EngineForTest() {
   appliers_.reset();
   searchers_.reset();
   builders_.reset();
+  disk_.reset();
   files_.reset();
   std::filesystem::remove_all(directory_);
 }
@@ -59,11 +60,13 @@ void EngineForTest::Open() {
 }
 
 Status EngineForTest::Start() {
-  files_ = MakePosixFileSystem(directory_, 2).ValueOrDie();
+  auto files = MakePosixFileSystem(directory_, 2).ValueOrDie();
+  disk_ = std::make_unique<FillingDisk>(files.get());
+  files_ = std::move(files);
   appliers_ = MakeThreadPool({"applier", 2, 4096});
   searchers_ = MakeThreadPool({"searcher", 1, 4096});
   builders_ = MakeThreadPool({"builder", 1, 4096});
-  environment_ = {files_.get(),    SystemClock(),    SystemRandom(),
+  environment_ = {disk_.get(),     SystemClock(),    SystemRandom(),
                   appliers_.get(), searchers_.get(), builders_.get()};
   return Engine::Open(environment_, ledger_.get(), arena_.get(), options_).Value(&engine_);
 }

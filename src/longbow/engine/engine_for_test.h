@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "longbow/base/filling_disk_for_test.h"
 #include "longbow/engine/engine.h"
 
 namespace arrow {
@@ -30,6 +31,7 @@ class EngineForTest {
   Result<std::unique_ptr<Engine>> OpenSecond();
   MemoryLedger& ledger() { return *ledger_; }
   SlabArena& arena() { return *arena_; }
+  FillingDisk& disk() { return *disk_; }  // until the next Start
   const std::string& directory() const { return directory_; }
 
   // The calls, waited for.
@@ -52,6 +54,7 @@ class EngineForTest {
   std::unique_ptr<MemoryLedger> ledger_;
   std::unique_ptr<SlabArena> arena_;
   std::unique_ptr<FileSystem> files_;
+  std::unique_ptr<FillingDisk> disk_;
   std::unique_ptr<Executor> appliers_, searchers_, builders_;
   Environment environment_;
   std::unique_ptr<Engine> engine_;

@@ -38,7 +38,7 @@ void KeyIndex::Put(std::span<const uint64_t> numbers, RowOrdinal first, ChunkedA
       const uint32_t i = order_[at];
       const auto [slot, inserted] = part.newest.try_emplace(numbers[i], first + i);
       if (inserted) continue;
-      previous->Set(first + i, slot->second);
+      if (slot->second != kForgottenRow) previous->Set(first + i, slot->second);
       slot->second = first + i;
     }
     grown += static_cast<int64_t>(part.newest.bucket_count()) - before;
@@ -48,11 +48,44 @@ void KeyIndex::Put(std::span<const uint64_t> numbers, RowOrdinal first, ChunkedA
   if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kKeys, grown * kSlotBytes);
 }
 
-RowOrdinal KeyIndex::Newest(uint64_t number) const {
+void KeyIndex::Forget(std::span<const uint64_t> numbers, RowOrdinal first, RowOrdinal last,
+                      ChunkedArray<RowOrdinal>* previous) {
+  const auto next_kept = [&](RowOrdinal row) {
+    while (row != kNoRow && row >= first && row <= last) row = previous->GetRelaxed(row);
+    return row;
+  };
+  for (const uint64_t number : numbers) {
+    Part& part = parts_[PartOf(number)];
+    std::unique_lock lock(part.mutex);
+    const auto found = part.newest.find(number);
+    if (found == part.newest.end()) continue;
+    if (found->second == kForgottenRow) continue;
+    RowOrdinal row = next_kept(found->second);
+    found->second = row == kNoRow ? kForgottenRow : row;
+    if (row == kNoRow) remembered_.push_back(number);
+    // Ways go back in time: what is older than the chunk leads to nothing in it.
+    while (row != kNoRow && row > first) {
+      const RowOrdinal before = previous->GetRelaxed(row), kept = next_kept(before);
+      if (kept != before) previous->Set(row, kept);
+      row = kept;
+    }
+  }
+  for (; remembered_.size() > kRemembered; remembered_.pop_front()) {
+    Part& part = parts_[PartOf(remembered_.front())];
+    std::unique_lock lock(part.mutex);
+    const auto found = part.newest.find(remembered_.front());
+    if (found != part.newest.end() && found->second == kForgottenRow) part.newest.erase(found);
+  }
+}
+
+RowOrdinal KeyIndex::Newest(uint64_t number, bool* forgotten) const {
   const Part& part = parts_[PartOf(number)];
   std::shared_lock lock(part.mutex);
   const auto found = part.newest.find(number);
-  return found == part.newest.end() ? kNoRow : found->second;
+  if (found == part.newest.end()) return kNoRow;
+  if (found->second != kForgottenRow) return found->second;
+  if (forgotten != nullptr) *forgotten = true;
+  return kNoRow;
 }
 
 }  // namespace longbow::engine

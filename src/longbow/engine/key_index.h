@@ -3,6 +3,7 @@
 
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <shared_mutex>
 #include <span>
@@ -14,9 +15,10 @@
 
 namespace longbow::engine {
 
-// Numbers are never taken out: a deleted key still leads to its last row, which tells "deleted" from "never
-// there". Split into parts by the number's bits, so that no rehash takes long and no table is large. One
-// writer (apply), any number of readers; each part is guarded by its mutex.
+// A deleted key still leads to its last row, which tells "deleted" from "never there"; when the row is
+// forgotten, the key is remembered as one of the last kRemembered. Split into parts by the number's bits, so
+// that no rehash takes long and no table is large. One writer (apply), any number of readers; each part is
+// guarded by its mutex.
 class KeyIndex {
  public:
   explicit KeyIndex(MemoryLedger* ledger);
@@ -27,8 +29,14 @@ class KeyIndex {
   // Makes first + i the newest row of numbers[i], in order, after setting (*previous)[first + i] to the
   // newest one before it or kNoRow: whoever finds a row here finds the way back too.
   void Put(std::span<const uint64_t> numbers, RowOrdinal first, ChunkedArray<RowOrdinal>* previous);
-  // The newest row of `number`, or kNoRow.
-  RowOrdinal Newest(uint64_t number) const;
+  // The newest row of `number`, or kNoRow; `forgotten`: it had rows.
+  RowOrdinal Newest(uint64_t number, bool* forgotten = nullptr) const;
+  static constexpr size_t kRemembered = 65536;
+
+  // Takes rows [first, last] out of the ways of these numbers; of one that has no other row only the number
+  // is left.
+  void Forget(std::span<const uint64_t> numbers, RowOrdinal first, RowOrdinal last,
+              ChunkedArray<RowOrdinal>* previous);
 
   // What Put may need for this many new numbers, about.
   static int64_t EstimateBytes(int64_t numbers) { return numbers * 40; }
@@ -44,12 +52,14 @@ class KeyIndex {
   static uint32_t PartOf(uint64_t number) {
     return static_cast<uint32_t>(number * 0x9E3779B97F4A7C15u >> (64 - kPartBits));
   }
+  static constexpr RowOrdinal kForgottenRow = kNoRow - 1;
   void SortByPart(std::span<const uint64_t> numbers);
 
   MemoryLedger* const ledger_;
   std::unique_ptr<Part[]> parts_;
   int64_t charged_ = 0;               // writer's
   std::vector<uint32_t> order_;       // writer's: positions of a batch, grouped by part
+  std::deque<uint64_t> remembered_;   // writer's: numbers without a row, in the order they lost it
   std::vector<uint32_t> part_begin_;  // writer's: where a part's group begins in order_
 };
 

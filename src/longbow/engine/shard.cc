@@ -51,12 +51,17 @@ Shard::Shard(const ShardInput& input, std::string dataset, const StoredLayout& l
       vectors_(std::make_unique<std::unique_ptr<ShardVectors>[]>(kMaxVectorColumns)),
       texts_(&versions_, input.environment.builders, input.ledger, input.documents_indexed) {}
 
-Shard::~Shard() = default;
+Shard::~Shard() {
+  for (const Retired& retired : retired_) {
+    for (const auto& [column, slab] : retired.slabs) vectors_[column]->store.Free(slab);
+  }
+}
 
 int64_t Shard::vector_bytes() const {
   int64_t bytes = 0;
   for (size_t i = 0; i < vector_count_.load(std::memory_order_relaxed); ++i) {
-    bytes += static_cast<int64_t>(end_) * static_cast<int64_t>(vectors_[i]->store.row_bytes());
+    bytes +=
+        (static_cast<int64_t>(end_) - forgotten_rows_) * static_cast<int64_t>(vectors_[i]->store.row_bytes());
   }
   return bytes;
 }
@@ -75,20 +80,27 @@ RowOrdinal Shard::FindHidden(uint64_t number, RowOrdinal end) const {
   return low < end && KeyNumber(low) == number ? low : kNoRow;
 }
 
-bool Shard::HasText(RowOrdinal row, const RowBlocks& blocks, std::string_view text) const {
+std::optional<std::string_view> Shard::TextOf(RowOrdinal row, const RowBlocks& blocks) const {
+  LB_CHECK(key_payload_ >= 0);
   const RowBlock* block = FindBlock(blocks, row);
-  LB_CHECK(block != nullptr && key_payload_ >= 0);
-  return TextAt(*block->rows->column_data(key_payload_), row - block->first) == text;
+  if (block == nullptr) return std::nullopt;
+  const arrow::ArrayData& texts = *block->rows->column_data(key_payload_);
+  if (texts.IsNull(row - block->first)) return std::nullopt;
+  return TextAt(texts, row - block->first);
 }
 
 RowOrdinal Shard::FindKey(const Key& key, const RowBlocks& blocks, const Visibility& visibility,
                           bool* known) const {
   *known = false;
-  RowOrdinal row =
-      key_kind_ == KeyKind::kHidden ? FindHidden(key.number, visibility.end) : keys_.Newest(key.number);
-  for (; row != kNoRow; row = key_kind_ == KeyKind::kHidden ? kNoRow : previous_.GetRelaxed(row)) {
+  const bool hidden = key_kind_ == KeyKind::kHidden;
+  RowOrdinal row = hidden ? FindHidden(key.number, visibility.end) : keys_.Newest(key.number, known);
+  for (; row != kNoRow; row = hidden ? kNoRow : previous_.GetRelaxed(row)) {
     if (row >= visibility.end) continue;
-    if (key_kind_ == KeyKind::kString && !HasText(row, blocks, key.text)) continue;
+    if (key_kind_ == KeyKind::kString) {
+      const auto text = TextOf(row, blocks);
+      *known = *known || !text;
+      if (text != key.text) continue;
+    }
     *known = true;
     if (visibility.Visible(row)) return row;
     // Versions of one key follow each other: an older one is visible only to a view from before this one's
@@ -113,7 +125,10 @@ void Shard::ScheduleErase() const {
   if (loading()) return;
   {
     std::lock_guard lock(dead_mutex_);
-    if (dead_.empty() || dead_.front().died > pins_.Horizon()) return;
+    if (dead_.empty() || dead_.front().died > pins_.Horizon()) {
+      const uint64_t retired = retired_epoch_.load();
+      if (retired == 0 || !epochs_.Over(retired)) return;
+    }
   }
   if (erase_scheduled_.exchange(true)) return;
   input_.environment.builders->Post([gate = input_.gate, weak = weak_from_this()] {
@@ -136,10 +151,14 @@ void Shard::EraseDead() const {
       dead_.pop_front();
     }
   }
-  if (rows.empty()) return;
-  const size_t columns = vector_count_.load(std::memory_order_acquire);
-  for (size_t i = 0; i < columns; ++i) vectors_[i]->index->Erase(rows);
-  texts_.Erase(rows);
+  if (!rows.empty()) {
+    const size_t columns = vector_count_.load(std::memory_order_acquire);
+    for (size_t i = 0; i < columns; ++i) vectors_[i]->index->Erase(rows);
+    texts_.Erase(rows);
+    std::lock_guard lock(dead_mutex_);
+    erased_.insert(erased_.end(), rows.begin(), rows.end());
+  }
+  if (ForgetDue()) forget_due_();
 }
 
 }  // namespace longbow::engine

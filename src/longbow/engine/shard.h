@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -16,6 +17,8 @@
 #include "longbow/base/chunked_array.h"
 #include "longbow/base/counters.h"
 #include "longbow/base/environment.h"
+#include "longbow/base/read_epochs.h"
+#include "longbow/base/row_bits.h"
 #include "longbow/base/row_versions.h"
 #include "longbow/base/slab_arena.h"
 #include "longbow/engine/block_list.h"
@@ -99,6 +102,18 @@ class Shard : public std::enable_shared_from_this<Shard> {
   int64_t blocks_merged() const { return blocks_merged_; }
   int64_t vector_bytes() const;
 
+  // ---- rows that died for every view (shard_forget.cc) ----
+  // `due`, on any thread, when Forget has something to do; before the first write.
+  void WhenForgetDue(std::function<void()> due);
+  bool ForgetDue() const;
+  // Gives back the memory of rows that no view sees: of blocks, pages and slabs of vectors at once or when
+  // those who may still look at them have ended, of chunks of versions and keys when all their rows died.
+  // True when there are blocks or views to be renewed.
+  bool Forget();
+  int64_t forgotten_rows() const { return forgotten_rows_; }
+  // Entered by whoever reads without a view.
+  ReadEpochs* epochs() const { return &epochs_; }
+
   // ---- recovery, before the first Put; publishes nothing (shard_restore.cc) ----
   // Rows below `end` exist and died before anything: gaps, until they are restored.
   void BeginRestore(RowOrdinal end);
@@ -116,7 +131,11 @@ class Shard : public std::enable_shared_from_this<Shard> {
   const std::string& dataset() const { return dataset_; }  // full name
   KeyKind key_kind() const { return key_kind_; }
   const RowVersions& versions() const { return versions_; }
-  uint64_t KeyNumber(RowOrdinal row) const { return key_numbers_.GetRelaxed(row); }
+  // Hidden keys that were forgotten are the ordinals.
+  uint64_t KeyNumber(RowOrdinal row) const {
+    if (key_kind_ == KeyKind::kHidden && key_numbers_.released(row)) return row;
+    return key_numbers_.GetRelaxed(row);
+  }
   // Position of the key column in row blocks; -1: hidden keys.
   int key_payload() const { return key_payload_; }
   const ShardVectors& vectors(int column) const { return *vectors_[static_cast<size_t>(column)]; }
@@ -146,8 +165,14 @@ class Shard : public std::enable_shared_from_this<Shard> {
   // Has the indexes forget rows that no view can see any more, on a builder.
   void ScheduleErase() const;
   void EraseDead() const;
+  RowOrdinal SettledEnd() const;
+  std::vector<RowOrdinal> TakeErased();
+  void UnlinkKeys(RowOrdinal first);
+  void ReleaseRetired();
+  void ReleaseChunk(RowOrdinal first);
   RowOrdinal FindHidden(uint64_t number, RowOrdinal end) const;
-  bool HasText(RowOrdinal row, const RowBlocks& blocks, std::string_view text) const;
+  // Of a row with a string key; nothing when the row is forgotten.
+  std::optional<std::string_view> TextOf(RowOrdinal row, const RowBlocks& blocks) const;
   RowOrdinal NewestAlive(RowOrdinal newest, std::string_view text) const;
   int64_t ReplaceOlder(Sequence at, const PreparedPut& put, RowOrdinal first);
   int64_t Bury(Sequence at, std::span<const RowOrdinal> rows);
@@ -161,7 +186,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   ChunkedArray<uint64_t> key_numbers_;
   ChunkedArray<RowOrdinal> previous_;  // the row before this one with the same key number
   KeyIndex keys_;
-  BlockList blocks_;  // apply's
+  BlockList blocks_;           // apply's
+  mutable ReadEpochs epochs_;  // of views, of tasks of indexes, and of who asks for keys
   // Slots that never move, so that readers need no lock; a view's schema says how many are theirs.
   std::unique_ptr<std::unique_ptr<ShardVectors>[]> vectors_;
   std::atomic<size_t> vector_count_{0};
@@ -187,7 +213,19 @@ class Shard : public std::enable_shared_from_this<Shard> {
   mutable std::atomic<bool> erase_scheduled_{false};
   mutable std::mutex dead_mutex_;
   mutable std::deque<Dead> dead_;  // guarded by dead_mutex_: died, in order, and still in the indexes
-  Gauge tombstones_;               // rows that died
+  mutable std::vector<RowOrdinal> erased_;  // guarded by dead_mutex_: in no index any more, and not forgotten
+  // Out of reach; back to where it came from when the epoch is over.
+  struct Retired {
+    uint64_t epoch = 0;
+    std::vector<RowOrdinal> chunks;                    // first rows
+    std::vector<std::pair<size_t, std::byte*>> slabs;  // by vector column
+  };
+  std::deque<Retired> retired_;             // apply's
+  std::atomic<uint64_t> retired_epoch_{0};  // of the oldest, 0: none
+  RowBits forgotten_;                       // apply's
+  int64_t forgotten_rows_ = 0;              // apply's
+  std::function<void()> forget_due_ = [] {};
+  Gauge tombstones_;  // rows that died
 };
 
 }  // namespace longbow::engine

@@ -40,6 +40,7 @@ Result<std::vector<std::unique_ptr<ShardVectors>>> Shard::MakeVectors(const Data
     input.versions = &versions_;
     input.codec = column.codec;
     input.builders = input_.environment.builders;
+    input.epochs = &epochs_;
     input.ledger = input_.ledger;
     input.seed = seed_ + i;
     LB_ASSIGN_OR_RETURN(const auto* type, index::FindIndexType(column.index));
@@ -98,7 +99,7 @@ int64_t Shard::Put(Sequence at, const PreparedPut& put) {
 // Of the rows from `newest` back, the one with this key that has not died.
 RowOrdinal Shard::NewestAlive(RowOrdinal newest, std::string_view text) const {
   for (RowOrdinal row = newest; row != kNoRow; row = previous_.GetRelaxed(row)) {
-    if (key_kind_ == KeyKind::kString && !HasText(row, blocks_.blocks(), text)) continue;
+    if (key_kind_ == KeyKind::kString && TextOf(row, blocks_.blocks()) != text) continue;
     return versions_.died(row) == kNever ? row : kNoRow;  // versions behind the newest are dead
   }
   return kNoRow;

@@ -135,6 +135,7 @@ void Shard::FinishRestore(Sequence at, std::vector<RestoredRows> restored) {
       for (size_t column = 0; column < columns; ++column) vectors_[column]->store.SetNull(row);
       // Hidden keys ascend without gaps, also where the rows are gone.
       if (key_kind_ == KeyKind::kHidden) key_numbers_.Set(row, row == 0 ? 0 : KeyNumber(row - 1) + 1);
+      erased_.push_back(row);  // nobody else is there yet
       ++row;
       continue;
     }
@@ -144,7 +145,7 @@ void Shard::FinishRestore(Sequence at, std::vector<RestoredRows> restored) {
       numbers.push_back(KeyNumber(row));
       if (versions_.died(row) == kNever) {
         ++live_rows_;
-      } else if (columns > 0) {
+      } else {
         std::lock_guard lock(dead_mutex_);
         dead_.push_back({at, row});
       }

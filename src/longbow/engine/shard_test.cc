@@ -105,6 +105,7 @@ class ForgettingIndex final : public index::VectorIndex {
     std::lock_guard lock(mutex_);
     forgotten_.insert(forgotten_.end(), rows.begin(), rows.end());
   }
+  void Forget(RowOrdinal, RowOrdinal) override {}
   std::vector<RowOrdinal> forgotten() const {
     std::lock_guard lock(mutex_);
     return forgotten_;

@@ -319,6 +319,54 @@ TEST_F(Snapshots, AreTakenByThemselvesWhenTheLogHasGrown) {
   EXPECT_TRUE(taken());
 }
 
+// An engine whose snapshots are due at 1 MB of log, and a put under way for as long as it likes.
+class SnapshotsBesideWriters : public testing::Test {
+ protected:
+  SnapshotsBesideWriters() : engine_(0, DueAtOneMegabyte()) {
+    arriving_ = engine_.ledger().ReserveAlways(MemoryUse::kNetwork, 1 << 20);
+  }
+  static EngineOptions DueAtOneMegabyte() {
+    EngineOptions options = SmallSegments();
+    options.snapshot_log_bytes = 1'000'000;
+    return options;
+  }
+  void Put() { ASSERT_TRUE(engine_.Put("d", RowsFrom(100 * puts_++, 100)).ok()); }
+  void PutUntilDue() {
+    while (Logged() < 1'300'000) Put();
+  }
+  uint64_t Logged() const {
+    uint64_t bytes = 0;
+    for (const auto& entry : fs::directory_iterator(fs::path(engine_.directory()) / "log"))
+      bytes += entry.file_size();
+    return bytes;
+  }
+  bool TakenWithin(std::chrono::milliseconds time) const {
+    const auto files = MakePosixFileSystem(engine_.directory(), 1).ValueOrDie();
+    const auto taken = [&] { return storage::LoadManifest(files.get())->snapshot_sequence > 0; };
+    const auto end = std::chrono::steady_clock::now() + time;
+    while (!taken() && std::chrono::steady_clock::now() < end)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return taken();
+  }
+
+  EngineForTest engine_;
+  MemoryReservation arriving_;
+  int puts_ = 0;
+};
+
+TEST_F(SnapshotsBesideWriters, WaitUntilTheLogIsTwiceAsLong) {
+  PutUntilDue();
+  EXPECT_FALSE(TakenWithin(std::chrono::milliseconds(300)));
+  for (const int due = puts_; puts_ < 2 * due;) Put();
+  EXPECT_TRUE(TakenWithin(std::chrono::seconds(30)));
+}
+
+TEST_F(SnapshotsBesideWriters, AreTakenWhenThePutsEnd) {
+  PutUntilDue();
+  arriving_.Release();
+  EXPECT_TRUE(TakenWithin(std::chrono::seconds(30)));
+}
+
 TEST_F(Snapshots, StartBesideFilesThatAreNotTheirs) {
   ASSERT_TRUE(engine_.Put("d", RowsFrom(0, 100)).ok());
   Take();

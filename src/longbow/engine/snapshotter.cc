@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "longbow/base/writers_busy.h"
 #include "longbow/engine/join.h"
 #include "longbow/engine/sealed_block_writer.h"
 
@@ -17,6 +18,11 @@ namespace {
 constexpr int64_t kSaveIndexShare = 8;
 // A snapshot that failed, for want of space or another reason that may pass, is tried again after so long.
 constexpr int64_t kTryAgainNanos = 1'000'000'000;
+// One that is due steps aside while puts arrive, and until none did for so many looks, but not beyond so many
+// times the log that made it due.
+constexpr uint64_t kMostLogAside = 2;
+constexpr int64_t kLookAgainNanos = 50'000'000;
+constexpr int kQuietLooks = 20;
 
 Status Cancelled() { return Error(ErrorCode::kCancelled, "snapshot: the engine is being closed"); }
 
@@ -90,8 +96,15 @@ void Snapshotter::RequestIfDue() {
   const uint64_t limit = parts_->options.snapshot_log_bytes;
   bool due = false;
   gate_->Run([&] {
-    due = limit > 0 && started_ && LogBytes() - log_bytes_at_cut_ >= limit &&
+    const uint64_t logged = LogBytes() - log_bytes_at_cut_;
+    due = limit > 0 && started_ && logged >= limit &&
           parts_->environment.clock->MonotonicNanos() >= not_before_ns_;
+    if (!due) {
+      quiet_looks_ = 0;
+    } else if (logged / limit < kMostLogAside && StepsAside()) {
+      due = false;
+      LookAgain();
+    }
   });
   if (!due || due_posted_.exchange(true)) return;
   parts_->environment.builders->Post([gate = gate_, weak = weak_from_this()] {
@@ -102,6 +115,22 @@ void Snapshotter::RequestIfDue() {
         if (const auto waiting = weak.lock()) waiting->due_posted_ = false;
       });
     });
+  });
+}
+
+bool Snapshotter::StepsAside() {
+  if (WritersBusy(*parts_->ledger)) quiet_looks_ = 0;
+  return quiet_looks_ < kQuietLooks;
+}
+
+void Snapshotter::LookAgain() {
+  if (looking_again_.exchange(true)) return;
+  parts_->environment.builders->PostAfter(kLookAgainNanos, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr) return;
+    self->looking_again_ = false;
+    ++self->quiet_looks_;
+    self->RequestIfDue();
   });
 }
 
@@ -170,7 +199,7 @@ Status Snapshotter::TakeCut(Cut* cut) {
   cut->log_bytes_before = log_bytes_at_cut_.exchange(LogBytes());
   cut->state = catalog_->AppendedState();
   for (const auto& dataset : catalog_->WritableAll()) {
-    cut->datasets.push_back({dataset, dataset->appended_layout()});
+    cut->datasets.push_back({dataset, dataset->appended_layout(), dataset->Pin().ValueOr(nullptr)});
   }
   cut->sequence = parts_->log->last_appended();
   return Status::OK();

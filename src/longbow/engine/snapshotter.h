@@ -45,7 +45,7 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   void Request(SnapshotDone done);
   // The same, and blocks of the dataset, or of all, are written again without their dead rows.
   void RequestCompaction(std::optional<DatasetId> dataset, SnapshotDone done);
-  // Takes one when the log has grown enough. Cheap.
+  // Takes one when the log has grown enough; while puts arrive, when it has grown twice as much. Cheap.
   void RequestIfDue();
 
   storage::BlockStore& store() { return store_; }
@@ -62,6 +62,7 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   struct DatasetCut {
     std::shared_ptr<Dataset> dataset;
     std::shared_ptr<const StoredLayout> layout;
+    std::shared_ptr<const View> kept;  // no newer than the cut: so nothing that it shows is forgotten
   };
   // Whose blocks are to lose all their dead rows.
   struct Compaction {
@@ -94,6 +95,8 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   Status SaveAndCutLog(Cut* cut);
   void Finish(const std::shared_ptr<Cut>& cut, const Status& status);
   Status MayGoOn() const;
+  bool StepsAside();
+  void LookAgain();
   void PostTimer();
   void TryAgainLater(const Cut& cut, int64_t nanos);
   uint64_t LogBytes() const;
@@ -108,6 +111,8 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   std::atomic<bool> stopping_{false};
   std::atomic<bool> started_{false};
   std::atomic<bool> due_posted_{false};
+  std::atomic<bool> looking_again_{false};
+  std::atomic<int> quiet_looks_{0};  // since puts arrived
   std::atomic<uint64_t> log_bytes_at_cut_{0};
   std::atomic<int64_t> not_before_ns_{0};  // a failed one is not tried again at once
 

@@ -15,14 +15,23 @@
 namespace longbow::engine {
 namespace {
 
-// Rows of a slab, which lives as long as the shard does.
+// Rows of a slab, seen at `at`: like a view it keeps them from being forgotten.
 class SlabBuffer final : public arrow::Buffer {
  public:
-  SlabBuffer(const std::byte* data, int64_t size, std::shared_ptr<const Shard> shard)
-      : arrow::Buffer(reinterpret_cast<const uint8_t*>(data), size), shard_(std::move(shard)) {}
+  SlabBuffer(const std::byte* data, int64_t size, std::shared_ptr<const Shard> shard, Sequence at)
+      : arrow::Buffer(reinterpret_cast<const uint8_t*>(data), size), shard_(std::move(shard)), at_(at) {
+    shard_->PinView(at_);
+    reading_.emplace(shard_->epochs());
+  }
+  ~SlabBuffer() override {
+    reading_.reset();
+    shard_->UnpinView(at_);
+  }
 
  private:
   const std::shared_ptr<const Shard> shard_;
+  const Sequence at_;
+  std::optional<ReadEpoch> reading_;
 };
 
 // Position of the payload column `name` in a block, or -1.
@@ -84,9 +93,13 @@ View::View(std::shared_ptr<const Shard> shard, std::shared_ptr<const DatasetSche
       live_rows_(live_rows),
       key_order_(std::make_unique<KeyOrder>(this)) {
   shard_->PinView(visibility_.at);
+  reading_.emplace(shard_->epochs());
 }
 
-View::~View() { shard_->UnpinView(visibility_.at); }
+View::~View() {
+  reading_.reset();
+  shard_->UnpinView(visibility_.at);
+}
 
 const index::VectorIndex& View::Index(int vector_column) const {
   return *shard_->vectors(vector_column).index;
@@ -191,8 +204,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> View::SliceRows(RowOrdinal first, Ro
         auto validity,
         PresenceBitmap(
             store, rows, [&](int64_t i) { return first + static_cast<RowOrdinal>(i); }, &null_count));
-    auto values = std::make_shared<SlabBuffer>(store.Row(first),
-                                               rows * static_cast<int64_t>(store.row_bytes()), shard_);
+    auto values = std::make_shared<SlabBuffer>(
+        store.Row(first), rows * static_cast<int64_t>(store.row_bytes()), shard_, visibility_.at);
     columns.push_back(MakeVectors(field->type(), rows, std::move(validity), null_count, std::move(values)));
   }
   return arrow::RecordBatch::Make(schema_->arrow, rows, std::move(columns));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "longbow/base/ids.h"
+#include "longbow/base/read_epochs.h"
 #include "longbow/base/row_versions.h"
 #include "longbow/base/status.h"
 #include "longbow/engine/dataset_schema.h"
@@ -90,6 +91,7 @@ class View {
   Visibility visibility_;
   int64_t live_rows_;
   std::unique_ptr<KeyOrder> key_order_;
+  std::optional<ReadEpoch> reading_;
 };
 
 }  // namespace longbow::engine

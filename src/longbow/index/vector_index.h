@@ -14,6 +14,7 @@
 #include "longbow/base/budget.h"
 #include "longbow/base/executor.h"
 #include "longbow/base/filesystem.h"
+#include "longbow/base/read_epochs.h"
 #include "longbow/base/row_selection.h"
 #include "longbow/base/row_versions.h"
 #include "longbow/base/status.h"
@@ -130,6 +131,12 @@ class VectorIndex {
   virtual void RowsAppended(RowOrdinal first, RowOrdinal end) = 0;
   // The rows are visible to no view any more, present or future.
   virtual void Erase(std::span<const RowOrdinal> rows) = 0;
+  // Rows below this are not read any more by the index's own work, once they are erased and its tasks of now
+  // ended.
+  virtual RowOrdinal settled_end() const { return indexed_end(); }
+  // All rows [first, end), whole chunks of ChunkedArray below settled_end(), were erased, and nobody is left
+  // who read before that: what the index holds of them may go.
+  virtual void Forget(RowOrdinal first, RowOrdinal end) = 0;
 
   // The ways this index could answer, cheapest first; never empty.
   virtual std::vector<MethodCost> Methods(const SearchShape& shape) const = 0;
@@ -160,6 +167,7 @@ struct IndexInput {
   const RowVersions* versions = nullptr;
   std::string codec = "auto";
   Executor* builders = nullptr;
+  ReadEpochs* epochs = nullptr;  // entered by its tasks while they read rows; may be null
   MemoryLedger* ledger = nullptr;
   uint64_t seed = 0;
 };

@@ -2,11 +2,16 @@
 #pragma once
 
 #include <atomic>
+#include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
 
 #include "longbow/base/chunked_array.h"
 #include "longbow/base/ids.h"
+#include "longbow/base/row_bits.h"
 #include "longbow/base/slab_arena.h"
 #include "longbow/distance/metric_list.h"
 
@@ -15,7 +20,8 @@ namespace longbow::index {
 // The vectors of one column of a shard, as the client's own bytes. A slab holds as many whole rows as fit:
 // row r lies in slab r / rows_per_slab, at (r % rows_per_slab) * row_bytes. One writer (apply) appends;
 // readers may touch rows whose ordinal they learnt from something published afterwards. A row whose vector is
-// null has a hole of undefined bytes and present(r) == false.
+// null has a hole of undefined bytes and present(r) == false, and so has one that was forgotten, in its
+// place.
 class VectorStore {
  public:
   // dim: elements a vector; row_bytes is dim * scalars * scalar size, no padding. A slab must have room for
@@ -49,9 +55,20 @@ class VectorStore {
   std::byte* MutableRow(RowOrdinal row) { return const_cast<std::byte*>(Row(row)); }
   // Writer: before the row is published.
   void SetNull(RowOrdinal row);
-  int64_t bytes() const;
+  // Writer: `rows`, ascending, are dead to every reader, present and future, and so is all that `dead` holds.
+  // Pages that hold nothing else go back to the kernel; slabs that hold nothing else are taken out of reach,
+  // so that they read as zero, and returned: to be Freed once nobody reads any more who began before.
+  std::vector<std::byte*> Forget(std::span<const RowOrdinal> rows, const RowBits& dead);
+  void Free(std::byte* slab) { arena_->Free(slab); }
+  int64_t bytes() const;  // of its slabs
 
  private:
+  // What Forget has done of a slab.
+  struct Forgotten {
+    uint32_t dead = 0;                                      // rows, when last looked at
+    std::bitset<kSlabBytes / SlabArena::kPageBytes> pages;  // given back
+  };
+  void GiveBackPages(uint32_t slab, const RowBits& dead);
   // row / rows_per_slab by one multiplication, exact for all rows (Lemire, Kaser, Kurz, arXiv 1902.01961).
   uint32_t SlabOf(RowOrdinal row) const {
     __extension__ using Wide = unsigned __int128;
@@ -70,6 +87,8 @@ class VectorStore {
   ChunkedArray<uint64_t> null_bits_;  // by ordinal / 64
   std::atomic<bool> any_null_{false};
   std::atomic<uint64_t> slab_count_{0};  // stored by the writer alone
+  std::atomic<uint64_t> slabs_forgotten_{0};
+  std::map<uint32_t, Forgotten> forgotten_;  // writer's: of slabs with dead rows
 };
 
 }  // namespace longbow::index

@@ -61,20 +61,7 @@ class SearchBatcherTest : public testing::Test {
     ASSERT_TRUE(
         batcher_->Submit(request, [slot](Result<SearchAnswer> answer) { *slot = std::move(answer); }));
   }
-  int64_t Batched() {
-    class Find final : public CounterVisitor {
-     public:
-      void Visit(std::string_view name, std::string_view, const Labels&, const Counter& counter) override {
-        if (name == "search_batched_queries_total") value = counter.value();
-      }
-      void Visit(std::string_view, std::string_view, const Labels&, const Gauge&) override {}
-      void Visit(std::string_view, std::string_view, const Labels&, const Histogram&, double) override {}
-      void VisitValue(std::string_view, std::string_view, const Labels&, double) override {}
-      int64_t value = 0;
-    } find;
-    batcher_->ListCounters(find);
-    return find.value;
-  }
+  double Batched() const { return CountersSeen::Of(*batcher_)["search_batched_queries_total"]; }
 
   TestDatabase database_;
   HeldExecutor searchers_;

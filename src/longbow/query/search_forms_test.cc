@@ -24,8 +24,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-using Point = std::vector<double>;
-using Ids = std::vector<uint64_t>;
 using Random = std::mt19937_64;
 
 int64_t Pick(Random& random, int64_t low, int64_t high) {
@@ -40,16 +38,6 @@ std::vector<Point> Points(Random& random, size_t count, size_t width) {
   }
   return points;
 }
-
-SearchRequest Ask(std::string dataset, std::vector<Point> queries, int64_t k) {
-  SearchRequest request;
-  request.dataset = std::move(dataset);
-  request.queries.numbers = std::move(queries);
-  request.k = {k};
-  return request;
-}
-
-Ids IdsOf(const SearchAnswer& answer) { return Values<arrow::UInt64Type>(*answer.hits, "id"); }
 
 class SearchFormsTest : public testing::Test {
  protected:
@@ -399,22 +387,9 @@ TEST_F(SearchFormsTest, WhatABlockWasFilteredToIsKept) {
   Fill("d", 1000, 4);
   auto request = Ask("d", {Point(4, 0)}, 3);
   request.filter = ParseFilter("year < 20 and tag = 't1'").ValueOrDie();
-  const auto hits = [&] {
-    class Sum final : public CounterVisitor {
-     public:
-      void Visit(std::string_view name, std::string_view, const Labels&, const Counter& counter) override {
-        if (name == "filter_cache_hits_total") value = counter.value();
-      }
-      void Visit(std::string_view, std::string_view, const Labels&, const Gauge&) override {}
-      void Visit(std::string_view, std::string_view, const Labels&, const Histogram&, double) override {}
-      void VisitValue(std::string_view, std::string_view, const Labels&, double) override {}
-      int64_t value = 0;
-    } sum;
-    database_.query().ListCounters(sum);
-    return sum.value;
-  };
+  const auto hits = [&] { return CountersSeen::Of(database_.query())["filter_cache_hits_total"]; };
   Search(request);
-  const int64_t before = hits();
+  const double before = hits();
   request.queries.numbers = {Point(4, 1)};
   Search(request);
   EXPECT_GT(hits(), before);
@@ -520,17 +495,7 @@ TEST_F(SearchFormsTest, RealSearchesAreRepeatedExactlyToTellTheirRecall) {
   all.recall.share = 1;
   all.recall.share_of_time = 1e6;
   QueryEngine query(&database_.engine(), database_.query().environment(), &database_.ledger(), all);
-  class Ratios final : public CounterVisitor {
-   public:
-    void Visit(std::string_view, std::string_view, const Labels&, const Counter&) override {}
-    void Visit(std::string_view, std::string_view, const Labels&, const Gauge&) override {}
-    void Visit(std::string_view, std::string_view, const Labels&, const Histogram&, double) override {}
-    void VisitValue(std::string_view name, std::string_view, const Labels& labels, double value) override {
-      values[std::string(name) + "/" + (labels.size() < 2 ? "" : labels[1].second)] = value;
-    }
-    std::map<std::string, double> values;
-  };
-  Ratios ratios;
+  CountersSeen ratios;
   // Until builders, which index the rows meanwhile, came to it.
   for (int round = 0; round < 20000; ++round) {
     auto request = Ask("d", {points[static_cast<size_t>(round % 3000)]}, 10);
@@ -538,20 +503,19 @@ TEST_F(SearchFormsTest, RealSearchesAreRepeatedExactlyToTellTheirRecall) {
     // dims is an approximation of its own, and what it finds is held against all dimensions.
     if (round % 2 == 1) request.filter = ParseFilter("year < 20").ValueOrDie();
     ASSERT_TRUE(query.Search(request).ok());
-    ratios.values.clear();
-    query.ListCounters(ratios);
-    if (ratios.values["search_recall_samples_total/all"] > 3 &&
-        ratios.values["search_recall_samples_total/10%-100%"] > 3) {
+    ratios = CountersSeen::Of(query);
+    if (ratios["search_recall_samples_total/d/all"] > 3 &&
+        ratios["search_recall_samples_total/d/10%-100%"] > 3) {
       break;
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-  const double mean = ratios.values["search_recall_ratio/all"];
+  const double mean = ratios["search_recall_ratio/d/all"];
   EXPECT_GT(mean, 0.05);
   EXPECT_LT(mean, 0.95);
-  EXPECT_LT(ratios.values["search_recall_low_ratio/all"], mean);
-  EXPECT_GT(ratios.values["search_recall_high_ratio/all"], mean);
-  EXPECT_GT(ratios.values["search_recall_samples_total/10%-100%"], 0);
+  EXPECT_LT(ratios["search_recall_low_ratio/d/all"], mean);
+  EXPECT_GT(ratios["search_recall_high_ratio/d/all"], mean);
+  EXPECT_GT(ratios["search_recall_samples_total/d/10%-100%"], 0);
 }
 
 }  // namespace

@@ -24,17 +24,6 @@ using filter::Operator;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-using Point = std::vector<double>;
-using Ids = std::vector<uint64_t>;
-
-SearchRequest Ask(std::string dataset, std::vector<Point> queries, int64_t k) {
-  SearchRequest request;
-  request.dataset = std::move(dataset);
-  request.queries.numbers = std::move(queries);
-  request.k = {k};
-  return request;
-}
-
 SearchAnswer Search(TestDatabase& database, const SearchRequest& request) {
   auto answer = database.query().Search(request);
   EXPECT_TRUE(answer.ok()) << answer.status();
@@ -42,10 +31,6 @@ SearchAnswer Search(TestDatabase& database, const SearchRequest& request) {
   EXPECT_TRUE(answer->hits->ValidateFull().ok()) << answer->hits->ValidateFull();
   EXPECT_EQ(answer->offsets.back(), answer->hits->num_rows());
   return *std::move(answer);
-}
-
-Ids IdsOf(const SearchAnswer& answer) {
-  return answer.hits == nullptr ? Ids{} : Values<arrow::UInt64Type>(*answer.hits, "id");
 }
 
 void ExpectError(TestDatabase& database, const SearchRequest& request, ErrorCode code,
@@ -544,27 +529,6 @@ TEST_F(SearchTest, SearchesBesideWritersSeeOneMoment) {
   writer.join();
 }
 
-// Remembers the last value seen under each name.
-class Seen final : public CounterVisitor {
- public:
-  void Visit(std::string_view name, std::string_view, const Labels&, const Counter& counter) override {
-    values[std::string(name)] = static_cast<double>(counter.value());
-  }
-  void Visit(std::string_view name, std::string_view, const Labels&, const Gauge& gauge) override {
-    values[std::string(name)] = static_cast<double>(gauge.value());
-  }
-  void Visit(std::string_view name, std::string_view, const Labels&, const Histogram& histogram,
-             double) override {
-    double count = 0;
-    for (const int64_t bucket : histogram.buckets()) count += static_cast<double>(bucket);
-    values[std::string(name)] = count;
-  }
-  void VisitValue(std::string_view name, std::string_view, const Labels&, double value) override {
-    values[std::string(name)] = value;
-  }
-  std::map<std::string, double> values;
-};
-
 TEST_F(SearchTest, WhatWasDoneIsCounted) {
   database_.Put("d", Batch({{"id", Range(0, 3)}, {"vector", Vectors({{1}, {2}, {3}}, 1)}}));
   auto request = Ask("d", {{1}}, 2);
@@ -575,16 +539,15 @@ TEST_F(SearchTest, WhatWasDoneIsCounted) {
   }
   request.k = {0};
   ExpectError(database_, request, ErrorCode::kInvalidArgument, "k must");
-  Seen seen;
-  database_.query().ListCounters(seen);
-  EXPECT_EQ(seen.values["searches_total"], 4);
-  EXPECT_EQ(seen.values["search_errors_total"], 1);
-  EXPECT_EQ(seen.values["search_latency_seconds"], 4);
-  EXPECT_EQ(seen.values["filter_execution_duration_seconds"], 3);
-  EXPECT_EQ(seen.values["search_rows_returned_total"], 6);
-  EXPECT_EQ(seen.values["hnsw_search_pool_new_total"], 1);
-  EXPECT_EQ(seen.values["hnsw_search_pool_get_total"], 4);
-  EXPECT_EQ(seen.values["hnsw_search_pool_put_total"], 4);
+  const auto seen = CountersSeen::Of(database_.query());
+  EXPECT_EQ(seen["searches_total"], 4);
+  EXPECT_EQ(seen["search_errors_total"], 1);
+  EXPECT_EQ(seen["search_latency_seconds"], 4);
+  EXPECT_EQ(seen["filter_execution_duration_seconds"], 3);
+  EXPECT_EQ(seen["search_rows_returned_total"], 6);
+  EXPECT_EQ(seen["hnsw_search_pool_new_total"], 1);
+  EXPECT_EQ(seen["hnsw_search_pool_get_total"], 4);
+  EXPECT_EQ(seen["hnsw_search_pool_put_total"], 4);
 }
 
 }  // namespace

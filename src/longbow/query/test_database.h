@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "longbow/base/counters_for_test.h"
 #include "longbow/engine/batch_codec.h"
 #include "longbow/engine/engine.h"
 #include "longbow/query/search.h"
@@ -164,6 +165,22 @@ std::vector<typename ArrowType::c_type> Values(const arrow::RecordBatch& batch, 
   const auto& typed = static_cast<const typename arrow::TypeTraits<ArrowType>::ArrayType&>(*array);
   for (int64_t i = 0; i < typed.length(); ++i) values.push_back(typed.Value(i));
   return values;
+}
+
+using Point = std::vector<double>;
+using Ids = std::vector<uint64_t>;
+
+// The nearest `k` of each.
+inline SearchRequest Ask(std::string dataset, std::vector<Point> queries, int64_t k) {
+  SearchRequest request;
+  request.dataset = std::move(dataset);
+  request.queries.numbers = std::move(queries);
+  request.k = {k};
+  return request;
+}
+
+inline Ids IdsOf(const SearchAnswer& answer) {
+  return answer.hits == nullptr ? Ids{} : Values<arrow::UInt64Type>(*answer.hits, "id");
 }
 
 }  // namespace longbow::query

@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "longbow/base/counters_for_test.h"
 #include "longbow/engine/engine.h"
 #include "longbow/protocol/flight_data.h"
 #include "longbow/protocol/flight_messages.h"
@@ -90,24 +91,6 @@ BufferChain OpeningMessage(const protocol::FlightDescriptor& descriptor, const a
   return protocol::EncodeFlightData(message);
 }
 
-// One counter or gauge out of many.
-class CounterFinder final : public CounterVisitor {
- public:
-  explicit CounterFinder(std::string name) : name_(std::move(name)) {}
-  void Visit(std::string_view name, std::string_view, const Labels&, const Counter& counter) override {
-    if (name == name_) value = counter.value();
-  }
-  void Visit(std::string_view name, std::string_view, const Labels&, const Gauge& gauge) override {
-    if (name == name_) value = gauge.value();
-  }
-  void Visit(std::string_view, std::string_view, const Labels&, const Histogram&, double) override {}
-  void VisitValue(std::string_view, std::string_view, const Labels&, double) override {}
-  int64_t value = -1;
-
- private:
-  const std::string name_;
-};
-
 int64_t StatusField(const std::string& field) {
   std::ifstream status("/proc/self/status");
   for (std::string word; status >> word;) {
@@ -165,11 +148,7 @@ class FlightServerTest : public testing::Test {
     for (int64_t i = 0; i < batches; ++i) call.Write(*protocol::EncodeBatchMessage(*Rows(i * rows, rows)));
     return call.Finish();
   }
-  int64_t Count(const std::string& name) const {
-    CounterFinder finder(name);
-    server_->ListCounters(finder);
-    return finder.value;
-  }
+  double Count(const std::string& name) const { return CountersSeen::Of(*server_)[name]; }
   // Waits until the counter has the value; the limit is only there to end a test that fails.
   bool Reaches(const std::string& name, int64_t value) const {
     for (int i = 0; i < 2000 && Count(name) != value; ++i)

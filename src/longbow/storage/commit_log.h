@@ -56,6 +56,7 @@ struct LogAppend {
   Durability durability = Durability::kFsync;
   AsyncWindow async_window = {};
   bool try_compression = false;  // of LogCompression::kAuto
+  bool gives_room = false;       // deletions: on a full disk they may use half of the segment kept in reserve
   BufferChain payload = {};      // held until durable
   // CRC-32C of stretches of the payload that the caller has passed over anyway; the log reads the rest.
   std::vector<KnownCrc> known_crcs = {};

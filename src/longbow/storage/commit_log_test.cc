@@ -423,6 +423,77 @@ TEST(CommitLog, RefusesMoreThanMayWaitForTheDisk) {
   EXPECT_TRUE(machine.Put(1, Payload(20000, 1)).ok()) << "a write above the limit goes alone";
 }
 
+// Puts until one is refused, and says how many were not.
+int FillUp(LogTestMachine* machine) {
+  for (int i = 0; i < 1000; ++i) {
+    const auto put = machine->Put(1, std::string(2000, 'x'));
+    if (put.ok()) continue;
+    EXPECT_EQ(CodeOf(put.status()), ErrorCode::kResourceExhausted) << put.status().ToString();
+    EXPECT_THAT(put.status().message(), testing::HasSubstr("disk full"));
+    return i;
+  }
+  ADD_FAILURE() << "a full disk took a thousand records";
+  return 0;
+}
+
+Result<LogPosition> PutWhatGivesRoom(LogTestMachine* machine, size_t bytes) {
+  Acknowledgements acknowledgements;
+  LB_ASSIGN_OR_RETURN(
+      const LogPosition position,
+      machine->log->Append(
+          {.shard = 1, .gives_room = true, .payload = BufferChain::FromString(std::string(bytes, 'd'))},
+          acknowledgements.Next()));
+  LB_RETURN_NOT_OK(acknowledgements.Wait(1)[0].status);
+  return position;
+}
+
+TEST(CommitLog, RefusesARecordForWhichASegmentCannotGrowAndGoesOn) {
+  LogTestMachine machine;
+  ASSERT_TRUE(machine.Restart().ok());
+  ASSERT_TRUE(machine.Put(1, "before").ok());
+  machine.disk().set_full(true);
+  const auto refused = machine.Put(1, std::string(1 << 20, 'x'));
+  EXPECT_EQ(CodeOf(refused.status()), ErrorCode::kResourceExhausted) << refused.status().ToString();
+  EXPECT_TRUE(machine.log->health().ok()) << machine.log->health().ToString();
+  EXPECT_TRUE(machine.Put(1, "small").ok()) << "there is room for it in the tail";
+  machine.disk().set_full(false);
+  const auto large = machine.Put(1, std::string(1 << 20, 'y'));
+  EXPECT_TRUE(large.ok()) << large.status().ToString();
+  EXPECT_TRUE(machine.Put(1, "after").ok());
+  ASSERT_TRUE(machine.Restart().ok());
+  EXPECT_EQ(machine.ReplayedPayloads(),
+            (std::vector<std::string>{"before", "small", std::string(1 << 20, 'y'), "after"}));
+}
+
+TEST(CommitLog, KeepsRoomOnAFullDiskForWhatGivesRoomAndForItself) {
+  LogTestMachine machine;
+  ASSERT_TRUE(machine.Restart().ok());
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(machine.Put(1, std::string(2000, 'x')).ok());
+  machine.disk().set_full(true);
+  FillUp(&machine);
+  int deletions = 0;
+  for (; deletions < 1000; ++deletions) {
+    const auto deleted = PutWhatGivesRoom(&machine, 500);
+    if (deleted.ok()) continue;
+    EXPECT_EQ(CodeOf(deleted.status()), ErrorCode::kResourceExhausted) << deleted.status().ToString();
+    break;
+  }
+  EXPECT_GT(deletions, 20) << "half of a segment";
+  EXPECT_LT(deletions, 1000) << "the other half is the log's own";
+  EXPECT_EQ(FillUp(&machine), 0) << "data does not follow into the reserve";
+  // What is given back now is found without another segment.
+  const Sequence last = machine.log->last_appended();
+  ASSERT_TRUE(machine.log->ReleaseThrough(last).ok());
+  for (int i = 0; i < 500; ++i) {
+    if (machine.Put(1, std::string(2000, 'z')).ok()) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ASSERT_LT(i, 499) << "segments given back hold nothing new";
+    if (i == 50) machine.disk().set_full(false);
+  }
+  EXPECT_TRUE(machine.log->health().ok());
+  ASSERT_TRUE(machine.Restart().ok());
+}
+
 TEST(CommitLog, StopsAReplayWhenTheVisitorFails) {
   LogTestMachine machine;
   ASSERT_TRUE(machine.Restart().ok());

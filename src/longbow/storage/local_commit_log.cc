@@ -9,9 +9,6 @@ namespace longbow::storage {
 namespace {
 
 constexpr uint64_t kSealBytes = RecordBytes(0);
-// How many of the prepared segments a record has to leave.
-constexpr size_t kDataReserve = 1;
-constexpr size_t kNoReserve = 0;
 
 }  // namespace
 
@@ -31,7 +28,11 @@ Result<LogPosition> LocalCommitLog::Append(LogAppend append, AppendDone done) {
       return Error(ErrorCode::kResourceExhausted, "log: ", pending_bytes_, " bytes wait for the disk, limit ",
                    options_.max_pending_bytes, ", this write ", bytes, "; send again more slowly");
     }
-    LB_RETURN_NOT_OK(MakeRoom(bytes, kDataReserve, lock));
+    Status room = MakeRoom(bytes, Reserve::kKept, lock);
+    if (append.gives_room && CodeOf(room) == ErrorCode::kResourceExhausted) {
+      room = MakeRoom(bytes, Reserve::kHalf, lock);
+    }
+    LB_RETURN_NOT_OK(room);
   }
   ShardTail& shard = shards_[append.shard];
   shard.term = options_.term;
@@ -111,18 +112,26 @@ Status LocalCommitLog::Writable() const {
   return Status::OK();
 }
 
-// Makes the tail a segment into which `bytes` fit, leaving at least `reserve` prepared ones. May let go of
-// the lock.
-Status LocalCommitLog::MakeRoom(uint64_t bytes, size_t reserve, Lock& lock) {
+// The tail is the reserve once nothing is prepared behind it and a record that may has entered it.
+bool LocalCommitLog::Fits(uint64_t bytes, Reserve reserve) const {
+  const uint64_t end = tail_offset_ + bytes + kSealBytes;
+  if (!in_reserve_ || reserve == Reserve::kOpened) return end <= tail_->bytes;
+  return reserve == Reserve::kHalf && end <= tail_->bytes / 2;
+}
+
+// Makes the tail a segment into which `bytes` fit, as far as the reserve goes. May let go of the lock.
+Status LocalCommitLog::MakeRoom(uint64_t bytes, Reserve reserve, Lock& lock) {
+  const size_t left = reserve == Reserve::kKept ? 1 : 0;
   while (true) {
     LB_RETURN_NOT_OK(Writable());
     if (tail_ == nullptr) {
       LB_RETURN_NOT_OK(StartTail(lock));
-    } else if (tail_offset_ + bytes + kSealBytes <= tail_->bytes) {
+    } else if (Fits(bytes, reserve)) {
       return Status::OK();
-    } else if (prepared_.size() > reserve) {
+    } else if (prepared_.size() > left) {
       LB_RETURN_NOT_OK(GrowNext(kSegmentHeaderBytes + bytes + kSealBytes));
       Rotate();
+      in_reserve_ = prepared_.empty();
     } else {
       LB_RETURN_NOT_OK(PrepareSegment(lock));
     }
@@ -152,6 +161,7 @@ Status LocalCommitLog::PrepareSegment(Lock& lock) {
   const auto place = std::find_if(prepared_.begin(), prepared_.end(),
                                   [&](const auto& other) { return other->header.number > number; });
   prepared_.insert(place, std::move(segment));
+  in_reserve_ = false;
   return Status::OK();
 }
 
@@ -225,7 +235,7 @@ Status LocalCommitLog::health() const {
 
 Status LocalCommitLog::TruncateSuffix(ShardId shard, uint64_t index) {
   Lock lock(mutex_);
-  LB_RETURN_NOT_OK(MakeRoom(RecordBytes(0), kNoReserve, lock));
+  LB_RETURN_NOT_OK(MakeRoom(RecordBytes(0), Reserve::kOpened, lock));
   ShardTail& tail = shards_[shard];
   if (index > tail.index) {
     return InvalidArgument("log: cannot truncate shard ", shard, " behind index ", index,
@@ -251,7 +261,7 @@ Status LocalCommitLog::ReleaseThrough(Sequence sequence) {
   std::string payload;
   do {  // making room may let others append
     payload = EncodeMarks(Marks(below));
-    LB_RETURN_NOT_OK(MakeRoom(RecordBytes(payload.size()), kNoReserve, lock));
+    LB_RETURN_NOT_OK(MakeRoom(RecordBytes(payload.size()), Reserve::kOpened, lock));
   } while (payload.size() != EncodeMarks(Marks(below)).size());
   BufferChain marks = BufferChain::FromString(EncodeMarks(Marks(below)));
   releasing_ = true;

@@ -95,7 +95,14 @@ class LocalCommitLog : public CommitLog {
   // appending
   RecordCodec Compress(LogAppend* append);
   Status Writable() const;
-  Status MakeRoom(uint64_t bytes, size_t reserve, Lock& lock);
+  // Who may enter the last prepared segment.
+  enum class Reserve : uint8_t {
+    kKept,    // data: never
+    kHalf,    // what gives room, when there is no other
+    kOpened,  // the log's own: without that nothing could be given back
+  };
+  Status MakeRoom(uint64_t bytes, Reserve reserve, Lock& lock);
+  bool Fits(uint64_t bytes, Reserve reserve) const;
   Status PrepareSegment(Lock& lock);
   Status GrowNext(uint64_t bytes);
   void Rotate();
@@ -151,7 +158,8 @@ class LocalCommitLog : public CommitLog {
   uint64_t tail_offset_ = 0;
   Sequence tail_sequence_ = 0;  // newest in or before the tail that was written
   std::deque<std::shared_ptr<Segment>> prepared_;
-  Segments overtaken_;  // prepared too late: a higher number is in use already
+  bool in_reserve_ = false;  // the tail was the last prepared one, and the disk had no other
+  Segments overtaken_;       // prepared too late: a higher number is in use already
   std::deque<LogEntry> queue_;
   uint64_t pending_bytes_ = 0;  // queued and being flushed
   uint64_t pending_records_ = 0;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "longbow/base/filling_disk_for_test.h"
 #include "longbow/storage/commit_log.h"
 
 namespace longbow::storage {
@@ -49,6 +50,7 @@ class LogTestMachine {
     char name[] = "/tmp/longbow_log_XXXXXX";
     root_ = mkdtemp(name);
     files_ = *MakePosixFileSystem(root_, 4);
+    disk_ = std::make_unique<FillingDisk>(files_.get());
     random_ = MakeSeededRandom(7);
     options.segment_bytes = 64 << 10;
     options.spare_segments = 0;
@@ -56,6 +58,7 @@ class LogTestMachine {
   ~LogTestMachine() {
     log.reset();
     pool_.reset();
+    disk_.reset();
     files_.reset();
     std::filesystem::remove_all(root_);
   }
@@ -72,7 +75,7 @@ class LogTestMachine {
     return Status::OK();
   }
   Environment environment() {
-    return {.files = files_.get(),
+    return {.files = disk_.get(),
             .clock = SystemClock(),
             .random = random_.get(),
             .appliers = pool_.get(),
@@ -102,6 +105,7 @@ class LogTestMachine {
     return payloads;
   }
   FileSystem& files() { return *files_; }
+  FillingDisk& disk() { return *disk_; }
   std::vector<std::string> FileNames() { return *files_->List(options.directory); }
 
   CommitLogOptions options;
@@ -113,6 +117,7 @@ class LogTestMachine {
   std::string root_;
   MemoryLedger ledger_{0, 0};
   std::unique_ptr<FileSystem> files_;
+  std::unique_ptr<FillingDisk> disk_;
   std::unique_ptr<Random> random_;
   std::unique_ptr<Executor> pool_ = MakeThreadPool({.name = "test", .threads = 2});
 };

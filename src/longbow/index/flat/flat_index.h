@@ -22,6 +22,7 @@ class FlatIndex : public VectorIndex {
   std::string_view name() const override { return "flat"; }
   void RowsAppended(RowOrdinal first, RowOrdinal end) override;
   void Erase(std::span<const RowOrdinal> rows) override;
+  void Forget(RowOrdinal, RowOrdinal) override {}
   std::vector<MethodCost> Methods(const SearchShape& shape) const override;
   std::unique_ptr<SearchScratch> NewScratch() const override;
   Status Search(const SearchSpec& spec, SearchScratch* scratch, SearchHits* hits) const override;

@@ -38,6 +38,10 @@ WantedRows::WantedRows(const VectorStore* store, const Visibility& visibility, c
 
 uint32_t WantedRows::Load(RowOrdinal first) {
   first_ = first;
+  if (visibility_.versions->released(first)) {
+    words_.fill(0);
+    return 0;
+  }
   Candidates((std::min<uint32_t>(end_ - first, kRows) + 63) / 64);
   uint32_t count = 0;
   for (uint32_t w = 0; w < kWords; ++w) {

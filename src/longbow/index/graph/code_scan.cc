@@ -115,7 +115,13 @@ bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::S
   budget_left_ = true;
   RowOrdinal row = ScanFirst(pass);
   for (; row < end && budget_left_; row += RowCodes::kRows) {
-    if (row % kRowsALook == 0) Spend(pass, kRowsALook / 16);
+    if (row % kRowsALook == 0) {
+      if (spec.visibility.versions->released(row)) {
+        row += kRowsALook - RowCodes::kRows;
+        continue;
+      }
+      Spend(pass, kRowsALook / 16);
+    }
     const uint32_t wanted = pass.Wanted(row);
     if (wanted == 0) continue;
     WantAll(pass, row, EstimateBlock(pass, row, pass.bound(), estimates_.data()) & wanted);
@@ -134,8 +140,8 @@ void CodeScan::Spend(const Pass& pass, int64_t distances) {
 // k-th of those is about as far as the k-th of all their rows. Where the scan goes on from.
 RowOrdinal CodeScan::ScanFirst(const Pass& pass) {
   RowOrdinal row = pass.first / RowCodes::kRows * RowCodes::kRows;
-  if (pass.spec.selection != nullptr || pass.end - pass.first < 2 * kFirstBlocks * RowCodes::kRows ||
-      pass.top->size() > 0)
+  if (pass.spec.visibility.versions->released(row) || pass.spec.selection != nullptr ||
+      pass.end - pass.first < 2 * kFirstBlocks * RowCodes::kRows || pass.top->size() > 0)
     return row;
   std::array<uint32_t, kFirstBlocks> others;
   constexpr float kAnything = std::numeric_limits<float>::infinity();

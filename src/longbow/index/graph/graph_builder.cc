@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "longbow/base/check.h"
+#include "longbow/base/writers_busy.h"
 #include "longbow/index/graph/graph_file.h"
 
 namespace longbow::index {
@@ -86,8 +87,7 @@ void GraphBuilder::BuildTurn() {
 }
 
 bool GraphBuilder::WritersBusy() const {
-  return input_.builders != nullptr && input_.ledger != nullptr &&
-         input_.ledger->used(MemoryUse::kNetwork) >= kBusyBytes;
+  return input_.builders != nullptr && input_.ledger != nullptr && longbow::WritersBusy(*input_.ledger);
 }
 
 void GraphBuilder::StepAside() {
@@ -113,6 +113,7 @@ void GraphBuilder::LookAgain() {
 // A builder that finds nothing to do counts itself out first and looks again then, so that rows appended
 // meanwhile always find a builder.
 void GraphBuilder::BuildRows() {
+  const ReadEpoch reading(input_.epochs);
   const bool beside_writers = WritersBusy();  // it has waited long enough
   CodeRows();
   auto bench = TakeBench();
@@ -269,6 +270,16 @@ void GraphBuilder::Erase(std::span<const RowOrdinal> rows) {
   if (MaintenanceDue()) StartMaintenance();
 }
 
+RowOrdinal GraphBuilder::settled_end() const {
+  const RowCodes* codes = this->codes();
+  return codes == nullptr ? indexed_end() : std::min(indexed_end(), codes->coded_end());
+}
+
+void GraphBuilder::Forget(RowOrdinal first, RowOrdinal end) {
+  chains_.Forget(first);
+  if (RowCodes* codes = codes_.load(std::memory_order_acquire)) codes->Forget(first, end);
+}
+
 void GraphBuilder::Bury(Slot slot) {
   std::lock_guard lock(mutex_);
   dead_.push_back(slot);
@@ -402,6 +413,7 @@ Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
   claimed_end_ = loaded.indexed_end;
   indexed_end_.store(loaded.indexed_end, std::memory_order_release);
   appended_end_.store(loaded.indexed_end, std::memory_order_release);
+  Finish(loaded.indexed_end, loaded.indexed_end);  // for those who have waited since before
   StartBuilders();
   StartMaintenance();  // the file was copied node by node: whoever lost all ways to it gets one again
   return Status::OK();

@@ -37,6 +37,9 @@ class GraphBuilder {
 
   void RowsAppended(RowOrdinal first, RowOrdinal end);
   void Erase(std::span<const RowOrdinal> rows);
+  void Forget(RowOrdinal first, RowOrdinal end);
+  // Below, rows are linked and coded.
+  RowOrdinal settled_end() const;
   RowOrdinal indexed_end() const { return indexed_end_.load(std::memory_order_acquire); }
   RowOrdinal appended_end() const { return appended_end_.load(std::memory_order_acquire); }
   void WhenIndexed(RowOrdinal end, std::function<void(Status)> done);
@@ -68,7 +71,6 @@ class GraphBuilder {
   static constexpr RowOrdinal kRowsATurn = 64;     // before it queues up again behind others' work
   static constexpr RowOrdinal kRowsToCode = 1024;  // at a time
   static constexpr int kMostBuilders = 8;
-  static constexpr int64_t kBusyBytes = int64_t{1} << 20;  // of puts under way
   static constexpr int64_t kLookAgainNanos = 5'000'000;
   // Building goes on after so many quiet looks, and for a turn after so many in all, so that it never stops.
   static constexpr int kQuietLooks = 2, kMostLooks = 20;

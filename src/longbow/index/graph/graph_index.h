@@ -23,6 +23,8 @@ class GraphIndex : public VectorIndex {
   std::string_view name() const override { return "graph"; }
   void RowsAppended(RowOrdinal first, RowOrdinal end) override { builder_.RowsAppended(first, end); }
   void Erase(std::span<const RowOrdinal> rows) override { builder_.Erase(rows); }
+  RowOrdinal settled_end() const override { return builder_.settled_end(); }
+  void Forget(RowOrdinal first, RowOrdinal end) override { builder_.Forget(first, end); }
   std::vector<MethodCost> Methods(const SearchShape& shape) const override;
   std::unique_ptr<SearchScratch> NewScratch() const override;
   Status Search(const SearchSpec& spec, SearchScratch* scratch, SearchHits* hits) const override;

@@ -11,7 +11,7 @@
 namespace longbow::index {
 namespace {
 
-constexpr size_t kHugePage = size_t{2} << 20;
+constexpr size_t kHugePage = size_t{2} << 20, kPage = 4096;
 
 }  // namespace
 
@@ -60,6 +60,26 @@ Slot NodeArena::Extend() {
   size_.store(slot + 1, std::memory_order_release);
   if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kIndex, static_cast<int64_t>(node_bytes_));
   return slot;
+}
+
+void NodeArena::GiveBack(Slot first, Slot end) {
+  while (first < end) {
+    const Slot segment_end = std::min(end, (first | mask_) + 1);
+    std::byte* const begin = At(first);
+    const size_t bytes = static_cast<size_t>(segment_end - first) * node_bytes_;
+    auto from = reinterpret_cast<uintptr_t>(begin), to = from + bytes;
+    from = (from + kPage - 1) / kPage * kPage;
+    to = to / kPage * kPage;
+    if (from < to) {
+      auto* const pages = reinterpret_cast<void*>(from);
+      // Or the kernel would make huge pages of what is left, holes and all.
+      madvise(pages, to - from, MADV_NOHUGEPAGE);
+      madvise(pages, to - from, MADV_DONTNEED);
+      given_back_.fetch_add(static_cast<int64_t>(to - from), std::memory_order_relaxed);
+      if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kIndex, -static_cast<int64_t>(to - from));
+    }
+    first = segment_end;
+  }
 }
 
 }  // namespace longbow::index

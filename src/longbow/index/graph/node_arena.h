@@ -28,7 +28,12 @@ class NodeArena {
   // A slot never handed out before, its memory zero. Throws std::bad_alloc when the kernel has no more.
   Slot Extend();
   Slot size() const { return size_.load(std::memory_order_acquire); }
-  int64_t bytes() const { return static_cast<int64_t>(size()) * static_cast<int64_t>(node_bytes_); }
+  // Nodes [first, end) read as zero from now on; the kernel gets the pages that hold nothing else. Not twice.
+  void GiveBack(Slot first, Slot end);
+  int64_t bytes() const {
+    return static_cast<int64_t>(size()) * static_cast<int64_t>(node_bytes_) -
+           given_back_.load(std::memory_order_relaxed);
+  }
 
  private:
   static constexpr size_t kSegments = 4096;
@@ -41,6 +46,7 @@ class NodeArena {
   uint32_t shift_, mask_;
   std::unique_ptr<std::atomic<std::byte*>[]> segments_;
   std::atomic<Slot> size_{0};  // stored under mutex_
+  std::atomic<int64_t> given_back_{0};
   std::mutex mutex_;
 };
 

@@ -29,6 +29,13 @@ class RowChains {
     before_.Grow(end);
   }
 
+  // The whole chunk that holds `row` was erased, and nobody follows a chain who began before.
+  void Forget(RowOrdinal row) {
+    slots_.Release(row);
+    next_.Release(row);
+    before_.Release(row);
+  }
+
   RowOrdinal next(RowOrdinal row) const { return next_.Get(row); }
   // Whether any node has ever stood for more than one row.
   bool any_joined() const { return any_joined_.load(std::memory_order_acquire); }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "longbow/base/check.h"
 #include "longbow/base/ids.h"
 #include "longbow/codec/code_kernels.h"
 #include "longbow/index/graph/graph_space.h"
@@ -25,6 +26,12 @@ class RowCodes {
   RowOrdinal coded_end() const { return coded_end_.load(std::memory_order_acquire); }
   // Writer: codes rows from coded_end() on, those below `end`, at most `rows`. False when none are left.
   bool Code(RowOrdinal end, RowOrdinal rows);
+
+  // Rows that are dead to all who scan: their codes are zeros from now on.
+  void Forget(RowOrdinal first, RowOrdinal end) {
+    LB_CHECK(first % kRows == 0 && end % kRows == 0 && end <= coded_end());
+    blocks_.GiveBack(first / kRows, end / kRows);
+  }
 
   uint32_t bits() const { return bits_; }
   size_t n() const { return n_; }

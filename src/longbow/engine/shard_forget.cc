@@ -1,0 +1,106 @@
+// Rows that died for every view: their memory goes back, piece by piece, as pieces hold nothing else.
+#include <algorithm>
+
+#include "longbow/engine/shard.h"
+
+namespace longbow::engine {
+namespace {
+
+using Chunk = ChunkedArray<uint64_t>;
+
+// Fewer are not worth the work.
+constexpr size_t kLeastForgotten = 1024;
+
+}  // namespace
+
+void Shard::WhenForgetDue(std::function<void()> due) { forget_due_ = std::move(due); }
+
+bool Shard::ForgetDue() const {
+  if (loading()) return false;
+  if (const uint64_t epoch = retired_epoch_.load(); epoch > 0 && epochs_.Over(epoch)) return true;
+  std::lock_guard lock(dead_mutex_);
+  return erased_.size() >= kLeastForgotten;
+}
+
+// Of all vector columns: tasks of an index may still read rows behind, though they are dead.
+RowOrdinal Shard::SettledEnd() const {
+  RowOrdinal settled = end_;
+  for (size_t i = 0; i < vector_count_.load(std::memory_order_relaxed); ++i) {
+    settled = std::min(settled, vectors_[i]->index->settled_end());
+  }
+  return settled;
+}
+
+std::vector<RowOrdinal> Shard::TakeErased() {
+  const RowOrdinal settled = SettledEnd();
+  std::vector<RowOrdinal> rows;
+  {
+    std::lock_guard lock(dead_mutex_);
+    const auto early =
+        std::partition(erased_.begin(), erased_.end(), [&](RowOrdinal row) { return row >= settled; });
+    rows.assign(early, erased_.end());
+    erased_.erase(early, erased_.end());
+  }
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+bool Shard::Forget() {
+  if (!ForgetDue()) return false;
+  ReleaseRetired();
+  const std::vector<RowOrdinal> rows = TakeErased();
+  if (rows.empty()) return true;
+  for (const RowOrdinal row : rows) forgotten_.Add(row);
+  forgotten_rows_ += static_cast<int64_t>(rows.size());
+  blocks_.Forget(rows, forgotten_);
+  Retired retired;
+  for (size_t i = 0; i < vector_count_.load(std::memory_order_relaxed); ++i) {
+    for (std::byte* slab : vectors_[i]->store.Forget(rows, forgotten_)) retired.slabs.emplace_back(i, slab);
+  }
+  for (size_t i = 0; i < rows.size();) {
+    const RowOrdinal first = rows[i] & ~Chunk::kMask;
+    while (i < rows.size() && (rows[i] & ~Chunk::kMask) == first) ++i;
+    if (!forgotten_.All(first, uint64_t{first} + Chunk::kChunk)) continue;
+    UnlinkKeys(first);
+    retired.chunks.push_back(first);
+  }
+  retired.epoch = epochs_.Advance();
+  retired_.push_back(std::move(retired));
+  retired_epoch_ = retired_.front().epoch;
+  return true;
+}
+
+// So that nobody who begins to look now comes to a row of this chunk.
+void Shard::UnlinkKeys(RowOrdinal first) {
+  if (key_kind_ == KeyKind::kHidden) return;
+  std::vector<uint64_t> numbers;
+  numbers.reserve(Chunk::kChunk);
+  for (RowOrdinal row = first; row - first < Chunk::kChunk; ++row) {
+    // Rows that a snapshot left out have no key, and no link either.
+    if (versions_.born(row) != 0) numbers.push_back(KeyNumber(row));
+  }
+  std::sort(numbers.begin(), numbers.end());
+  numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
+  keys_.Forget(numbers, first, first + Chunk::kMask, &previous_);
+}
+
+void Shard::ReleaseRetired() {
+  while (!retired_.empty() && epochs_.Over(retired_.front().epoch)) {
+    for (const auto& [column, slab] : retired_.front().slabs) vectors_[column]->store.Free(slab);
+    for (const RowOrdinal first : retired_.front().chunks) ReleaseChunk(first);
+    retired_.pop_front();
+  }
+  retired_epoch_ = retired_.empty() ? 0 : retired_.front().epoch;
+}
+
+void Shard::ReleaseChunk(RowOrdinal first) {
+  for (size_t i = 0; i < vector_count_.load(std::memory_order_relaxed); ++i) {
+    vectors_[i]->index->Forget(first, first + Chunk::kChunk);
+  }
+  versions_.Release(first);
+  previous_.Release(first);
+  // Hidden keys are searched for by their order; where they are the ordinals, they need not be remembered.
+  if (key_kind_ != KeyKind::kHidden || KeyNumber(first) == first) key_numbers_.Release(first);
+}
+
+}  // namespace longbow::engine
