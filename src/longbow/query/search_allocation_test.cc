@@ -20,6 +20,10 @@ void* Allocate(std::size_t size) {
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
   throw std::bad_alloc();
 }
+void* AllocateOrNull(std::size_t size) noexcept {
+  if (counting) ++allocations;
+  return std::malloc(size == 0 ? 1 : size);
+}
 void* Allocate(std::size_t size, std::align_val_t alignment) {
   if (counting) ++allocations;
   const auto align = static_cast<std::size_t>(alignment);
@@ -33,6 +37,9 @@ void* operator new(std::size_t size) { return Allocate(size); }
 void* operator new[](std::size_t size) { return Allocate(size); }
 void* operator new(std::size_t size, std::align_val_t alignment) { return Allocate(size, alignment); }
 void* operator new[](std::size_t size, std::align_val_t alignment) { return Allocate(size, alignment); }
+// Those of a sanitizer would not go with the deletes below.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept { return AllocateOrNull(size); }
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept { return AllocateOrNull(size); }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete[](void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
