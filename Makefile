@@ -74,6 +74,9 @@ wheel: bin/longbowd ## Build dist/longbow-*.whl with the server inside, and try 
 	@$(PYTHON) tools/make_wheel.py
 	@tools/try_wheel dist/longbow-$$(cat VERSION)-py3-none-manylinux_*.whl
 
+test-oldest: wheel ## Run the Python tests on the oldest pandas, polars, NumPy ... that the package allows
+	@tools/test_oldest_versions dist/longbow-$$(cat VERSION)-py3-none-manylinux_*.whl
+
 docs: setup ## Build the documentation into build/site, warnings are errors
 	@tools/build_docs
 

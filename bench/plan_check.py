@@ -25,7 +25,7 @@ CASES = ["50000x128", "150000x128", "60000x768", "20000x1536"]
 
 
 def measure(rows: int, dimension: int) -> tuple[float, float, float]:
-    """Resident bytes, bytes of files, and seconds until indexed."""
+    """Resident bytes, bytes of files after a snapshot, and seconds until indexed."""
     rng = np.random.default_rng(1)
     centers = rng.standard_normal((256, dimension), dtype="f4")
     vectors = centers[rng.integers(0, 256, rows)] + 0.5 * rng.standard_normal((rows, dimension), dtype="f4")
@@ -35,6 +35,7 @@ def measure(rows: int, dimension: int) -> tuple[float, float, float]:
         client.wait_indexed("plan", timeout=600)
         seconds = time.perf_counter() - start
         resident = read_metrics(f"127.0.0.1:{server.http_port}")["process_resident_memory_bytes"]
+        client.snapshot()
         return resident, settled_bytes(server.data_dir), seconds
 
 

@@ -4,9 +4,19 @@
 #include <bit>
 
 namespace longbow::index {
+namespace {
+
+bool Nearer(const Candidate& a, const Candidate& b) {
+  return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
+}
+bool SameSlot(const Candidate& a, const Candidate& b) { return a.slot == b.slot; }
+
+}  // namespace
 
 std::span<const Candidate> GraphLinker::FindCandidates(const Graph& graph, Slot slot) {
   const size_t n = graph.layout().n;
+  aim_ = slot;
+  detours_.clear();
   point_.resize(n);
   graph.Decode(slot, point_.data());
   walk_.Aim(graph, point_.data(), GraphWalk::Order::kDistance);
@@ -23,30 +33,27 @@ std::span<const Candidate> GraphLinker::FindCandidates(const Graph& graph, Slot 
 
 void GraphLinker::RememberVisited() {
   const size_t size = std::bit_ceil(walk_.visited().size() * 2 + 2);
-  known_.assign(size, {});
-  farthest_known_ = 0;
+  known_.assign(size, {0, kNoSlot});
   for (const Candidate& c : walk_.visited()) {
     size_t at = c.slot * 0x9e3779b1u >> 7 & (size - 1);
     while (known_[at].slot != kNoSlot) at = (at + 1) & (size - 1);
-    known_[at] = {c.slot, c.distance};
-    farthest_known_ = std::max(farthest_known_, c.distance);
+    known_[at] = c;
   }
 }
 
-bool GraphLinker::Visited(Slot slot) const {
+const float* GraphLinker::Known(Slot visited) const {
   const size_t mask = known_.size() - 1;
-  for (size_t at = slot * 0x9e3779b1u >> 7 & mask; known_[at].slot != kNoSlot; at = (at + 1) & mask) {
-    if (known_[at].slot == slot) return true;
+  for (size_t at = visited * 0x9e3779b1u >> 7 & mask; known_[at].slot != kNoSlot; at = (at + 1) & mask) {
+    if (known_[at].slot == visited) return &known_[at].distance;
   }
-  return false;
+  return nullptr;
 }
 
-float GraphLinker::DistanceTo(const Graph& graph, Slot to, Slot other) const {
-  const size_t mask = known_.size() - 1;
-  for (size_t at = other * 0x9e3779b1u >> 7 & mask; known_[at].slot != kNoSlot; at = (at + 1) & mask) {
-    if (known_[at].slot == other) return known_[at].distance;
-  }
-  return graph.Distance(to, other);
+bool GraphLinker::Visited(Slot slot) const { return Known(slot) != nullptr; }
+
+float GraphLinker::Distance(const Graph& graph, Slot a, Slot b) const {
+  const float* known = a == aim_ ? Known(b) : nullptr;
+  return known != nullptr ? *known : graph.Distance(a, b);
 }
 
 bool GraphLinker::Occluded(const Graph& graph, const Candidate& candidate) const {
@@ -82,6 +89,22 @@ void GraphLinker::Link(Graph& graph, Slot slot) {
   bool reachable = false;
   for (const Candidate& s : selected_) reachable |= Offer(graph, s.slot, slot, s.distance, false);
   if (!reachable && !selected_.empty()) Offer(graph, selected_[0].slot, slot, selected_[0].distance, true);
+  TryDetours(graph, slot);
+}
+
+// The slot's walk finds no nodes beyond its cluster, as all it has room for lies nearer; edges of its
+// neighbours lead there. Where the slot lies on the way of one, it holds the node at the end against its own
+// list: without this a cluster that grows within a graph loses its edges out, and walks that come by end in
+// it.
+void GraphLinker::TryDetours(Graph& graph, Slot slot) {
+  candidates_.swap(detours_);  // what the edges back find is of no use
+  std::sort(candidates_.begin(), candidates_.end(), Nearer);
+  candidates_.erase(std::unique(candidates_.begin(), candidates_.end(), SameSlot), candidates_.end());
+  for (const Candidate& c : candidates_) {
+    if (graph.header(c.slot).row.load(std::memory_order_relaxed) == kNoRow) continue;
+    if (!Offer(graph, slot, c.slot, c.distance, false)) continue;
+    Offer(graph, c.slot, slot, c.distance, false);
+  }
 }
 
 // Edges that stay keep their place and so their code.
@@ -92,9 +115,7 @@ uint32_t GraphLinker::RenewLocked(Graph& graph, Slot node, std::span<const Candi
                                    [&](const Candidate& o) { return o.slot == c.slot; });
     if (!there) candidates_.push_back(c);
   }
-  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) {
-    return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
-  });
+  std::sort(candidates_.begin(), candidates_.end(), Nearer);
   Select(graph);
   NodeHeader& header = graph.header(node);
   uint64_t kept = 0;
@@ -161,9 +182,10 @@ bool GraphLinker::Offer(Graph& graph, Slot node, Slot to, float distance, bool f
     if (other == to) return true;
     if ((kept >> i & 1) == 0) continue;
     if (squares[i] <= distance) {
-      occluded = occluded || options_.occlusion * DistanceTo(graph, to, other) <= distance;
-    } else if (options_.occlusion * DistanceTo(graph, to, other) <= squares[i]) {
+      occluded = occluded || options_.occlusion * Distance(graph, to, other) <= distance;
+    } else if (const float apart = Distance(graph, to, other); options_.occlusion * apart <= squares[i]) {
       kept &= ~(uint64_t{1} << i);
+      if (to == aim_ && !Visited(other)) detours_.push_back({apart, other});
     }
   }
   if (occluded) kept = header.kept.load(std::memory_order_relaxed);  // a filler pushes nobody down

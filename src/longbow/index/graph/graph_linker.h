@@ -17,8 +17,9 @@ struct LinkOptions {
 };
 
 // Vamana's insertion (arXiv 2105.09613, section 4): walk to the node's own place, prune what was visited,
-// fill the list up with the nearest pruned ones, and offer the node to its neighbours. Pruning is by squared
-// distance between codes. Confined; keeps its memory for the next node.
+// fill the list up with the nearest pruned ones, and offer the node to its neighbours. Where it lies on the
+// way of one of their edges, it tries that one, too. Pruning is by squared distance between codes. Confined;
+// keeps its memory for the next node.
 class GraphLinker {
  public:
   explicit GraphLinker(LinkOptions options) : options_(options) {}
@@ -58,9 +59,11 @@ class GraphLinker {
   void Select(const Graph& graph);
   bool Occluded(const Graph& graph, const Candidate& candidate) const;
   uint32_t Weakest(const Graph& graph, Slot node, uint64_t among, float beyond) const;
-  // The distance of the node being linked to another: known from the walk, or taken when `below` asks for it.
-  float DistanceTo(const Graph& graph, Slot to, Slot other) const;
+  void TryDetours(Graph& graph, Slot slot);
   void RememberVisited();
+  // The distance to the slot of a node that the walk to its place visited; null where it did not.
+  const float* Known(Slot visited) const;
+  float Distance(const Graph& graph, Slot a, Slot b) const;
 
   const LinkOptions options_;
   GraphWalk walk_;
@@ -70,13 +73,9 @@ class GraphLinker {
   size_t kept_ = 0;  // of selected_, the first
   Graph::EdgeScratch edge_;
 
-  // Distances of the visited nodes to the node being linked.
-  struct Known {
-    Slot slot = kNoSlot;
-    float distance = 0;
-  };
-  std::vector<Known> known_;
-  float farthest_known_ = 0;
+  Slot aim_ = kNoSlot;              // of the last walk
+  std::vector<Candidate> known_;    // a hash table of the nodes visited, with their distances to it
+  std::vector<Candidate> detours_;  // farther nodes, on the way to which from a neighbour it lies
 };
 
 }  // namespace longbow::index
