@@ -92,8 +92,15 @@ bench-ann: build ## The graph index beside hnswlib, FAISS, USearch and others (A
 bench-kernels: build ## Nanoseconds a distance by dimension, level and type
 	@build/$(PRESET)/bench/kernels_bench
 
-prove: build ## Crash real servers for hours (as root: all layers); goes on where it was ended
+prove: build ## Crash real servers for hours (as root: all layers); goes on where it was ended; then soak
 	@$(PYTHON) tests/prove/prove.py
+	@$(PYTHON) tests/prove/soak.py
+
+soak: build ## Half an hour of steady churn: nothing may grow
+	@$(PYTHON) tests/prove/soak.py
+
+bench-restart: build ## A start of a million rows, from a snapshot and from the log
+	@$(PYTHON) bench/restart_bench.py
 
 bench-text: build ## BM25 of a million short documents beside tantivy (where cargo is)
 	@if command -v cargo >/dev/null; then \

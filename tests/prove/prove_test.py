@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import random
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import soak  # noqa: E402
 from layers import LAYERS, DiskCut, Layer, Simulated  # noqa: E402
 from media import Missing  # noqa: E402
 from workload import Violation  # noqa: E402
@@ -52,3 +54,20 @@ def test_a_disk_that_ignores_flushes_is_noticed(tmp_path: Path) -> None:
     layer = DiskCut(tmp_path, 7, {"volatile_disk": VOLATILE_DISK, "lies": True})
     with pytest.raises((Violation, longbow.LongbowError, RuntimeError)):
         cycles(layer, seconds=60, most=20)
+
+
+def test_churn_leaves_nothing_on_the_ledger(tmp_path: Path) -> None:
+    """Some seconds of the soak: whether memory stays level takes half an hour to say."""
+    options = argparse.Namespace(minutes=0.1, window=0.05, keys=2000, rows=500, dim=32, seed=7)
+    figures = soak.run(options, tmp_path)
+    assert figures["rows"] > 0
+    assert [line for line in figures["wrong"] if "ledger" in line] == []
+
+
+def test_the_soak_sees_what_grows() -> None:
+    def windows(*resident: float) -> list[dict[str, float]]:
+        return [{"resident": value, "threads": 20.0, "descriptors": 30.0} for value in resident]
+
+    assert soak.judge(windows(90, 100, 100.5, 100.9)) == []
+    assert "resident memory" in soak.judge(windows(100, 100, 100.5, 101.5))[0]
+    assert "threads" in soak.judge([*windows(100, 100), {"resident": 100, "threads": 22.0, "descriptors": 30.0}])[0]

@@ -65,12 +65,15 @@ void SlabArena::Free(std::byte* slab) {
   {
     std::lock_guard lock(mutex_);
     LB_CHECK_FATAL(in_use_ > 0);
-    if (const auto found = given_back_.find(slab); found != given_back_.end()) {
+    const auto found = given_back_.find(slab);
+    const bool has_holes = found != given_back_.end();
+    if (has_holes) {
       charged -= found->second;
       given_back_.erase(found);
       madvise(slab, kSlabBytes, MADV_HUGEPAGE);
     }
-    const bool keep = free_.size() < kept_;
+    // With holes it would not even keep what it has: the kernel fills them when it makes a huge page of it.
+    const bool keep = free_.size() < kept_ && !has_holes;
     if (!keep) madvise(slab, kSlabBytes, MADV_DONTNEED);
     (keep ? free_ : empty_).push_back(slab);
     --in_use_;

@@ -144,9 +144,9 @@ class Forgetting : public testing::TestWithParam<Case> {
 
   // Until the ledger says so; a write now and then, as the last view of what was published stays until then.
   bool Falls(MemoryUse use, int64_t below) {
-    for (int i = 0; i < 400 && engine_.ledger().used(use) > below; ++i) {
+    for (int i = 0; i < 1500 && engine_.ledger().used(use) > below; ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
-      if (i % 20 == 19) Put({1});
+      if (i % 20 == 19) Put(Fresh(1));
     }
     return engine_.ledger().used(use) <= below;
   }
@@ -163,7 +163,6 @@ TEST_P(Forgetting, ChurnLosesNothingAndStopsGrowing) {
   std::mt19937 random(7);
   std::shared_ptr<const View> old;
   Model old_model;
-  int64_t most_halfway = 0, most = 0;
   for (int batch = 0; batch < batches; ++batch) {
     std::vector<int64_t> put, gone;
     for (int i = 0; i < 1000; ++i) put.push_back(static_cast<int64_t>(random() % keys));
@@ -176,11 +175,8 @@ TEST_P(Forgetting, ChurnLosesNothingAndStopsGrowing) {
       old_model = model_;
     }
     if (batch % 25 == 24) ASSERT_NO_FATAL_FAILURE(CheckNow()) << "batch " << batch;
-    auto& peak = batch < batches / 2 ? most_halfway : most;
-    peak = std::max(peak, engine_.ledger().used());
   }
   ASSERT_TRUE(engine_.WaitIndexed().ok());
-  EXPECT_LT(most, 2 * most_halfway);
   old = nullptr;
   EXPECT_TRUE(Falls(MemoryUse::kSlabs, int64_t{graph ? 4 : 8} << 20))
       << engine_.ledger().used(MemoryUse::kSlabs);
@@ -198,7 +194,6 @@ TEST_P(Forgetting, ChurnLosesNothingAndStopsGrowing) {
 TEST_P(Forgetting, NewRowsInOldOnesOutTakeNoMore) {
   // A window of 20,000 rows slides over six times as many.
   const int window = 20000, step = 2000, rounds = GetParam().index == "graph" ? 20 : 60;
-  int64_t settled = 0;
   for (int round = 0; round < rounds; ++round) {
     ASSERT_NO_FATAL_FAILURE(Put(Fresh(step)));
     if (round * step >= window) {
@@ -211,10 +206,10 @@ TEST_P(Forgetting, NewRowsInOldOnesOutTakeNoMore) {
       EXPECT_TRUE(engine_.Delete("d", {KeyText(gone[0])}).ok()) << "a deletion sent again";
     }
     ASSERT_TRUE(engine_.WaitIndexed().ok());
-    if (round == rounds / 2) settled = engine_.ledger().used();
   }
   CheckNow();
-  EXPECT_LT(engine_.ledger().used(), settled + settled / 5);
+  EXPECT_TRUE(Falls(MemoryUse::kSlabs, int64_t{12} << 20)) << "20,000 rows are 5 MB";
+  CheckNow();
   std::vector<int64_t> all;
   for (const auto& [key, number] : model_) all.push_back(key);
   ASSERT_NO_FATAL_FAILURE(Delete(all));
@@ -236,12 +231,17 @@ TEST_P(Forgetting, AViewAndWhatWasReadThroughItKeepTheirRows) {
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   ASSERT_NO_FATAL_FAILURE(Check(*view, before));
   view = nullptr;
-  for (int i = 0; i < 3; ++i) {
-    ASSERT_NO_FATAL_FAILURE(Put({1}));
+  // Slabs that were given back too early hold other rows by now.
+  for (int i = 0; i < 5; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ASSERT_NO_FATAL_FAILURE(Put(Fresh(10000)));
   }
   ExpectFirstRows(*batch);
   batch = nullptr;
+  all.clear();
+  for (const auto& [key, number] : model_) all.push_back(key);
+  ASSERT_NO_FATAL_FAILURE(Delete(all));
+  ASSERT_TRUE(engine_.WaitIndexed().ok());
   EXPECT_TRUE(Falls(MemoryUse::kSlabs, int64_t{4} << 20)) << engine_.ledger().used(MemoryUse::kSlabs);
 }
 

@@ -121,15 +121,13 @@ void Shard::Published(Sequence at, const std::shared_ptr<const RowBlocks>& block
   ScheduleErase();
 }
 
+bool Shard::EraseDue() const {
+  std::lock_guard lock(dead_mutex_);
+  return !dead_.empty() && dead_.front().died <= pins_.Horizon();
+}
+
 void Shard::ScheduleErase() const {
-  if (loading()) return;
-  {
-    std::lock_guard lock(dead_mutex_);
-    if (dead_.empty() || dead_.front().died > pins_.Horizon()) {
-      const uint64_t retired = retired_epoch_.load();
-      if (retired == 0 || !epochs_.Over(retired)) return;
-    }
-  }
+  if (loading() || (!EraseDue() && !ForgetDue())) return;
   if (erase_scheduled_.exchange(true)) return;
   input_.environment.builders->Post([gate = input_.gate, weak = weak_from_this()] {
     gate->Run([&] {

@@ -164,11 +164,12 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void RestoreVectors(const SealedRows& rows, RestoredRows* out);
   // Has the indexes forget rows that no view can see any more, on a builder.
   void ScheduleErase() const;
+  bool EraseDue() const;
   void EraseDead() const;
   RowOrdinal SettledEnd() const;
   std::vector<RowOrdinal> TakeErased();
   void UnlinkKeys(RowOrdinal first);
-  void ReleaseRetired();
+  bool ReleaseRetired();  // whether there was something
   void ReleaseChunk(RowOrdinal first);
   RowOrdinal FindHidden(uint64_t number, RowOrdinal end) const;
   // Of a row with a string key; nothing when the row is forgotten.

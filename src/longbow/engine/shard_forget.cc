@@ -47,9 +47,9 @@ std::vector<RowOrdinal> Shard::TakeErased() {
 
 bool Shard::Forget() {
   if (!ForgetDue()) return false;
-  ReleaseRetired();
+  const bool released = ReleaseRetired();
   const std::vector<RowOrdinal> rows = TakeErased();
-  if (rows.empty()) return true;
+  if (rows.empty()) return released;
   for (const RowOrdinal row : rows) forgotten_.Add(row);
   forgotten_rows_ += static_cast<int64_t>(rows.size());
   blocks_.Forget(rows, forgotten_);
@@ -84,13 +84,15 @@ void Shard::UnlinkKeys(RowOrdinal first) {
   keys_.Forget(numbers, first, first + Chunk::kMask, &previous_);
 }
 
-void Shard::ReleaseRetired() {
+bool Shard::ReleaseRetired() {
+  const size_t before = retired_.size();
   while (!retired_.empty() && epochs_.Over(retired_.front().epoch)) {
     for (const auto& [column, slab] : retired_.front().slabs) vectors_[column]->store.Free(slab);
     for (const RowOrdinal first : retired_.front().chunks) ReleaseChunk(first);
     retired_.pop_front();
   }
   retired_epoch_ = retired_.empty() ? 0 : retired_.front().epoch;
+  return retired_.size() < before;
 }
 
 void Shard::ReleaseChunk(RowOrdinal first) {

@@ -122,7 +122,6 @@ void Graph::ClearEdge(Slot node, uint32_t position) {
 void Graph::RestoreEdge(Slot node, uint32_t position) {
   NodeHeader& h = header(node);
   h.used.store(h.used.load(std::memory_order_relaxed) | uint64_t{1} << position, std::memory_order_relaxed);
-  CountEdge(ids(node)[position], 1);
 }
 
 void Graph::ClearEdges(Slot node) {

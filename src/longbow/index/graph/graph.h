@@ -102,7 +102,7 @@ class Graph {
   };
   void SetEdge(Slot node, uint32_t position, Slot to, const float* from, bool kept, EdgeScratch* scratch);
   void ClearEdge(Slot node, uint32_t position);
-  // Counts an edge in whose bytes are there already.
+  // An edge whose bytes are there already, and which its head's in_edges counts already.
   void RestoreEdge(Slot node, uint32_t position);
   void ClearEdges(Slot node);
 

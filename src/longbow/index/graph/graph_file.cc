@@ -195,9 +195,8 @@ Status ReadNodes(std::string_view payload, Slot slots, std::vector<bool>* presen
 
 // What the bytes say about edges is not trusted further than this.
 void MendEdges(Graph& graph, const std::vector<bool>& present) {
-  for (Slot slot = 0; slot < graph.size(); ++slot) {
-    graph.header(slot).in_edges.store(0, std::memory_order_relaxed);
-  }
+  // Counted side by side: in the nodes, each would be a line of memory far from the last one.
+  std::vector<int32_t> in_edges(graph.size());
   for (Slot slot = 0; slot < graph.size(); ++slot) {
     for (uint32_t i = 0; i < graph.layout().degree; ++i) {
       const Slot to = graph.ids(slot)[i].load(std::memory_order_relaxed);
@@ -205,11 +204,16 @@ void MendEdges(Graph& graph, const std::vector<bool>& present) {
       NodeHeader& header = graph.header(slot);
       header.used.store(header.used.load(std::memory_order_relaxed) & ~(uint64_t{1} << i),
                         std::memory_order_relaxed);
-      if (!used || to >= present.size() || to == slot || !present[to])
+      if (!used || to >= present.size() || to == slot || !present[to]) {
         graph.ClearEdge(slot, i);
-      else
+      } else {
         graph.RestoreEdge(slot, i);
+        ++in_edges[to];
+      }
     }
+  }
+  for (Slot slot = 0; slot < graph.size(); ++slot) {
+    graph.header(slot).in_edges.store(in_edges[slot], std::memory_order_relaxed);
   }
 }
 
