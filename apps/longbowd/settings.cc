@@ -111,8 +111,8 @@ constexpr SettingRow kTable[] = {
      "becomes less than half.",
      &S::log_compression, 0, 0, "auto|none|lz4|zstd"},
     {"max_wal_size", Kind::kBytes, "1GiB",
-     "A snapshot is taken once this much was logged since the last one, and the log behind it is cut. 0: not "
-     "for that reason.",
+     "A snapshot is taken once this much was logged since the last one, and the log behind it is cut; while "
+     "puts arrive it waits, until twice as much was. 0: not for that reason.",
      &S::max_wal_size, 0, kTiB},
     {"snapshot_interval", Kind::kDuration, "1h",
      "A snapshot is taken at least this often when something was written. 0: not for that reason.",

@@ -41,4 +41,14 @@ Status ErrnoError(int error, std::string_view verb, std::string_view path) {
                std::generic_category().message(error));
 }
 
+void Consume(std::span<iovec>* left, uint64_t n) {
+  while (!left->empty() && n >= left->front().iov_len) {
+    n -= left->front().iov_len;
+    *left = left->subspan(1);
+  }
+  if (n == 0) return;
+  left->front().iov_base = static_cast<uint8_t*>(left->front().iov_base) + n;
+  left->front().iov_len -= n;
+}
+
 }  // namespace longbow

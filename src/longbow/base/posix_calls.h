@@ -1,9 +1,12 @@
 // What the POSIX file system makes its system calls with.
 #pragma once
 
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -13,6 +16,9 @@ namespace longbow {
 
 // "cannot <verb> <path>: <text of errno>"; the path is relative to the root and the root is never named.
 Status ErrnoError(int error, std::string_view verb, std::string_view path);
+
+// Takes n bytes off the front of what is still to be transferred.
+void Consume(std::span<iovec>* left, uint64_t n);
 
 // Owns a descriptor. Confined.
 class Descriptor {

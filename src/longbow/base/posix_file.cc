@@ -17,17 +17,6 @@
 namespace longbow {
 namespace {
 
-// Takes n bytes off the front of what is still to be transferred.
-void Consume(std::span<iovec>* left, size_t n) {
-  while (!left->empty() && n >= left->front().iov_len) {
-    n -= left->front().iov_len;
-    *left = left->subspan(1);
-  }
-  if (n == 0) return;
-  left->front().iov_base = static_cast<uint8_t*>(left->front().iov_base) + n;
-  left->front().iov_len -= n;
-}
-
 class PosixFile : public File {
  public:
   PosixFile(FileTransfers* transfers, Descriptor fd, std::string path)

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "longbow/base/check.h"
+#include "longbow/base/posix_calls.h"
 
 namespace longbow {
 namespace {
@@ -48,17 +49,6 @@ struct Request {
   // synchronisation that a sanitizer could see.
   std::atomic<bool> handed_over{false};
 };
-
-// Takes n bytes off the front.
-void Consume(std::span<iovec>* left, uint64_t n) {
-  while (!left->empty() && n >= left->front().iov_len) {
-    n -= left->front().iov_len;
-    *left = left->subspan(1);
-  }
-  if (n == 0) return;
-  left->front().iov_base = static_cast<uint8_t*>(left->front().iov_base) + n;
-  left->front().iov_len -= n;
-}
 
 bool HasOperations(io_uring* ring) {
   io_uring_probe* probe = io_uring_get_probe_ring(ring);

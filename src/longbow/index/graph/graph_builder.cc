@@ -110,9 +110,8 @@ void GraphBuilder::LookAgain() {
   BuildRows();
 }
 
-// A builder that finds nothing to do counts itself out first and looks again then, so that rows appended
-// meanwhile always find a builder.
-void GraphBuilder::BuildRows() {
+// Whether there is more.
+bool GraphBuilder::BuildSome() {
   const ReadEpoch reading(input_.epochs);
   const bool beside_writers = WritersBusy();  // it has waited long enough
   CodeRows();
@@ -127,6 +126,13 @@ void GraphBuilder::BuildRows() {
   }
   ReturnBench(std::move(bench));
   CodeRows();  // the first turn began without a space to code in
+  return more;
+}
+
+// A builder that finds nothing to do counts itself out first and looks again then, so that rows appended
+// meanwhile always find a builder. Once it is counted out, or another turn may be, the epochs may be gone.
+void GraphBuilder::BuildRows() {
+  const bool more = BuildSome();
   if (more && input_.builders != nullptr) {
     input_.builders->Post([this] { BuildTurn(); });
     return;

@@ -99,6 +99,7 @@ class GraphBuilder {
 
   void StartBuilders();
   void BuildTurn();
+  bool BuildSome();
   void BuildRows();
   // Whether clients are handing in rows faster than they can be linked: building gains nothing by keeping up
   // with a burst, and the burst loses by sharing its cores.
