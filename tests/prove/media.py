@@ -31,6 +31,12 @@ def need_root(*programs: str) -> None:
             raise Missing(f"needs {program}")
 
 
+def need_loop_device() -> None:
+    found = subprocess.run(["losetup", "--find"], capture_output=True, text=True, check=False)
+    if found.returncode != 0:
+        raise Missing(f"needs a free loop device: {found.stderr.strip()}")
+
+
 def run(*command: str | Path) -> str:
     done = subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -86,6 +92,7 @@ class LoopFileSystem:
 
     def __init__(self, root: Path, kind: str, megabytes: int, image: Path | None = None, direct: bool = False) -> None:
         need_root("losetup", "mount", "umount", f"mkfs.{kind}")
+        need_loop_device()
         self.root, self.kind, self.direct = root, kind, direct
         self.path = root / "mounted"
         self.path.mkdir(parents=True, exist_ok=True)
@@ -158,6 +165,7 @@ class VolatileDisk:
 
     def __init__(self, root: Path, program: Path, kind: str, megabytes: int, lies: bool = False) -> None:
         need_root("losetup", "mount", "umount", f"mkfs.{kind}")
+        need_loop_device()
         if not os.path.exists("/dev/fuse"):
             raise Missing("needs /dev/fuse")
         if not program.exists():
