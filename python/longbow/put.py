@@ -301,6 +301,8 @@ class Writing:
             error = error_of_code(first.code, f"{first.message} (rows {first.first_row} to {last_row} of this put)")
         elif cause is not None:
             error = translate(cause)
+            if isinstance(error, CancelledError) and not cancellation_requested():  # by a server that stops
+                error = UnavailableError(f"the server ended the stream: {error.message}")
             error.__cause__ = cause
         elif cancellation_requested():
             error = CancelledError("the put was cancelled")
