@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <mutex>
 
 namespace longbow {
@@ -13,29 +13,37 @@ class ReadEpochs {
  public:
   uint64_t Enter() {
     std::lock_guard lock(mutex_);
-    ++readers_[now_];
-    return now_;
+    ++readers_.back();
+    return Now();
   }
   void Leave(uint64_t epoch) {
     std::lock_guard lock(mutex_);
-    const auto found = readers_.find(epoch);
-    if (--found->second == 0) readers_.erase(found);
+    --readers_[epoch - first_];
+    EndOldest();
   }
   // The epoch whose readers are the last ones that may hold what was in reach before.
   uint64_t Advance() {
     std::lock_guard lock(mutex_);
-    return now_++;
+    const uint64_t ended = Now();
+    readers_.push_back(0);
+    EndOldest();
+    return ended;
   }
   // Whether nobody reads who began in `epoch` or before.
   bool Over(uint64_t epoch) const {
     std::lock_guard lock(mutex_);
-    return epoch < now_ && (readers_.empty() || readers_.begin()->first > epoch);
+    return epoch < first_;
   }
 
  private:
+  uint64_t Now() const { return first_ + readers_.size() - 1; }
+  void EndOldest() {
+    for (; readers_.size() > 1 && readers_.front() == 0; ++first_) readers_.pop_front();
+  }
+
   mutable std::mutex mutex_;
-  uint64_t now_ = 1;                     // guarded by mutex_
-  std::map<uint64_t, int64_t> readers_;  // guarded by mutex_
+  uint64_t first_ = 1;              // guarded by mutex_: the oldest epoch not over
+  std::deque<int64_t> readers_{0};  // guarded by mutex_: of it and those since, the last is the present one
 };
 
 // Confined to one scope of reading; `epochs` may be null.
