@@ -363,6 +363,25 @@ TEST(CommitLog, WritesNewRecordsIntoUsedSpaceWithoutFindingOldOnes) {
   EXPECT_LT(machine.FileNames().size(), 12u);
 }
 
+TEST(CommitLog, KeepsAsManyUsedSegmentsAsItWasLongUntilItIsShorter) {
+  LogTestMachine machine;
+  machine.options.segment_bytes = 16 << 10;
+  machine.options.spare_segments = 2;
+  ASSERT_TRUE(machine.Restart().ok());
+  for (int i = 0; i < 150; ++i) ASSERT_TRUE(machine.Put(1, Payload(1000, i)).ok());
+  const auto release = [&] {
+    ASSERT_TRUE(machine.log->ReleaseThrough(machine.log->last_appended()).ok());
+    Eventually([&] { return machine.log->counters().segments.value() <= 5; });
+  };
+  release();
+  EXPECT_GT(machine.FileNames().size(), 8u);
+  for (int round = 0; round < 40; ++round) {
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(machine.Put(1, Payload(1000, i)).ok());
+    release();
+  }
+  EXPECT_LT(machine.FileNames().size(), 8u);
+}
+
 TEST(CommitLog, DoesNotGrowByRestarting) {
   LogTestMachine machine;
   ASSERT_TRUE(machine.Restart().ok());

@@ -1,6 +1,7 @@
 #include "longbow/storage/segment_store.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace longbow::storage {
@@ -133,8 +134,20 @@ Status SegmentStore::Recycle(const std::vector<uint64_t>& numbers) {
 Status SegmentStore::RecycleBelow(uint64_t number) {
   std::lock_guard lock(mutex_);
   floor_ = std::max(floor_, number);
+  const auto released = std::distance(live_.begin(), live_.lower_bound(number));
+  LB_RETURN_NOT_OK(KeepSparesFor(static_cast<uint64_t>(released)));
   while (!live_.empty() && live_.begin()->first < number)
     LB_RETURN_NOT_OK(RecycleLocked(live_.begin()->first));
+  return Status::OK();
+}
+
+// The log will soon be as long again as it was when it was cut; what it does not need any more goes bit by
+// bit.
+Status SegmentStore::KeepSparesFor(uint64_t released) {
+  if (options_.max_spares == 0) return Status::OK();
+  LB_ASSIGN_OR_RETURN(const uint64_t free, files_->FreeBytes());
+  kept_ = std::max({options_.max_spares, released, kept_ * 9 / 10});
+  if (free / 4 < kept_ * options_.segment_bytes) kept_ = options_.max_spares;  // others need the space
   return Status::OK();
 }
 
@@ -145,7 +158,7 @@ Status SegmentStore::RecycleLocked(uint64_t number) {
   LB_ASSIGN_OR_RETURN(auto file, files_->Open(path, OpenMode::kRead));
   LB_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
   file.reset();
-  const bool keep = bytes == options_.segment_bytes && spares_.size() < options_.max_spares;
+  const bool keep = bytes == options_.segment_bytes && spares_.size() < kept_;
   if (keep) {
     LB_RETURN_NOT_OK(files_->Rename(path, PathOf(SpareName(number))));
   } else {

@@ -27,14 +27,14 @@ struct SegmentStoreOptions {
   std::string directory;
   uint64_t segment_bytes = 0;
   uint64_t generation = 0;
-  uint64_t max_spares = 0;
+  uint64_t max_spares = 0;  // made ahead of need; of used ones as many are kept as the log was long
 };
 
 // Thread-safe. Calls block on the disk.
 class SegmentStore {
  public:
   SegmentStore(FileSystem* files, Random* random, SegmentStoreOptions options)
-      : files_(files), random_(random), options_(std::move(options)) {}
+      : files_(files), random_(random), options_(std::move(options)), kept_(options_.max_spares) {}
 
   // The segments of this generation, ascending. Called once, first.
   Result<std::vector<std::shared_ptr<Segment>>> Open();
@@ -67,6 +67,7 @@ class SegmentStore {
   std::string PathOf(const std::string& name) const { return options_.directory + "/" + name; }
   Result<std::shared_ptr<Segment>> OpenSegment(uint64_t number);
   Result<std::unique_ptr<File>> CreateSpare(uint64_t number);
+  Status KeepSparesFor(uint64_t released);
   Status RecycleLocked(uint64_t number);
   void Count();
 
@@ -76,6 +77,7 @@ class SegmentStore {
   mutable std::mutex mutex_;              // held for renames, never while bytes are written
   uint64_t next_number_ = 1;              // guarded by mutex_
   uint64_t floor_ = 0;                    // guarded by mutex_: segments below it are released
+  uint64_t kept_;                         // guarded by mutex_: spares beyond which segments are removed
   std::vector<uint64_t> spares_;          // guarded by mutex_
   std::map<uint64_t, std::string> live_;  // guarded by mutex_: names of segments
   std::atomic<uint64_t> live_count_ = 0, spare_count_ = 0;
