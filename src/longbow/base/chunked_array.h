@@ -58,6 +58,13 @@ class ChunkedArray {
       Charge(static_cast<int64_t>(kChunkBytes));
     }
   }
+  // Writer, while nobody reads: all elements of the chunk that holds i become zero bytes, which take no
+  // memory until they are written.
+  void Zero(RowOrdinal i) {
+    const uint32_t chunk = i >> kShift;
+    Page* const page = pages_[chunk >> kPageShift].load(std::memory_order_relaxed);
+    madvise(page->chunks[chunk & (kPage - 1)].load(std::memory_order_relaxed), kChunkBytes, MADV_DONTNEED);
+  }
   // Writer, or whoever else is alone in releasing: the memory of the chunk that holds i goes back.
   void Release(RowOrdinal i) {
     const uint32_t chunk = i >> kShift;

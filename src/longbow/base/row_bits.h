@@ -31,6 +31,20 @@ class RowBits {
     }
     return count;
   }
+  // The next rows from *from on, ascending, `most` at most; *from becomes where to go on, end() behind the
+  // last.
+  std::vector<RowOrdinal> Take(uint64_t* from, size_t most) const {
+    std::vector<RowOrdinal> rows;
+    for (; *from < end() && rows.size() < most; ++*from) {
+      if ((*from & 63) == 0 && words_[*from >> 6] == 0) {
+        *from += 63;
+      } else if (Contains(static_cast<RowOrdinal>(*from))) {
+        rows.push_back(static_cast<RowOrdinal>(*from));
+      }
+    }
+    return rows;
+  }
+  uint64_t end() const { return uint64_t{words_.size()} << 6; }  // no row from here on
   bool All(uint64_t first, uint64_t end) const { return Count(first, end) == end - first; }
 
  private:

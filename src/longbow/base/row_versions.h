@@ -20,6 +20,11 @@ class RowVersions {
   void SetDied(RowOrdinal row, Sequence at) { died_.Set(row, at); }
   Sequence born(RowOrdinal row) const { return born_.GetRelaxed(row); }
   Sequence died(RowOrdinal row) const { return died_.GetRelaxed(row); }
+  // All kChunk rows around `row` were born and died before everything, until they are set; nobody reads yet.
+  void Zero(RowOrdinal row) {
+    born_.Zero(row);
+    died_.Zero(row);
+  }
   // All kChunk rows around `row` are forgotten: they read as born and dead before everything.
   void Release(RowOrdinal row) {
     died_.Release(row);

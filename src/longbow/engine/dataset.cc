@@ -32,7 +32,9 @@ int64_t RowBytes(const VectorColumn& column) {
 
 }  // namespace
 
-ShardInput EngineParts::shard_input() const { return {environment, ledger, arena, gate, documents_indexed}; }
+ShardInput EngineParts::shard_input() const {
+  return {environment, ledger, arena, gate, documents_indexed, recovering};
+}
 
 Result<std::shared_ptr<Dataset>> Dataset::Make(EngineParts* parts, DatasetId id, std::string name,
                                                std::shared_ptr<const DatasetSchema> schema) {

@@ -38,6 +38,7 @@ struct EngineParts {
   mutable EngineCounters counters;
   std::unique_ptr<storage::CommitLog> log;
   std::function<void()> published = [] {};  // called after each publish, from any thread
+  bool recovering = true;                   // set by the opener, before anybody else comes
 
   ShardInput shard_input() const;
 };

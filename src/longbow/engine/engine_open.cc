@@ -44,6 +44,7 @@ Status LocalEngine::Start(RecoveryProgress* progress) {
     catalog_.Show(dataset);
   }
   replaying_.clear();
+  parts_.recovering = false;
   snapshotter_->Start(replayed_bytes_);
   parts_.published = [this] { snapshotter_->RequestIfDue(); };
   if (progress != nullptr) progress->finished.store(true);

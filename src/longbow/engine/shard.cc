@@ -49,6 +49,7 @@ Shard::Shard(const ShardInput& input, std::string dataset, const StoredLayout& l
       keys_(input.ledger),
       blocks_(input.ledger),
       vectors_(std::make_unique<std::unique_ptr<ShardVectors>[]>(kMaxVectorColumns)),
+      recovering_(input.recovering),
       texts_(&versions_, input.environment.builders, input.ledger, input.documents_indexed) {}
 
 Shard::~Shard() {

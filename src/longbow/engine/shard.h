@@ -39,6 +39,7 @@ struct ShardInput {
   SlabArena* arena = nullptr;
   std::shared_ptr<TaskGate> gate;
   std::shared_ptr<Counter> documents_indexed;
+  bool recovering = false;  // until Shard::LoadIndexes
 };
 
 // One vector column: its bytes and its index.
@@ -125,6 +126,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   // The index of a vector column was saved in `directory` when at most `sequence` was applied. It is loaded,
   // on a builder, when LoadIndexes says that as much has been applied again; else built anew.
   void LoadLater(int column, std::string directory, Sequence sequence);
+  // Ends the recovery. Until then indexes are told of nothing, and rows that die are forgotten at once, so
+  // that a log of many generations needs no more memory than what was alive at a time.
   void LoadIndexes(Sequence applied);
 
   // ---- reading ----
@@ -159,18 +162,33 @@ class Shard : public std::enable_shared_from_this<Shard> {
   int64_t tombstones() const { return tombstones_.value(); }
 
  private:
+  // Out of reach; back to where it came from when the epoch is over.
+  struct Retired {
+    uint64_t epoch = 0;
+    std::vector<RowOrdinal> chunks;                    // first rows
+    std::vector<std::pair<size_t, std::byte*>> slabs;  // by vector column
+  };
+
   void LoadIndex(int column, const std::string& directory) const;
-  void EraseGaps(int column) const;
+  void EraseUnread(int column) const;
   void RestoreVectors(const SealedRows& rows, RestoredRows* out);
   // Has the indexes forget rows that no view can see any more, on a builder.
   void ScheduleErase() const;
   bool EraseDue() const;
   void EraseDead() const;
+  // What holds nothing but dead rows, once `rows` are dead to everybody. Rows may be given twice: the second
+  // time takes only whole chunks out.
+  Retired TakeOut(std::span<const RowOrdinal> rows);
+  void ForgetReplayed();
+  // In recovery: nobody reads yet, and no index has been told of a row. One that was saved may have nodes for
+  // them all the same, so that EraseUnread is to follow.
+  void ForgetUnread(const std::vector<RowOrdinal>& rows);
   RowOrdinal SettledEnd() const;
   std::vector<RowOrdinal> TakeErased();
   void UnlinkKeys(RowOrdinal first);
   bool ReleaseRetired();  // whether there was something
   void ReleaseChunk(RowOrdinal first);
+  void ReleaseRows(RowOrdinal first);  // the part of a chunk that is not the indexes'
   RowOrdinal FindHidden(uint64_t number, RowOrdinal end) const;
   // Of a row with a string key; nothing when the row is forgotten.
   std::optional<std::string_view> TextOf(RowOrdinal row, const RowBlocks& blocks) const;
@@ -201,8 +219,11 @@ class Shard : public std::enable_shared_from_this<Shard> {
     std::string directory;
     Sequence sequence;
   };
-  std::vector<SavedIndex> to_load_;    // in recovery only
-  RowOrdinal restored_end_ = 0;        // rows below come from a snapshot, or are gaps; set in recovery
+  bool recovering_;                  // apply's
+  std::vector<SavedIndex> to_load_;  // in recovery only
+  RowBits unread_;                   // set in recovery: rows forgotten then
+  // Those below were taken out of the indexes, too; apply's, looked at by all.
+  std::atomic<uint64_t> unread_from_{0};
   mutable std::atomic<int> loads_{0};  // indexes not yet loaded; nothing is erased meanwhile
 
   mutable ShardTexts texts_;
@@ -215,12 +236,6 @@ class Shard : public std::enable_shared_from_this<Shard> {
   mutable std::mutex dead_mutex_;
   mutable std::deque<Dead> dead_;  // guarded by dead_mutex_: died, in order, and still in the indexes
   mutable std::vector<RowOrdinal> erased_;  // guarded by dead_mutex_: in no index any more, and not forgotten
-  // Out of reach; back to where it came from when the epoch is over.
-  struct Retired {
-    uint64_t epoch = 0;
-    std::vector<RowOrdinal> chunks;                    // first rows
-    std::vector<std::pair<size_t, std::byte*>> slabs;  // by vector column
-  };
   std::deque<Retired> retired_;             // apply's
   std::atomic<uint64_t> retired_epoch_{0};  // of the oldest, 0: none
   RowBits forgotten_;                       // apply's

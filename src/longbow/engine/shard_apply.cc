@@ -59,6 +59,11 @@ void Shard::AddVectors(std::vector<std::unique_ptr<ShardVectors>> vectors) {
   LB_CHECK(count + vectors.size() <= kMaxVectorColumns);
   for (auto& column : vectors) {
     StoreVectors(VectorInput{}, 0, end_, &column->store);
+    if (recovering_) {
+      column->loading = true;
+      loads_.fetch_add(1);
+      to_load_.push_back({.column = static_cast<int>(count), .directory = {}, .sequence = 0});
+    }
     if (end_ > 0) column->RowsAppended(end_);
     vectors_[count++] = std::move(column);
   }
@@ -97,6 +102,7 @@ int64_t Shard::Put(Sequence at, const PreparedPut& put) {
   }
   for (size_t i = 0; i < columns; ++i) vectors_[i]->RowsAppended(end);
   live_rows_ += put.rows - replaced;
+  if (recovering_) ForgetReplayed();
   return replaced;
 }
 
@@ -140,7 +146,9 @@ int64_t Shard::Delete(Sequence at, std::span<const Key> keys) {
     rows.push_back(alive);
   }
   live_rows_ -= static_cast<int64_t>(rows.size());
-  return Bury(at, rows);
+  const int64_t died = Bury(at, rows);
+  if (recovering_) ForgetReplayed();
+  return died;
 }
 
 // Notes rows that died for the indexes to forget. Returns their number.

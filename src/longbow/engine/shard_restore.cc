@@ -17,7 +17,7 @@ namespace {
 
 // Gaps shorter than this are filled with nulls, so that a block of scattered dead rows stays one block.
 constexpr RowOrdinal kFilledGap = 1024;
-constexpr RowOrdinal kKeysAtATime = 16384, kGapsAtATime = 16384;
+constexpr RowOrdinal kKeysAtATime = 16384, kGapsAtATime = 65536;
 
 // Positions [first, end) of `batch`, whose rows are `rows`, with nulls where rows are missing between them.
 Result<std::shared_ptr<arrow::RecordBatch>> FillGaps(const arrow::RecordBatch& batch,
@@ -63,15 +63,23 @@ const uint8_t* VectorAt(const arrow::Array& vectors, size_t row_bytes, int64_t i
 
 void Shard::BeginRestore(RowOrdinal end) {
   LB_CHECK(end_ == 0);
-  versions_.Grow(end);
-  key_numbers_.Grow(end);
-  previous_.Grow(end);
-  for (size_t i = 0; i < vector_count_.load(std::memory_order_relaxed); ++i) vectors_[i]->store.Grow(end);
-  for (RowOrdinal row = 0; row < end; ++row) {
+  // Most rows there ever were may be gone: what they had takes no memory.
+  for (uint64_t first = 0; first < end; first += RowVersions::kChunk) {
+    const auto row = static_cast<RowOrdinal>(first);
+    versions_.Grow(first + 1);
+    key_numbers_.Grow(first + 1);
+    previous_.Grow(first + 1);
+    if (end - first < RowVersions::kChunk) break;  // rows to come will be in it, too
+    versions_.Zero(row);
+    key_numbers_.Zero(row);
+    previous_.Zero(row);
+  }
+  for (RowOrdinal row = end & ~(RowVersions::kChunk - 1); row < end; ++row) {
     versions_.SetBorn(row, 0);
     versions_.SetDied(row, 0);
   }
-  end_ = restored_end_ = end;
+  for (size_t i = 0; i < vector_count_.load(std::memory_order_relaxed); ++i) vectors_[i]->store.Grow(end);
+  end_ = end;
   const auto mutation = texts_.Mutate();
   texts_.RowsWritten(end);
 }
@@ -120,7 +128,6 @@ Status Shard::RestoreRows(const SealedRows& rows, Sequence at, const std::functi
 }
 
 void Shard::FinishRestore(Sequence at, std::vector<RestoredRows> restored) {
-  const size_t columns = vector_count_.load(std::memory_order_relaxed);
   for (auto& rows : restored) {
     for (size_t column = 0; column < rows.missing.size(); ++column) {
       for (const RowOrdinal row : rows.missing[column]) vectors_[column]->store.SetNull(row);
@@ -130,19 +137,20 @@ void Shard::FinishRestore(Sequence at, std::vector<RestoredRows> restored) {
   }
   const auto is_gap = [&](RowOrdinal row) { return versions_.born(row) == 0; };
   std::vector<uint64_t> numbers;
+  std::vector<RowOrdinal> gaps;
   for (RowOrdinal row = 0; row < end_;) {
     if (is_gap(row)) {
-      for (size_t column = 0; column < columns; ++column) vectors_[column]->store.SetNull(row);
       // Hidden keys ascend without gaps, also where the rows are gone.
       if (key_kind_ == KeyKind::kHidden) key_numbers_.Set(row, row == 0 ? 0 : KeyNumber(row - 1) + 1);
-      erased_.push_back(row);  // nobody else is there yet
-      ++row;
+      gaps.push_back(row++);
+      if (gaps.size() == kGapsAtATime) ForgetUnread(std::exchange(gaps, {}));
       continue;
     }
     const RowOrdinal first = row;
     numbers.clear();
     for (; row < end_ && row - first < kKeysAtATime && !is_gap(row); ++row) {
       numbers.push_back(KeyNumber(row));
+      previous_.Set(row, kNoRow);
       if (versions_.died(row) == kNever) {
         ++live_rows_;
       } else {
@@ -152,18 +160,21 @@ void Shard::FinishRestore(Sequence at, std::vector<RestoredRows> restored) {
     }
     if (key_kind_ != KeyKind::kHidden) keys_.Put(numbers, first, &previous_);
   }
+  ForgetUnread(gaps);
   tombstones_.Set(int64_t{end_} - live_rows_);
 }
 
 void Shard::LoadLater(int column, std::string directory, Sequence sequence) {
-  ShardVectors& vectors = *vectors_[static_cast<size_t>(column)];
-  std::lock_guard lock(vectors.mutex);
-  if (std::exchange(vectors.loading, true)) return;
-  loads_.fetch_add(1);
-  to_load_.push_back({column, std::move(directory), sequence});
+  for (SavedIndex& saved : to_load_) {
+    if (saved.column != column) continue;
+    saved.directory = std::move(directory);
+    saved.sequence = sequence;
+    return;
+  }
 }
 
 void Shard::LoadIndexes(Sequence applied) {
+  recovering_ = false;
   for (size_t i = 0; i < vector_count_.load(std::memory_order_relaxed); ++i) {
     if (end_ > 0) vectors_[i]->RowsAppended(end_);
   }
@@ -180,19 +191,15 @@ void Shard::LoadIndexes(Sequence applied) {
 
 void Shard::LoadIndex(int column, const std::string& directory) const {
   (void)vectors_[static_cast<size_t>(column)]->LoadIndex(input_.environment.files, directory);
-  EraseGaps(column);
+  EraseUnread(column);
   loads_.fetch_sub(1);
   ScheduleErase();
 }
 
-// What was saved may stand for rows that the snapshot left out.
-void Shard::EraseGaps(int column) const {
-  std::vector<RowOrdinal> gaps;
-  for (RowOrdinal row = 0; row < restored_end_; ++row) {
-    if (versions_.born(row) == 0) gaps.push_back(row);
-    if (gaps.size() < kGapsAtATime && row + 1 < restored_end_) continue;
-    vectors_[static_cast<size_t>(column)]->index->Erase(gaps);
-    gaps.clear();
+// What was saved may stand for rows that the snapshot left out, or that died in the log behind it.
+void Shard::EraseUnread(int column) const {
+  for (uint64_t from = 0; from < unread_.end();) {
+    vectors_[static_cast<size_t>(column)]->index->Erase(unread_.Take(&from, kGapsAtATime));
   }
 }
 
