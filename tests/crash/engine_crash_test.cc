@@ -132,30 +132,6 @@ TEST(SnapshotCrash, RecoversWhereverThePowerGoesDuringRecovery) {
 
 TEST(SnapshotCrash, LosesNothingAcknowledgedWhicheverCallFails) { FailEverywhere(kSnapshots, SeedOf(4), 2); }
 
-// The log is some segments long when the snapshot begins, the manifest before it knows nothing of it, and
-// what is last done is to write the new one and to give segments back.
-TEST(SnapshotCrash, TheLogIsThereUntilTheManifestIs) {
-  constexpr Workload kLong{.steps = 60, .snapshot_at_end = true};
-  constexpr int64_t kLast = 24;
-  for (uint64_t number = 1; number <= 16; ++number) {
-    const uint64_t seed = SeedOf(number);
-    SimulatedWorld sound(seed);
-    EngineLedger whole(seed, kLong);
-    whole.RunWorkload(&sound);
-    ASSERT_EQ(whole.snapshots(), 1) << "seed " << seed;
-    const int64_t operations = sound.files().operations();
-    for (int64_t n = operations - kLast; n <= operations; ++n) {
-      SCOPED_TRACE(Describe(seed, n, CutPoint::kAfter));
-      SimulatedWorld world(seed);
-      EngineLedger ledger(seed, kLong);
-      world.files().CutPowerAt(n, CutPoint::kAfter);
-      ledger.RunWorkload(&world);
-      world.PowerCycle();
-      ASSERT_EQ(ledger.CheckAndFinish(&world), "");
-    }
-  }
-}
-
 // Whatever was written beside it: a copy of manifest and blocks is a whole.
 TEST(SnapshotCrash, ASnapshotAloneShowsOneMomentOfTheHistory) {
   for (uint64_t number = 1; number <= 60; ++number) {

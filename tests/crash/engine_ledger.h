@@ -67,7 +67,6 @@ class EngineInWorld {
 struct Workload {
   int steps = 40;
   bool snapshots = false;  // taken now and then while changes are under way
-  bool snapshot_at_end = false;
 };
 
 // Issues changes and remembers what became of them. Confined.
