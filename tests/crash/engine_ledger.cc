@@ -446,6 +446,42 @@ std::string EngineLedger::LastChanges() const {
   return out;
 }
 
+size_t EngineLedger::PrefixThatExplains(const std::vector<std::string>& actual, size_t least,
+                                        std::string* difference) const {
+  Model model(seed_);
+  size_t present = history_.size() + 1;
+  for (size_t n = 0; n <= history_.size(); ++n) {
+    Model restarted = model;
+    restarted.ForgetMemoryDatasets();
+    if (n >= least) {
+      const std::string here = FirstDifference(restarted.Describe(), actual);
+      if (here.empty()) present = n;
+      if (n == least) *difference = here;
+    }
+    if (n < history_.size()) model.Apply(n, history_[n]);
+  }
+  return present;
+}
+
+std::string EngineLedger::CheckWithoutLog(SimulatedWorld* world) const {
+  FileSystem* files = world->environment().files;
+  const std::string directory = engine::EngineOptions().log.directory;
+  const auto names = files->List(directory);
+  if (!names.ok()) return names.status().ToString();
+  for (const auto& name : *names) {
+    if (const Status removed = files->Remove(directory + "/" + name); !removed.ok())
+      return removed.ToString();
+  }
+  auto opened = EngineInWorld::Open(world->environment());
+  if (!opened.ok()) return "the snapshot alone does not start: " + opened.status().ToString();
+  const auto actual = DescribeEngine(***opened);
+  if (!actual.ok()) return "reading failed: " + actual.status().ToString();
+  std::string difference;
+  return PrefixThatExplains(*actual, 0, &difference) <= history_.size()
+             ? ""
+             : "the snapshot shows no moment of the history" + LastChanges();
+}
+
 std::string EngineLedger::CheckAndFinish(SimulatedWorld* world) {
   auto opened = EngineInWorld::Open(world->environment());
   if (!opened.ok()) return "recovery failed: " + opened.status().ToString();
@@ -454,24 +490,14 @@ std::string EngineLedger::CheckAndFinish(SimulatedWorld* world) {
   if (!actual.ok()) return "reading failed: " + actual.status().ToString();
 
   const size_t unknown = FirstUnknown();
-  Model model(seed_), recovered(seed_);
-  size_t present = history_.size() + 1;
   std::string difference;
-  for (size_t n = 0; n <= history_.size(); ++n) {
-    Model restarted = model;
-    restarted.ForgetMemoryDatasets();
-    if (n >= unknown) {
-      const std::string here = FirstDifference(restarted.Describe(), *actual);
-      if (here.empty()) present = n;
-      if (n == unknown) difference = here;
-    }
-    if (n < history_.size()) model.Apply(n, history_[n]);
-  }
+  const size_t present = PrefixThatExplains(*actual, unknown, &difference);
   if (present > history_.size()) {
     return "no prefix of " + std::to_string(unknown) + " or more changes of " +
            std::to_string(history_.size()) + " explains what is there; against the shortest: " + difference +
            LastChanges();
   }
+  Model recovered(seed_);
   for (size_t n = 0; n < present; ++n) recovered.Apply(n, history_[n]);
   recovered.ForgetMemoryDatasets();
 

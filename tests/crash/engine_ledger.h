@@ -82,6 +82,9 @@ class EngineLedger {
   // acknowledged as durable. Then sends again what is unknown, with the same retry keys, issues what was
   // lost, and expects the whole. Returns what is wrong, or "".
   std::string CheckAndFinish(simulation::SimulatedWorld* world);
+  // After the end of an engine that took a snapshot: takes the log away. What manifest and blocks hold must
+  // be what some prefix of the changes left. Returns what is wrong, or "".
+  std::string CheckWithoutLog(simulation::SimulatedWorld* world) const;
 
   // Puts rows with these keys, creating or evolving the dataset; does not wait. False when the engine refused
   // at once.
@@ -101,6 +104,10 @@ class EngineLedger {
   void Record(Change change);
   std::vector<std::string> PickKeys(const std::string& dataset);
   size_t FirstUnknown() const;
+  // How many changes, `least` or more, leave what is `actual`; more than there are when no number does.
+  // `difference`: from what the least leave.
+  size_t PrefixThatExplains(const std::vector<std::string>& actual, size_t least,
+                            std::string* difference) const;
   std::string LastChanges() const;
   bool DroppedLater(size_t position, size_t end) const;
 

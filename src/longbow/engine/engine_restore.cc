@@ -14,8 +14,11 @@ Status RestoreBlock(const storage::BlockEntry& entry, Sequence at,
                     Shard* shard, RestoredRows* out) {
   LB_ASSIGN_OR_RETURN(const auto reader, SealedBlockReader::Open(entry, layout, store));
   out->missing.resize(layout->schema->vectors.size());
+  const VectorRoom room = [shard](size_t column, RowOrdinal row) {
+    return shard->RoomForVector(column, row);
+  };
   for (int group = 0; group < reader->row_groups(); ++group) {
-    LB_ASSIGN_OR_RETURN(const SealedRows rows, reader->Read(group));
+    LB_ASSIGN_OR_RETURN(const SealedRows rows, reader->Read(group, room));
     LB_RETURN_NOT_OK(shard->RestoreRows(
         rows, at, [&](RowOrdinal row) { return entry.IsDead(row); }, out));
   }

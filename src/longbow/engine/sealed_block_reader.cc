@@ -6,14 +6,21 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 #include <parquet/arrow/reader.h>
+#include <parquet/column_reader.h>
 #include <parquet/exception.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
 #include <parquet/properties.h>
+
+#include <algorithm>
 
 #include "longbow/engine/column_type.h"
 #include "longbow/engine/sealed_column.h"
 
 namespace longbow::engine {
 namespace {
+
+constexpr int64_t kBufferBytes = int64_t{64} << 10;
 
 // A checked block as a file of Arrow's. Confined.
 class BlockInput final : public arrow::io::RandomAccessFile {
@@ -105,6 +112,9 @@ Result<std::unique_ptr<SealedBlockReader>> SealedBlockReader::Open(const storage
   auto source = std::make_unique<Source>();
   parquet::ReaderProperties properties;
   properties.set_page_checksum_verification(false);  // every byte was checked just now
+  // A page at a time: memory for whole columns would be asked of the kernel again and again.
+  properties.enable_buffered_stream();
+  properties.set_buffer_size(kBufferBytes);
   parquet::ArrowReaderProperties arrow_properties(/*use_threads=*/false);
   arrow_properties.set_pre_buffer(false);
   parquet::arrow::FileReaderBuilder builder;
@@ -118,8 +128,56 @@ Result<std::unique_ptr<SealedBlockReader>> SealedBlockReader::Open(const storage
 
 int SealedBlockReader::row_groups() const { return source_->parquet->num_row_groups(); }
 
-Result<SealedRows> SealedBlockReader::Read(int row_group) try {
-  LB_ASSIGN_OR_RETURN(const auto table, source_->parquet->ReadRowGroup(row_group));
+std::vector<int> SealedBlockReader::PlainColumns(int row_group) const {
+  const auto metadata = source_->parquet->parquet_reader()->metadata();
+  const auto group = metadata->RowGroup(row_group);
+  std::vector<int> plain;
+  for (const auto& column : layout_->schema->vectors) {
+    plain.push_back(-1);
+    const auto& field = *layout_->schema->arrow->field(column.field);
+    const auto& type = static_cast<const arrow::FixedSizeListType&>(*field.type());
+    const int at = metadata->schema()->ColumnIndex(column.name + ".list.element");
+    if (at < 0 || type.value_type()->id() != arrow::Type::FLOAT) continue;
+    const parquet::ColumnDescriptor& leaf = *metadata->schema()->Column(at);
+    // No list and no number is null then, and each place of a list holds a number.
+    const bool whole = leaf.max_definition_level() == 1 && leaf.max_repetition_level() == 1 &&
+                       group->ColumnChunk(at)->num_values() == group->num_rows() * type.list_size();
+    if (whole && leaf.physical_type() == parquet::Type::FLOAT) plain.back() = at;
+  }
+  return plain;
+}
+
+Status SealedBlockReader::PlaceVectors(int row_group, int file_column, size_t column,
+                                       const arrow::Array& ordinals, const VectorRoom& room) {
+  const auto reader = source_->parquet->parquet_reader()->RowGroup(row_group)->Column(file_column);
+  auto* const numbers = dynamic_cast<parquet::FloatReader*>(reader.get());
+  if (numbers == nullptr) return Misfit(entry_, "its vectors are not of floats");
+  const auto& rows = static_cast<const arrow::UInt32Array&>(ordinals);
+  const auto& field = *layout_->schema->arrow->field(layout_->schema->vectors[column].field);
+  const int64_t dim = static_cast<const arrow::FixedSizeListType&>(*field.type()).list_size();
+  for (int64_t i = 0; i < rows.length();) {
+    const std::span<std::byte> to = room(column, rows.Value(i));
+    const int64_t most = std::min(rows.length() - i, static_cast<int64_t>(to.size() / sizeof(float)) / dim);
+    int64_t run = 1;
+    while (run < most && rows.Value(i + run) == rows.Value(i) + run) ++run;
+    auto* const out = reinterpret_cast<float*>(to.data());
+    for (int64_t done = 0, read = 0; done < run * dim; done += read) {
+      (void)numbers->ReadBatch(run * dim - done, nullptr, nullptr, out + done, &read);
+      if (read == 0) return Misfit(entry_, "its vectors end early");
+    }
+    i += run;
+  }
+  return Status::OK();
+}
+
+Result<SealedRows> SealedBlockReader::Read(int row_group, const VectorRoom& room) try {
+  const std::vector<int> plain =
+      room ? PlainColumns(row_group) : std::vector<int>(layout_->schema->vectors.size(), -1);
+  std::vector<int> others;
+  for (int i = 0; i < source_->parquet->parquet_reader()->metadata()->num_columns(); ++i) {
+    if (std::find(plain.begin(), plain.end(), i) == plain.end()) others.push_back(i);
+  }
+  LB_ASSIGN_OR_RETURN(const auto table, source_->parquet->ReadRowGroup(row_group, others));
   LB_ASSIGN_OR_RETURN(const auto batch, table->CombineChunksToBatch());
   const DatasetSchema& schema = *layout_->schema;
   SealedRows out;
@@ -158,7 +216,14 @@ Result<SealedRows> SealedBlockReader::Read(int row_group) try {
     payload.push_back(std::move(data));
   }
   out.payload = arrow::RecordBatch::Make(layout_->payload, batch->num_rows(), std::move(payload));
-  for (const auto& column : schema.vectors) {
+  for (size_t at = 0; at < schema.vectors.size(); ++at) {
+    const auto& column = schema.vectors[at];
+    out.placed.push_back(plain[at] >= 0);
+    if (out.placed.back()) {
+      LB_RETURN_NOT_OK(PlaceVectors(row_group, plain[at], at, ordinals, room));
+      out.vectors.push_back(nullptr);
+      continue;
+    }
     auto vectors = Column(*batch, column.name);
     const auto& type =
         static_cast<const arrow::FixedSizeListType&>(*schema.arrow->field(column.field)->type());

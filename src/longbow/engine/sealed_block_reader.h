@@ -1,8 +1,11 @@
 // Sealed row blocks read back, a row group at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "longbow/base/ids.h"
@@ -24,9 +27,13 @@ struct SealedRows {
   std::shared_ptr<arrow::Array> keys;           // uint64; null: rows have keys of their own
   std::shared_ptr<arrow::RecordBatch> payload;  // of the layout
   // By position in the schema's vectors: FixedSizeList or List of the column's scalars; null: the block lacks
-  // the column.
+  // the column, or its vectors have been placed.
   std::vector<std::shared_ptr<arrow::Array>> vectors;
+  std::vector<bool> placed;  // the same
 };
+// Where the vector of `row` in the schema's vector column `column` is to be, with those of as many rows
+// behind it as lie behind it in memory.
+using VectorRoom = std::function<std::span<std::byte>(size_t column, RowOrdinal row)>;
 
 int64_t SealedRowCount(const SealedRows& rows);
 
@@ -39,10 +46,15 @@ class SealedBlockReader {
                                                          storage::BlockStore* store);
   ~SealedBlockReader();
   int row_groups() const;
-  Result<SealedRows> Read(int row_group);
+  // With `room`, vectors go there where they lie in the file as in memory, and have to be looked at no more.
+  Result<SealedRows> Read(int row_group, const VectorRoom& room = {});
 
  private:
   struct Source;
+  // The file's columns that hold the schema's vectors as they lie in memory; -1: it is not so.
+  std::vector<int> PlainColumns(int row_group) const;
+  Status PlaceVectors(int row_group, int file_column, size_t column, const arrow::Array& ordinals,
+                      const VectorRoom& room);
   SealedBlockReader(storage::BlockEntry entry, std::shared_ptr<const StoredLayout> layout,
                     std::unique_ptr<Source> source);
 

@@ -118,6 +118,8 @@ class Shard : public std::enable_shared_from_this<Shard> {
   // ---- recovery, before the first Put; publishes nothing (shard_restore.cc) ----
   // Rows below `end` exist and died before anything: gaps, until they are restored.
   void BeginRestore(RowOrdinal end);
+  // Where the reader of a sealed block may put vectors itself: those of `row` and of rows behind it.
+  std::span<std::byte> RoomForVector(size_t column, RowOrdinal row);
   // Row groups of blocks, in any order and at the same time. Rows that `is_dead` died at `at`.
   Status RestoreRows(const SealedRows& rows, Sequence at, const std::function<bool(RowOrdinal)>& is_dead,
                      RestoredRows* out);

@@ -5,6 +5,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <cstring>
 #include <exception>
 
@@ -84,11 +85,19 @@ void Shard::BeginRestore(RowOrdinal end) {
   texts_.RowsWritten(end);
 }
 
+std::span<std::byte> Shard::RoomForVector(size_t column, RowOrdinal row) {
+  LB_CHECK(row < end_);
+  index::VectorStore& store = vectors_[column]->store;
+  const RowOrdinal rows = std::min(store.ContiguousFrom(row), end_ - row);
+  return {store.MutableRow(row), rows * store.row_bytes()};
+}
+
 void Shard::RestoreVectors(const SealedRows& rows, RestoredRows* out) {
   const auto& ordinals = static_cast<const arrow::UInt32Array&>(*rows.ordinals);
   for (size_t column = 0; column < rows.vectors.size(); ++column) {
     index::VectorStore& store = vectors_[column]->store;
     const arrow::Array* vectors = rows.vectors[column].get();
+    if (rows.placed[column]) continue;
     for (int64_t i = 0; i < ordinals.length(); ++i) {
       const uint8_t* bytes = vectors == nullptr ? nullptr : VectorAt(*vectors, store.row_bytes(), i);
       if (bytes == nullptr) {

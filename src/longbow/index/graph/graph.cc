@@ -62,11 +62,9 @@ Slot Graph::MakeNode(const float* point, float bias) {
 }
 
 void Graph::Extend(Slot slots) {
-  while (arena_.size() < slots) {
-    const Slot slot = ExtendByOne();
-    SetRow(slot, kNoRow);
-    ClearEdges(slot);
-  }
+  std::lock_guard lock(mutex_);
+  rows_.Grow(slots);
+  while (arena_.size() < slots) arena_.Extend();
 }
 
 void Graph::FreeNode(Slot slot) {
@@ -119,9 +117,11 @@ void Graph::ClearEdge(Slot node, uint32_t position) {
   h.kept.store(h.kept.load(std::memory_order_relaxed) & others, std::memory_order_relaxed);
 }
 
-void Graph::RestoreEdge(Slot node, uint32_t position) {
+void Graph::DropUncountedEdge(Slot node, uint32_t position) {
   NodeHeader& h = header(node);
-  h.used.store(h.used.load(std::memory_order_relaxed) | uint64_t{1} << position, std::memory_order_relaxed);
+  h.used.store(h.used.load(std::memory_order_relaxed) & ~(uint64_t{1} << position),
+               std::memory_order_relaxed);
+  ClearEdge(node, position);
 }
 
 void Graph::ClearEdges(Slot node) {

@@ -91,7 +91,8 @@ class Graph {
 
   // A slot of no row and without edges, with the code of `point`.
   Slot MakeNode(const float* point, float bias);
-  // Slots below `slots` exist afterwards, of no row and without edges. Before anyone else knows the graph.
+  // Slots below `slots` exist afterwards, all zeros: each is to be filled, or cleared, before anyone else
+  // knows the graph.
   void Extend(Slot slots);
   // The slot may be given to another row; nothing but readers may still know it.
   void FreeNode(Slot slot);
@@ -102,8 +103,8 @@ class Graph {
   };
   void SetEdge(Slot node, uint32_t position, Slot to, const float* from, bool kept, EdgeScratch* scratch);
   void ClearEdge(Slot node, uint32_t position);
-  // An edge whose bytes are there already, and which its head's in_edges counts already.
-  void RestoreEdge(Slot node, uint32_t position);
+  // The same for an edge that nobody's in_edges counts.
+  void DropUncountedEdge(Slot node, uint32_t position);
   void ClearEdges(Slot node);
 
   // Entries: a sample of the nodes, drawn as they come, each with a copy of its code so that looking at all

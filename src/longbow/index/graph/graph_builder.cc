@@ -398,20 +398,11 @@ Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
   if (layout.own != OwnCode(input_.codec) || (layout.bits > 0) != (*options_.bits > 0)) {
     return Error(ErrorCode::kCorruption, "graph file: it is of another codec; build the index anew");
   }
-  RowOrdinal end = loaded.indexed_end;
-  for (const auto& [slot, rows] : loaded.rows) {
-    for (RowOrdinal row : rows) end = std::max(end, row + 1);
-  }
-  chains_.Grow(end);
-  for (const auto& [slot, rows] : loaded.rows) {
-    loaded.graph->SetRow(slot, kNoRow);
-    chains_.Place(*loaded.graph, slot, rows[0]);
-    for (size_t i = rows.size(); i-- > 1;) chains_.Join(*loaded.graph, slot, rows[0], rows[i]);
-  }
-  linked_.store(loaded.rows.size());
-  live_.store(loaded.rows.size());
-  linked_at_maintenance_.store(loaded.rows.size());
-  calibration_.Restore(loaded.recall, loaded.rows.size());
+  PlaceRows(loaded);
+  linked_.store(loaded.nodes);
+  live_.store(loaded.nodes);
+  linked_at_maintenance_.store(loaded.nodes);
+  calibration_.Restore(loaded.recall, loaded.nodes);
   space_ = std::move(loaded.space);
   owned_graph_ = std::move(loaded.graph);
   graph_.store(owned_graph_.get(), std::memory_order_release);
@@ -423,6 +414,22 @@ Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
   StartBuilders();
   StartMaintenance();  // the file was copied node by node: whoever lost all ways to it gets one again
   return Status::OK();
+}
+
+void GraphBuilder::PlaceRows(const LoadedGraph& loaded) {
+  RowOrdinal end = loaded.indexed_end;
+  for (const auto& part : loaded.rows) {
+    for (const RowOrdinal row : part.rows) end = std::max(end, row + 1);
+  }
+  chains_.Grow(end);
+  for (const auto& part : loaded.rows) {
+    const RowOrdinal* rows = part.rows.data();
+    for (const auto& node : part.nodes) {
+      chains_.Place(*loaded.graph, node.slot, rows[0]);
+      for (uint32_t i = node.rows; i-- > 1;) chains_.Join(*loaded.graph, node.slot, rows[0], rows[i]);
+      rows += node.rows;
+    }
+  }
 }
 
 int64_t GraphBuilder::bytes() const {

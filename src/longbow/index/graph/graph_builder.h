@@ -22,6 +22,8 @@
 
 namespace longbow::index {
 
+struct LoadedGraph;
+
 struct GraphOptions {
   uint32_t degree = 32;
   std::optional<uint32_t> bits;  // of a neighbour code, 0: none; when left out as codec and dimension ask for
@@ -121,6 +123,7 @@ class GraphBuilder {
   void Bury(Slot slot);
   bool HelpSweep(Bench* bench);
   void StartMaintenance();
+  void PlaceRows(const LoadedGraph& loaded);
   void PostMaintenance();
   bool MaintenanceDue() const;
   void Maintain();

@@ -1,15 +1,21 @@
 #include "longbow/index/graph/graph_file.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <mutex>
 #include <string>
+#include <utility>
 
 #include "longbow/base/check.h"
 #include "longbow/base/crc32c.h"
+#include "longbow/base/shared_work.h"
 
 namespace longbow::index {
 namespace {
 
 constexpr char kMagic[8] = "LBGRAPH", kEnd[] = "LBGRAEND";
+constexpr size_t kEndBytes = 16;
 constexpr uint32_t kVersion = 1;
 constexpr size_t kFrameBytes = size_t{1} << 20;      // a frame of nodes is ended beyond
 constexpr size_t kMostFrameBytes = size_t{1} << 30;  // a longer one is damage
@@ -44,29 +50,46 @@ class FrameWriter {
   uint64_t at_ = 0;
 };
 
-class FrameReader {
+Status Damage(std::string_view what) {
+  return Error(ErrorCode::kCorruption, "graph file: ", what, "; build the index anew");
+}
+
+// Where the frames of a file lie. Immutable.
+class Frames {
  public:
-  FrameReader(File* file, uint64_t size) : file_(file), size_(size) {}
-  Result<std::string> Next() {
-    uint32_t head[2];
-    if (size_ - at_ < sizeof(head)) return Damage("it ends early");
-    LB_RETURN_NOT_OK(file_->Read(at_, {reinterpret_cast<uint8_t*>(head), sizeof(head)}));
-    at_ += sizeof(head);
-    if (head[0] > kMostFrameBytes || head[0] > size_ - at_) return Damage("a frame is longer than the file");
-    std::string payload(head[0], '\0');
-    LB_RETURN_NOT_OK(file_->Read(at_, {reinterpret_cast<uint8_t*>(payload.data()), payload.size()}));
-    at_ += payload.size();
-    if (ExtendCrc32c(0, payload.data(), payload.size()) != head[1]) return Damage("a checksum differs");
-    return payload;
+  static Result<Frames> Find(File* file) {
+    Frames frames(file);
+    LB_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+    for (uint64_t at = 0; at < size;) {
+      uint32_t head[2];
+      if (size - at < sizeof(head)) return Damage("it ends early");
+      LB_RETURN_NOT_OK(file->Read(at, {reinterpret_cast<uint8_t*>(head), sizeof(head)}));
+      at += sizeof(head);
+      if (head[0] > kMostFrameBytes || head[0] > size - at) return Damage("a frame is longer than the file");
+      frames.frames_.push_back({at, head[0], head[1]});
+      at += head[0];
+    }
+    if (frames.count() == 0) return Damage("it is empty");
+    return frames;
   }
-  static Status Damage(std::string_view what) {
-    return Error(ErrorCode::kCorruption, "graph file: ", what, "; build the index anew");
+  size_t count() const { return frames_.size(); }
+  Status Read(size_t i, std::string* payload) const {
+    payload->resize(frames_[i].bytes);
+    auto* const out = reinterpret_cast<uint8_t*>(payload->data());
+    LB_RETURN_NOT_OK(file_->Read(frames_[i].at, {out, payload->size()}));
+    if (ExtendCrc32c(0, out, payload->size()) != frames_[i].checksum) return Damage("a checksum differs");
+    return Status::OK();
   }
 
  private:
-  File* const file_;
-  const uint64_t size_;
-  uint64_t at_ = 0;
+  struct Frame {
+    uint64_t at;
+    uint32_t bytes, checksum;
+  };
+  explicit Frames(File* file) : file_(file) {}
+
+  File* file_;
+  std::vector<Frame> frames_;
 };
 
 // Takes values off the front of a payload; a value that is not there is zero and noted. Confined.
@@ -142,9 +165,9 @@ Result<LoadedGraph> ReadHead(const IndexInput& input, std::string_view payload, 
   Cursor in(payload);
   char magic[8] = {};
   in.Take(magic, sizeof(magic));
-  if (std::memcmp(magic, kMagic, sizeof(magic)) != 0) return FrameReader::Damage("not a graph file");
+  if (std::memcmp(magic, kMagic, sizeof(magic)) != 0) return Damage("not a graph file");
   if (const auto version = in.Take<uint32_t>(); version != kVersion) {
-    return FrameReader::Damage("format version " + std::to_string(version) + ", known is 1");
+    return Damage("format version " + std::to_string(version) + ", known is 1");
   }
   const auto metric = in.Take<uint8_t>(), type = in.Take<uint8_t>();
   const auto own = in.Take<uint8_t>();
@@ -159,62 +182,135 @@ Result<LoadedGraph> ReadHead(const IndexInput& input, std::string_view payload, 
   const bool fits = metric == static_cast<uint8_t>(input.metric) &&
                     type == static_cast<uint8_t>(input.store->type()) && scalars == input.store->scalars() &&
                     n == codec::PaddedDim(scalars);
-  if (!fits) return FrameReader::Damage("it is of another column");
+  if (!fits) return Damage("it is of another column");
   if (degree == 0 || degree % codec::kBlock != 0 || degree > kMaxDegree || bits > codec::kMaxBits ||
       own >= codec::kVectorCodes || entry_count > Graph::kEntries) {
-    return FrameReader::Damage("its head makes no sense");
+    return Damage("its head makes no sense");
   }
   for (uint32_t i = 0; i < entry_count; ++i) entries->push_back(in.Take<Slot>());
   for (float& recall : loaded.recall) recall = in.Take<float>();
   std::vector<float> centre(scalars);
   in.Take(centre.data(), centre.size() * sizeof(float));
-  if (in.ran_short() || in.left() > 0) return FrameReader::Damage("its head has another length");
+  if (in.ran_short() || in.left() > 0) return Damage("its head has another length");
   loaded.space = std::make_unique<GraphSpace>(input.metric, input.store, seed, std::move(centre));
   loaded.graph = std::make_unique<Graph>(loaded.space.get(), degree, bits,
                                          static_cast<codec::VectorCode>(own), input.ledger);
   return loaded;
 }
 
-Status ReadNodes(std::string_view payload, Slot slots, std::vector<bool>* present, LoadedGraph* loaded) {
-  Cursor in(payload);
-  while (in.left() > 0) {
-    const Slot slot = in.Take<Slot>();
-    const auto count = in.Take<uint32_t>();
-    if (slot >= slots || (*present)[slot] || count == 0 || count > in.left() / sizeof(RowOrdinal)) {
-      return FrameReader::Damage("a node makes no sense");
-    }
-    std::vector<RowOrdinal> rows(count);
-    in.Take(rows.data(), count * sizeof(RowOrdinal));
-    in.Take(static_cast<void*>(&loaded->graph->header(slot)), loaded->graph->layout().bytes);
-    if (in.ran_short()) return FrameReader::Damage("a node is cut off");
-    (*present)[slot] = true;
-    loaded->rows.emplace_back(slot, std::move(rows));
-  }
-  return Status::OK();
-}
+// Reads the nodes, on several threads, and looks their edges through: what the bytes say about them is not
+// trusted further.
+class NodeReader {
+ public:
+  // All frames but the first and the last are of nodes.
+  NodeReader(const Frames& frames, Slot slots, LoadedGraph* loaded)
+      : frames_(frames), slots_(slots), loaded_(loaded), present_(slots) {}
 
-// What the bytes say about edges is not trusted further than this.
-void MendEdges(Graph& graph, const std::vector<bool>& present) {
-  // Counted side by side: in the nodes, each would be a line of memory far from the last one.
-  std::vector<int32_t> in_edges(graph.size());
-  for (Slot slot = 0; slot < graph.size(); ++slot) {
+  Status Run(Executor* executor) {
+    WorkTogether(executor, kHelpers, [this] { ReadFrames(); });
+    LB_RETURN_NOT_OK(first_error_);
+    if (loaded_->nodes < slots_) WorkTogether(executor, kHelpers, [this] { DropEdgesToAbsent(); });
+    SetInEdges();
+    return Status::OK();
+  }
+  bool present(Slot slot) const { return slot < slots_ && present_[slot].load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr int kHelpers = 7;
+  static constexpr Slot kSlotsAtATime = 16384;
+
+  // What one thread has read. The edges to each slot are counted side by side: in the nodes, each would be a
+  // line of memory far from the last one.
+  struct Part {
+    LoadedRows rows;
+    std::vector<int32_t> in_edges;
+  };
+
+  void ReadFrames() {
+    Part part;
+    std::string payload;
+    Status status;
+    for (size_t i; status.ok() && (i = next_frame_.fetch_add(1)) + 1 < frames_.count();) {
+      part.in_edges.resize(slots_);
+      status = frames_.Read(i, &payload);
+      for (Cursor in(payload); status.ok() && in.left() > 0;) status = ReadNode(&in, &part);
+    }
+    std::lock_guard lock(mutex_);
+    if (first_error_.ok()) first_error_ = status;
+    if (part.in_edges.empty()) return;
+    loaded_->nodes += part.rows.nodes.size();
+    loaded_->rows.push_back(std::move(part.rows));
+    in_edges_.push_back(std::move(part.in_edges));
+  }
+
+  Status ReadNode(Cursor* in, Part* part) {
+    const Slot slot = in->Take<Slot>();
+    const auto count = in->Take<uint32_t>();
+    if (slot >= slots_ || count == 0 || count > in->left() / sizeof(RowOrdinal) ||
+        present_[slot].exchange(true, std::memory_order_relaxed)) {
+      return Damage("a node makes no sense");
+    }
+    Graph& graph = *loaded_->graph;
+    auto& rows = part->rows.rows;
+    rows.resize(rows.size() + count);
+    in->Take(rows.data() + rows.size() - count, count * sizeof(RowOrdinal));
+    in->Take(static_cast<void*>(&graph.header(slot)), graph.layout().bytes);
+    if (in->ran_short()) return Damage("a node is cut off");
+    part->rows.nodes.push_back({slot, count});
+    graph.header(slot).row.store(kNoRow, std::memory_order_relaxed);
     for (uint32_t i = 0; i < graph.layout().degree; ++i) {
       const Slot to = graph.ids(slot)[i].load(std::memory_order_relaxed);
       const bool used = (graph.header(slot).used.load(std::memory_order_relaxed) >> i & 1) != 0;
-      NodeHeader& header = graph.header(slot);
-      header.used.store(header.used.load(std::memory_order_relaxed) & ~(uint64_t{1} << i),
-                        std::memory_order_relaxed);
-      if (!used || to >= present.size() || to == slot || !present[to]) {
-        graph.ClearEdge(slot, i);
+      if (used && to < slots_ && to != slot) {
+        ++part->in_edges[to];
       } else {
-        graph.RestoreEdge(slot, i);
-        ++in_edges[to];
+        graph.DropUncountedEdge(slot, i);
+      }
+    }
+    return Status::OK();
+  }
+
+  void DropEdgesToAbsent() {
+    const Graph& graph = *loaded_->graph;
+    for (;;) {
+      const uint64_t first = looked_through_.fetch_add(kSlotsAtATime);
+      if (first >= slots_) return;
+      const auto end = static_cast<Slot>(std::min<uint64_t>(slots_, first + kSlotsAtATime));
+      for (auto slot = static_cast<Slot>(first); slot < end; ++slot) {
+        if (!present(slot)) continue;
+        for (uint32_t i = 0; i < graph.layout().degree; ++i) {
+          if (!present(graph.ids(slot)[i].load(std::memory_order_relaxed))) {
+            loaded_->graph->DropUncountedEdge(slot, i);
+          }
+        }
       }
     }
   }
-  for (Slot slot = 0; slot < graph.size(); ++slot) {
-    graph.header(slot).in_edges.store(in_edges[slot], std::memory_order_relaxed);
+
+  void SetInEdges() {
+    for (Slot slot = 0; slot < slots_; ++slot) {
+      int32_t edges = 0;
+      for (const auto& part : in_edges_) edges += part[slot];
+      if (present(slot)) loaded_->graph->header(slot).in_edges.store(edges, std::memory_order_relaxed);
+    }
   }
+
+  const Frames& frames_;
+  const Slot slots_;
+  LoadedGraph* const loaded_;
+  std::vector<std::atomic<bool>> present_;  // by slot
+  std::atomic<size_t> next_frame_{1};
+  std::atomic<uint64_t> looked_through_{0};
+  std::mutex mutex_;  // of what follows, and of *loaded_ but for the nodes
+  Status first_error_;
+  std::vector<std::vector<int32_t>> in_edges_;  // parts of the counts, by slot
+};
+
+Status CheckEnd(std::string_view payload, uint64_t nodes) {
+  Cursor in(payload);
+  if (payload.size() != kEndBytes || !payload.starts_with(kEnd)) return Damage("its end is missing");
+  in.Take<uint64_t>();
+  return in.Take<uint64_t>() == nodes ? Status::OK() : Damage("nodes are missing");
 }
 
 }  // namespace
@@ -250,34 +346,31 @@ Status SaveGraph(const Graph& graph, const RowChains& chains, const RecallCalibr
 
 Result<LoadedGraph> LoadGraph(const IndexInput& input, FileSystem* files, std::string_view directory) {
   LB_ASSIGN_OR_RETURN(auto file, files->Open(PathIn(directory, "graph"), OpenMode::kRead));
-  LB_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
-  FrameReader reader(file.get(), size);
+  LB_ASSIGN_OR_RETURN(const Frames frames, Frames::Find(file.get()));
   std::vector<Slot> entries;
   Slot slots = 0;
-  LB_ASSIGN_OR_RETURN(const std::string head, reader.Next());
-  LB_ASSIGN_OR_RETURN(LoadedGraph loaded, ReadHead(input, head, &entries, &slots));
-  if (size / loaded.graph->layout().bytes < loaded.rows.size()) return FrameReader::Damage("it is too short");
-  loaded.graph->Extend(slots);
-  std::vector<bool> present(slots);
-  for (;;) {
-    LB_ASSIGN_OR_RETURN(const std::string payload, reader.Next());
-    if (payload.size() == 16 && payload.compare(0, 8, kEnd, 8) == 0) {
-      uint64_t nodes;
-      std::memcpy(&nodes, payload.data() + 8, sizeof(nodes));
-      if (nodes != loaded.rows.size()) return FrameReader::Damage("nodes are missing");
-      break;
-    }
-    LB_RETURN_NOT_OK(ReadNodes(payload, slots, &present, &loaded));
-  }
-  MendEdges(*loaded.graph, present);
+  std::string payload;
+  LB_RETURN_NOT_OK(frames.Read(0, &payload));
+  LB_ASSIGN_OR_RETURN(LoadedGraph loaded, ReadHead(input, payload, &entries, &slots));
+  Graph& graph = *loaded.graph;
+  graph.Extend(slots);
+  NodeReader nodes(frames, slots, &loaded);
+  LB_RETURN_NOT_OK(nodes.Run(input.builders));
+  LB_RETURN_NOT_OK(frames.Read(frames.count() - 1, &payload));
+  LB_RETURN_NOT_OK(CheckEnd(payload, loaded.nodes));
   for (Slot slot = 0; slot < slots; ++slot) {
-    if (!present[slot]) loaded.graph->FreeNode(slot);
+    if (nodes.present(slot)) continue;
+    graph.SetRow(slot, kNoRow);
+    graph.ClearEdges(slot);
+    graph.FreeNode(slot);
   }
   uint32_t entry = 0;
   for (Slot slot : entries) {
-    if (slot < slots && present[slot]) loaded.graph->ReplaceEntry(entry++, slot);
+    if (nodes.present(slot)) graph.ReplaceEntry(entry++, slot);
   }
-  if (entry == 0 && !loaded.rows.empty()) loaded.graph->ReplaceEntry(0, loaded.rows[0].first);
+  for (Slot slot = 0; entry == 0 && slot < slots; ++slot) {
+    if (nodes.present(slot)) graph.ReplaceEntry(entry++, slot);
+  }
   return loaded;
 }
 

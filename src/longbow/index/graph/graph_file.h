@@ -4,7 +4,6 @@
 #include <array>
 #include <memory>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "longbow/base/filesystem.h"
@@ -20,14 +19,26 @@ Status SaveGraph(const Graph& graph, const RowChains& chains, const RecallCalibr
                  const IndexInput& input, RowOrdinal indexed_end, FileSystem* files,
                  std::string_view directory);
 
+// Which rows nodes stand for: of each node how many, and theirs one behind the other, first one first.
+struct LoadedRows {
+  struct Node {
+    Slot slot;
+    uint32_t rows;
+  };
+  std::vector<Node> nodes;
+  std::vector<RowOrdinal> rows;
+};
+
 struct LoadedGraph {
   std::unique_ptr<GraphSpace> space;
-  std::unique_ptr<Graph> graph;
-  std::vector<std::pair<Slot, std::vector<RowOrdinal>>> rows;  // a node's, first one first
+  std::unique_ptr<Graph> graph;  // its nodes stand for no row yet
+  std::vector<LoadedRows> rows;
+  uint64_t nodes = 0;
   RowOrdinal indexed_end = 0;
   std::array<float, RecallCalibration::kEf.size()> recall{};  // measured, by RecallCalibration::kEf
 };
-// NotFound when there is none; Corruption when it is damaged or another column's.
+// On the caller's thread and on those of input.builders that are free. NotFound when there is none;
+// Corruption when it is damaged or another column's.
 Result<LoadedGraph> LoadGraph(const IndexInput& input, FileSystem* files, std::string_view directory);
 
 }  // namespace longbow::index

@@ -11,9 +11,12 @@
 #include <future>
 #include <numeric>
 #include <random>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "longbow/index/graph/graph_file.h"
 
 namespace longbow::index {
 namespace {
@@ -31,15 +34,16 @@ class World {
     index_ = MakeIndex();
   }
 
-  std::unique_ptr<GraphIndex> MakeIndex() {
+  IndexInput Input() {
     IndexInput input;
     input.store = &store_;
     input.versions = &versions_;
     input.builders = builders_.get();
     input.ledger = &ledger_;
     input.seed = 3;
-    return std::make_unique<GraphIndex>(input);
+    return input;
   }
+  std::unique_ptr<GraphIndex> MakeIndex() { return std::make_unique<GraphIndex>(Input()); }
 
   std::vector<float> Draw(uint32_t cluster) {
     std::vector<float> v(kDim);
@@ -317,6 +321,48 @@ TEST_F(GraphFileTest, ALoadedGraphAnswersAsTheSavedOneAndGrowsOn) {
   world.Wait();
   world.ExpectSound(2995);
   EXPECT_GT(world.Recall(world.index(), 64), 0.95);
+}
+
+// Nodes of rows that were erased and not yet swept are not in the file, and others have edges to them.
+TEST_F(GraphFileTest, LoadsEveryNodeOnceAndOnlyEdgesBetweenThoseThatAreThere) {
+  for (const int threads : {1, 4}) {
+    World world(seed_, threads);
+    world.AppendAny(5000);
+    world.Wait();
+    std::vector<RowOrdinal> gone(100);
+    for (RowOrdinal& row : gone) row = static_cast<RowOrdinal>(world.random()() % 5000);
+    std::sort(gone.begin(), gone.end());
+    gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
+    world.Erase(gone);
+    ASSERT_EQ(world.Gauge("dead_nodes"), static_cast<double>(gone.size())) << "swept already";
+    ASSERT_TRUE(world.index().Save(files_.get(), "").ok());
+
+    const LoadedGraph loaded = LoadGraph(world.Input(), files_.get(), "").ValueOrDie();
+    std::set<Slot> nodes;
+    std::set<RowOrdinal> rows;
+    for (const LoadedRows& part : loaded.rows) {
+      for (const auto& node : part.nodes) EXPECT_TRUE(nodes.insert(node.slot).second);
+      for (const RowOrdinal row : part.rows) EXPECT_TRUE(rows.insert(row).second);
+    }
+    EXPECT_EQ(nodes.size(), 5000 - gone.size());
+    EXPECT_EQ(loaded.nodes, nodes.size());
+    EXPECT_EQ(rows.size(), nodes.size());
+    std::vector<int32_t> in_edges(loaded.graph->size());
+    for (Slot slot = 0; slot < loaded.graph->size(); ++slot) {
+      const uint64_t used = loaded.graph->header(slot).used.load();
+      EXPECT_TRUE(used == 0 || nodes.contains(slot));
+      for (uint32_t i = 0; i < loaded.graph->layout().degree; ++i) {
+        const Slot to = loaded.graph->ids(slot)[i].load();
+        if ((used >> i & 1) == 0) {
+          EXPECT_EQ(to, slot);
+        } else {
+          EXPECT_TRUE(nodes.contains(to)) << slot << " has an edge to " << to;
+          ++in_edges[to];
+        }
+      }
+    }
+    for (const Slot slot : nodes) EXPECT_EQ(loaded.graph->header(slot).in_edges.load(), in_edges[slot]);
+  }
 }
 
 TEST_F(GraphFileTest, OneThreadAndASeedGiveOneGraphToTheLastByte) {
