@@ -1,10 +1,8 @@
 // Round trips of small searches, one after the other on one connection, with Arrow's own Flight client.
 //
-// usage: search_client PORT TOKEN exchange|action COMMAND QUERY_FILE DIM SECONDS [RATE]
+// usage: search_client PORT TOKEN exchange|action COMMAND QUERY_FILE DIM SECONDS
 //   COMMAND     exchange: the descriptor's command; action: a JSON object, to which the query's "vector" is
 //   added QUERY_FILE  float32 rows of DIM numbers, asked in turn
-//   RATE        questions a second at random moments, whatever the answers take: then a time counts from when
-//   its question was due. Without it each question waits for the answer before.
 // Prints {"n", "p50_us", "p99_us", "mean_us"} as JSON.
 #include <arrow/api.h>
 #include <arrow/flight/api.h>
@@ -18,9 +16,7 @@
 #include <iterator>
 #include <memory>
 #include <numeric>
-#include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 namespace longbow::bench {
@@ -33,7 +29,7 @@ struct Arguments {
   int port = 0;
   std::string token, mode, command, query_file;
   int dim = 0;
-  double seconds = 1, rate = 0;
+  double seconds = 1;
 };
 
 arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadQueries(const Arguments& args) {
@@ -58,21 +54,13 @@ arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> ReadQueries(cons
 // Asks query `i` and takes the answer.
 using Ask = std::function<arrow::Status(size_t i)>;
 
-arrow::Result<std::vector<double>> Measure(const Ask& ask, double seconds, double rate) {
+arrow::Result<std::vector<double>> Measure(const Ask& ask, double seconds) {
   const auto begin = Clock::now() + std::chrono::milliseconds(200);  // what is before it warms up
   const auto end =
       begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   std::vector<double> micros;
-  std::mt19937_64 random(std::random_device{}());
-  std::exponential_distribution<double> gap(rate > 0 ? rate : 1);
-  auto start = Clock::now();
   for (size_t i = 0;; ++i) {
-    if (rate > 0) {
-      start += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(gap(random)));
-      std::this_thread::sleep_until(start);
-    } else {
-      start = Clock::now();
-    }
+    const auto start = Clock::now();
     if (start >= end) return micros;
     ARROW_RETURN_NOT_OK(ask(i));
     if (start >= begin)
@@ -92,7 +80,7 @@ arrow::Result<std::vector<double>> Exchange(flight::FlightClient* client,
     return chunk.data && chunk.data->num_rows() > 0 ? arrow::Status::OK()
                                                     : arrow::Status::Invalid("no answer");
   };
-  ARROW_ASSIGN_OR_RAISE(auto micros, Measure(ask, args.seconds, args.rate));
+  ARROW_ASSIGN_OR_RAISE(auto micros, Measure(ask, args.seconds));
   ARROW_RETURN_NOT_OK(stream.writer->DoneWriting());
   ARROW_RETURN_NOT_OK(stream.writer->Close());
   return micros;
@@ -120,7 +108,7 @@ arrow::Result<std::vector<double>> Action(flight::FlightClient* client,
     if (!result) return arrow::Status::Invalid("no answer");
     return results->Next().status();
   };
-  return Measure(ask, args.seconds, args.rate);
+  return Measure(ask, args.seconds);
 }
 
 arrow::Status Run(const Arguments& args) {
@@ -143,14 +131,12 @@ arrow::Status Run(const Arguments& args) {
 }  // namespace longbow::bench
 
 int main(int argc, char** argv) {
-  if (argc != 8 && argc != 9) {
-    std::fprintf(stderr,
-                 "usage: search_client PORT TOKEN exchange|action COMMAND QUERY_FILE DIM SECONDS [RATE]\n");
+  if (argc != 8) {
+    std::fprintf(stderr, "usage: search_client PORT TOKEN exchange|action COMMAND QUERY_FILE DIM SECONDS\n");
     return 2;
   }
-  const arrow::Status status =
-      longbow::bench::Run({std::atoi(argv[1]), argv[2], argv[3], argv[4], argv[5], std::atoi(argv[6]),
-                           std::atof(argv[7]), argc == 9 ? std::atof(argv[8]) : 0});
+  const arrow::Status status = longbow::bench::Run(
+      {std::atoi(argv[1]), argv[2], argv[3], argv[4], argv[5], std::atoi(argv[6]), std::atof(argv[7])});
   if (!status.ok()) std::fprintf(stderr, "search_client: %s\n", status.ToString().c_str());
   return status.ok() ? 0 : 1;
 }

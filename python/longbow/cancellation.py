@@ -57,10 +57,15 @@ def cancelled_by(cancellation: Cancellation) -> Iterator[None]:
         _current.reset(token)
 
 
+def requested() -> bool:
+    """Whether the call was cancelled by who made it."""
+    current = _current.get()
+    return current is not None and current.event.is_set()
+
+
 def check() -> None:
     """Raises CancelledError in a call that was cancelled."""
-    current = _current.get()
-    if current is not None and current.event.is_set():
+    if requested():
         raise CancelledError("the call was cancelled")
 
 

@@ -21,7 +21,7 @@ from longbow.errors import InvalidArgumentError, NotFoundError, UnimplementedErr
 from longbow.exchange import SearchStreams, with_signed_ids
 from longbow.filters import FilterLike, filters_json, to_filter
 from longbow.put import PutResult
-from longbow.query import Query
+from longbow.query import DEFAULT_ALPHA, Query
 from longbow.results import Results
 
 # Keys in one call, whose body the server takes up to 1 MiB of.
@@ -409,7 +409,7 @@ class Client:
         """
         vectors = vectors if vector is None else vector
         if alpha is None and text is not None and vectors is not None:
-            alpha = 0.5
+            alpha = DEFAULT_ALPHA
         return self.run(
             Query(
                 dataset,

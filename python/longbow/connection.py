@@ -57,13 +57,22 @@ class Target:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+def meaning_of(raised: BaseException) -> LongbowError:
+    """The LongbowError for what pyarrow raised. A server that stops ends its calls as cancelled: for a caller who did not
+    cancel anything, it is away for a while."""
+    error = translate(raised)
+    if isinstance(error, CancelledError) and error is not raised and not cancellation.requested():
+        return UnavailableError(f"the server ended the call: {error.message}")
+    return error
+
+
 @contextmanager
 def translated(request_id: str = "") -> Iterator[None]:
     """pyarrow's exceptions inside become LongbowErrors."""
     try:
         yield
     except (pa.ArrowException, OSError, LongbowError) as raised:
-        error = translate(raised)
+        error = meaning_of(raised)
         error.request_id = error.request_id or request_id
         if error is raised:
             raise
@@ -163,7 +172,7 @@ class Connection:
             except LongbowError:
                 raise
             except (pa.ArrowException, OSError) as error:
-                raise translate(error) from error
+                raise meaning_of(error) from error
             self._reached = True
             return result
 
@@ -172,6 +181,7 @@ class Connection:
         except LongbowError as error:
             if not idempotent or not error.retriable or self.retry.deadline == 0:
                 raise
+            self.saw(error)
             return retry_after(error, self.policy(timeout), attempt, self.before_retry)
 
     def before_retry(self, error: LongbowError) -> None:
@@ -181,6 +191,12 @@ class Connection:
     def reached(self) -> None:
         """Notes that the server has answered."""
         self._reached = True
+
+    def saw(self, error: LongbowError) -> bool:
+        """Notes what a failed call tells: there is a server if a connection broke. True when that is news."""
+        news = not self._reached and not (isinstance(error, UnavailableError) and not error.connected)
+        self._reached = self._reached or news
+        return news
 
     def action(self, kind: str, request: dict[str, Any] | bytes, *, timeout: float | None = None, idempotent: bool = True) -> list[bytes]:
         """The bodies that an action answers with."""

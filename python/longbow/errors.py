@@ -147,10 +147,15 @@ class NotLeaderError(LongbowServerError):
 
 
 class UnavailableError(LongbowConnectionError):
-    """The server cannot be reached or is not ready; try again."""
+    """The server cannot be reached, broke off or is not ready; try again.
+
+    Attributes:
+        connected: False when no connection to a server came about.
+    """
 
     code = "Unavailable"
     retriable = True
+    connected: bool = True
 
 
 class ResourceExhaustedError(LongbowQueryError):
@@ -245,10 +250,13 @@ _GRPC_TEXT = re.compile(r"(?:gRPC|Flight) returned ([\w ]+?) error, with message
 _ARROW_PREFIX = re.compile(r"^(Flight (returned|error|client|cancelled|operation)|gRPC returned) [^:]*?(with message|error): ")
 _ARROW_SUFFIX = re.compile(r"\. (gRPC client debug context|Client context|Detail): .*$", re.S)
 
-# gRPC names each address and each layer; the last of both says what matters.
 # google.rpc.ErrorInfo{reason, domain "longbow"} in the status details, told from its bytes.
 _REASON = re.compile(rb"\n.([A-Z][A-Za-z]+)\x12\x07longbow", re.S)
-_NOT_CONNECTED = re.compile(r"failed to connect to all addresses.*?(?:ipv[46]|unix):([^ ]+): (?:.*: )?([^:]+)$", re.S)
+# gRPC names each address and each layer; the last of both says what matters.
+_REFUSED = re.compile(r"failed to connect to all addresses.*?(?:ipv[46]|unix):([^ ]+): (?:.*: )?([^:]+)$", re.S)
+_NOT_CONNECTED = re.compile(r"failed to connect to|connections to all backends failing|errors resolving|DNS resolution", re.I)
+# What gRPC itself says, not always as UNAVAILABLE, when the other side is gone in the middle of a call.
+_BROKEN = re.compile(r"^(Stream removed|Socket closed|Connection reset by peer|Broken pipe|Received RST_STREAM|GOAWAY received)")
 
 
 def error_of_code(code: str, message: str) -> LongbowError:
@@ -267,7 +275,10 @@ def translate(error: BaseException) -> LongbowError:
     message = message[match.end() :] if match else _ARROW_PREFIX.sub("", message)
     if kind is None:
         kind = next((ours for theirs, ours in _BY_TYPE if isinstance(error, theirs)), InternalError)
-    refused = _NOT_CONNECTED.search(message)
+    if kind is InternalError and _BROKEN.search(message):
+        kind = UnavailableError
+    refused = _REFUSED.search(message)
+    connected = not _NOT_CONNECTED.search(message)
     if refused:
         message = f"cannot reach {refused.group(1)}: {refused.group(2).strip().rstrip('.')}"
     reason = _REASON.search(getattr(error, "extra_info", None) or b"")
@@ -276,4 +287,7 @@ def translate(error: BaseException) -> LongbowError:
         kind = _BY_CODE[own_code]
     elif kind is InvalidArgumentError and "dimension mismatch" in message:
         kind = DimensionMismatchError
-    return kind(message)
+    meaning = kind(message)
+    if isinstance(meaning, UnavailableError):
+        meaning.connected = connected
+    return meaning

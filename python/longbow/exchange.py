@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import cancellation
-from longbow.connection import Connection, check_process
-from longbow.errors import CancelledError, DataLossError, DeadlineExceededError, LongbowError, UnavailableError, translate
+from longbow.connection import Connection, check_process, meaning_of
+from longbow.errors import DataLossError, DeadlineExceededError, LongbowError, UnavailableError
 
 MAX_IDLE_STREAMS = 16
 _Key = tuple[bytes, str, int, int, int, bool]
@@ -114,7 +114,7 @@ def _failure(error: BaseException) -> LongbowError | None:
     if isinstance(error, StopIteration):
         return UnavailableError("the server closed the search stream")
     if isinstance(error, (LongbowError, pa.ArrowException, OSError)):
-        return translate(error)
+        return meaning_of(error)
     return None
 
 
@@ -152,8 +152,6 @@ class SearchStreams:
                     raise
                 if reused and isinstance(failure, UnavailableError):
                     continue
-                if isinstance(failure, CancelledError):
-                    cancellation.check()
                 failure.request_id = request_id
                 raise failure from (None if failure is error else error)
             self._connection.reached()

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import cancellation
-from longbow.connection import Connection, translated
-from longbow.errors import CancelledError, DataLossError, LongbowError, UnavailableError, error_of_code, translate
+from longbow.connection import Connection, meaning_of, translated
+from longbow.errors import CancelledError, DataLossError, LongbowError, UnavailableError, error_of_code
 
 PROTOCOL = 1
 # Sent and not yet acknowledged; the server may ask for less.
@@ -203,13 +203,14 @@ class Writing:
         """Writes everything and returns the error that ended it, if one did. Errors of the data itself are raised."""
         rest = self._numbered(batches)
         again: list[Sent] = []
-        delays = self._connection.policy(self._timeout).delays()
+        delays: Iterator[float] | None = None
         while True:
             cancellation.check()
             error, again, heard = self._write_stream(again, rest)
             if error is None or not isinstance(error, UnavailableError) or self._refused():
                 return error
-            if heard:  # getting on, so the time for trying again starts anew
+            news = self._connection.saw(error)
+            if heard or news or delays is None:  # getting on, so the time for trying again starts anew
                 delays = self._connection.policy(self._timeout).delays()
             delay = next(delays, None)
             if delay is None:
@@ -300,11 +301,9 @@ class Writing:
             last_row = first.first_row + first.rows - 1
             error = error_of_code(first.code, f"{first.message} (rows {first.first_row} to {last_row} of this put)")
         elif cause is not None:
-            error = translate(cause)
-            if isinstance(error, CancelledError) and not cancellation_requested():  # by a server that stops
-                error = UnavailableError(f"the server ended the stream: {error.message}")
+            error = meaning_of(cause)
             error.__cause__ = cause
-        elif cancellation_requested():
+        elif cancellation.requested():
             error = CancelledError("the put was cancelled")
         elif unsent:
             error = DataLossError(f"the stream ended with {len(unsent)} batches unanswered; whether they are stored is unknown")
@@ -312,11 +311,3 @@ class Writing:
             return None
         error.request_id = request_id
         return error
-
-
-def cancellation_requested() -> bool:
-    try:
-        cancellation.check()
-    except CancelledError:
-        return True
-    return False

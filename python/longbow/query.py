@@ -35,6 +35,9 @@ _SHARED = {
     "max_distances": "max_distances",
 }
 
+# Weight of the vector beside the text, where both are asked and nothing is said.
+DEFAULT_ALPHA = 0.5
+
 
 @dataclass(frozen=True, eq=False)
 class Query:
@@ -116,7 +119,7 @@ class Query:
         return replace(self, dims=dims)
 
     def matching(
-        self, text: str | Mapping[str, Any], alpha: float = 0.5, *, columns: Sequence[str] | None = None, fusion: str | None = None
+        self, text: str | Mapping[str, Any], alpha: float = DEFAULT_ALPHA, *, columns: Sequence[str] | None = None, fusion: str | None = None
     ) -> Self:
         """Ranks by words, too, of all text columns or these.
 
@@ -127,7 +130,7 @@ class Query:
         return replace(self, text=text, alpha=alpha, text_columns=None if columns is None else tuple(columns), fusion=fusion)
 
     def matching_weights(
-        self, weights: Mapping[int, float], alpha: float = 0.5, *, column: str | None = None, fusion: str | None = None
+        self, weights: Mapping[int, float], alpha: float = DEFAULT_ALPHA, *, column: str | None = None, fusion: str | None = None
     ) -> Self:
         """Ranks by the product of these weights by term with those of a `map<uint32, float>` column, too."""
         sparse = {"indices": [int(term) for term in weights], "values": [float(weight) for weight in weights.values()]}

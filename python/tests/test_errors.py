@@ -6,6 +6,8 @@ import longbow
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
+from longbow.cancellation import Cancellation, cancelled_by
+from longbow.connection import meaning_of
 from longbow.errors import error_of_code, translate
 
 CLASSES = [c for c in vars(longbow).values() if isinstance(c, type) and issubclass(c, longbow.LongbowError)]
@@ -24,6 +26,7 @@ CLASSES = [c for c in vars(longbow).values() if isinstance(c, type) and issubcla
         (flight.FlightUnauthenticatedError("no token"), "Unauthenticated", "no token"),
         (flight.FlightInternalError("lost", b"\n\nCorruption\x12\x07longbow"), "Corruption", "lost"),
         (flight.FlightInternalError("bug"), "Internal", "bug"),
+        (flight.FlightInternalError("Flight returned internal error, with message: Stream removed. gRPC client debug context: x"), "Unavailable", "Stream removed"),
         (pa.ArrowNotImplementedError("unknown action type x"), "Unimplemented", "unknown action type x"),
     ],
 )
@@ -31,6 +34,29 @@ def test_code_and_message_survive(raised: Exception, code: str, message: str) ->
     error = translate(raised)
     assert error.code == code
     assert str(error) == message
+
+
+@pytest.mark.parametrize(
+    "message, connected",
+    [
+        ("Socket closed", True),
+        ("the server is stopping: try again in a moment", True),
+        ("failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to remote host: Connection refused", False),
+        ("errors resolving nosuch:3000: [field:hostname lookup error: Domain name not found]", False),
+    ],
+)
+def test_a_server_that_broke_off_is_told_from_one_that_never_was(message: str, connected: bool) -> None:
+    error = translate(flight.FlightUnavailableError(f"Flight returned unavailable error, with message: {message}. gRPC client debug context: x"))
+    assert isinstance(error, longbow.UnavailableError) and error.connected == connected
+
+
+def test_what_the_server_cancels_is_unavailable_and_what_the_caller_cancels_is_not() -> None:
+    raised = flight.FlightCancelledError("Flight cancelled call, with message: CANCELLED")
+    assert isinstance(meaning_of(raised), longbow.UnavailableError)
+    call = Cancellation()
+    call.cancel()
+    with cancelled_by(call):
+        assert isinstance(meaning_of(raised), longbow.CancelledError)
 
 
 def test_every_code_has_its_class() -> None:

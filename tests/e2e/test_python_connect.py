@@ -149,6 +149,23 @@ def test_calls_wait_for_a_server_that_is_away_for_a_moment(tmp_path: Path) -> No
             back.join()
 
 
+def test_a_search_that_a_stopping_server_cuts_off_is_asked_again(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(3).standard_normal((20_000, 256)).astype("f4")
+    with longbow.Server(tmp_path / "data", drain_time="20ms") as server:
+
+        def restart() -> None:
+            server.stop()
+            server.start()
+
+        with server.connect(retry=longbow.RetryPolicy(deadline=30)) as client:
+            client.insert("x", {"id": np.arange(len(vectors)), "vector": vectors})
+            again = threading.Thread(target=restart)
+            again.start()
+            while again.is_alive():  # each search takes longer than the drain
+                hits = client.search("x", vectors[:1000], k=1, exact=True)
+                assert hits["id"].to_pylist() == list(range(1000))
+
+
 def test_no_server_is_said_soon_and_in_words() -> None:
     with longbow.connect("grpc://127.0.0.1:1", "token") as client:
         start = time.monotonic()
