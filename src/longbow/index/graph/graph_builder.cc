@@ -411,7 +411,7 @@ Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
   linked_.store(loaded.rows.size());
   live_.store(loaded.rows.size());
   linked_at_maintenance_.store(loaded.rows.size());
-  calibration_.Restore(loaded.recall, loaded.rows.size());
+  calibration_.Restore(loaded.measured, loaded.rows.size());
   space_ = std::move(loaded.space);
   owned_graph_ = std::move(loaded.graph);
   graph_.store(owned_graph_.get(), std::memory_order_release);

@@ -25,7 +25,7 @@ struct LoadedGraph {
   std::unique_ptr<Graph> graph;
   std::vector<std::pair<Slot, std::vector<RowOrdinal>>> rows;  // a node's, first one first
   RowOrdinal indexed_end = 0;
-  std::array<float, RecallCalibration::kEf.size()> recall{};  // measured, by RecallCalibration::kEf
+  RecallCalibration::Measured measured;
 };
 // NotFound when there is none; Corruption when it is damaged or another column's.
 Result<LoadedGraph> LoadGraph(const IndexInput& input, FileSystem* files, std::string_view directory);
