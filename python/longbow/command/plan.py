@@ -31,7 +31,7 @@ _LINE_BYTES = 64  # a vector's place in a slab is whole cache lines
 _BLOCK_ROW_BYTES = 13  # of a row block beside the columns that were put
 _GRAPH_FILE_SHARE = 0.972  # of the graph's memory
 _SEGMENT_BYTES = 64 * _MIB
-_EMPTY_LOG_SEGMENTS = 11
+_LIVE_LOG_SEGMENTS, _LEAST_SPARE_SEGMENTS, _MOST_SPARE_SEGMENTS = 3, 8, 32  # the log is cut at 1 to 2 GiB
 # A core takes so many seconds a row of a graph of _FITTED_ROWS; in larger ones a row costs (rows / _FITTED_ROWS) **
 # _GROWTH as much. Until the first row is linked and when the last is, cores wait.
 _ROW_SECONDS, _DIMENSION_SECONDS = 7.4e-5, 1.09e-7
@@ -79,13 +79,16 @@ def estimate(rows: int, dimension: int, payload: int = 0, element: str = "float3
     graph = int(rows * node_bytes(dimension)) if index == "graph" else 0
     accounted = vectors + rows * (payload + _ROW_BYTES) + graph
     blocks = rows * (width + payload + _BLOCK_ROW_BYTES)
+    # As many segments are kept as the log was long when it was cut.
+    logged = math.ceil(rows * (width + payload) / _SEGMENT_BYTES)
+    segments = _LIVE_LOG_SEGMENTS + min(_MOST_SPARE_SEGMENTS, max(_LEAST_SPARE_SEGMENTS, logged))
     return Plan(
         vectors=vectors,
         payload=rows * payload,
         index=graph,
         rows=rows * _ROW_BYTES,
         resident=int(accounted * (1 + _ALLOCATOR_SHARE)) + _BASE_BYTES,
-        disk=blocks + int(graph * _GRAPH_FILE_SHARE) + _EMPTY_LOG_SEGMENTS * _SEGMENT_BYTES,
+        disk=blocks + int(graph * _GRAPH_FILE_SHARE) + segments * _SEGMENT_BYTES,
         build_seconds=build_seconds(rows, dimension, cores) / speed if index == "graph" else 0,
     )
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "longbow/base/streaming_copy.h"
+
 namespace longbow {
 namespace {
 
@@ -45,6 +47,16 @@ Status BufferChain::CopyTo(int64_t offset, int64_t length, void* out) const {
   auto* to = static_cast<uint8_t*>(out);
   ForEachSpan(offset, length, [&](const uint8_t* data, int64_t n) {
     std::memcpy(to, data, static_cast<size_t>(n));
+    to += n;
+  });
+  return Status::OK();
+}
+
+Status BufferChain::CopyPastCachesTo(int64_t offset, int64_t length, void* out) const {
+  LB_RETURN_NOT_OK(CheckRange(offset, length, size_));
+  auto* to = static_cast<uint8_t*>(out);
+  ForEachSpan(offset, length, [&](const uint8_t* data, int64_t n) {
+    CopyPastCaches(to, data, static_cast<size_t>(n));
     to += n;
   });
   return Status::OK();

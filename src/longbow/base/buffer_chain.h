@@ -35,6 +35,8 @@ class BufferChain {
 
   // Copies [offset, offset + length) to `out`. InvalidArgument when the range leaves the chain.
   Status CopyTo(int64_t offset, int64_t length, void* out) const;
+  // The same to memory that is not read again soon.
+  Status CopyPastCachesTo(int64_t offset, int64_t length, void* out) const;
   // Shares [offset, offset + length).
   Result<BufferChain> Slice(int64_t offset, int64_t length) const;
   // The whole in one piece: shared when there is one already, else copied.

@@ -5,8 +5,7 @@
 namespace longbow::engine {
 namespace {
 
-// An open-addressing table holds one byte of metadata beside each slot.
-constexpr int64_t kSlotBytes = sizeof(std::pair<const uint64_t, RowOrdinal>) + 1;
+constexpr uint32_t kFetchedAhead = 8;  // slots
 
 }  // namespace
 
@@ -33,19 +32,25 @@ void KeyIndex::Put(std::span<const uint64_t> numbers, RowOrdinal first, ChunkedA
     if (part_begin_[p] == part_begin_[p + 1]) continue;
     Part& part = parts_[p];
     std::unique_lock lock(part.mutex);
-    const auto before = static_cast<int64_t>(part.newest.bucket_count());
-    for (uint32_t at = part_begin_[p]; at < part_begin_[p + 1]; ++at) {
+    const uint32_t end = part_begin_[p + 1];
+    const int64_t before = part.newest.bytes();
+    part.newest.Reserve(end - part_begin_[p]);
+    grown += part.newest.bytes() - before;
+    for (uint32_t at = part_begin_[p]; at < end; ++at) {
+      if (at + kFetchedAhead < order_.size()) {  // also beyond this part: only this thread changes any
+        const uint64_t soon = numbers[order_[at + kFetchedAhead]];
+        parts_[PartOf(soon)].newest.Prefetch(soon);
+      }
       const uint32_t i = order_[at];
-      const auto [slot, inserted] = part.newest.try_emplace(numbers[i], first + i);
-      if (inserted) continue;
-      if (slot->second != kForgottenRow) previous->Set(first + i, slot->second);
-      slot->second = first + i;
+      const auto [row, is_new] = part.newest.Insert(numbers[i], first + i);
+      if (is_new) continue;
+      if (*row != kForgottenRow) previous->Set(first + i, *row);
+      *row = first + i;
     }
-    grown += static_cast<int64_t>(part.newest.bucket_count()) - before;
   }
   if (grown == 0) return;
-  charged_ += grown * kSlotBytes;
-  if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kKeys, grown * kSlotBytes);
+  charged_ += grown;
+  if (ledger_ != nullptr) ledger_->Charge(MemoryUse::kKeys, grown);
 }
 
 void KeyIndex::Forget(std::span<const uint64_t> numbers, RowOrdinal first, RowOrdinal last,
@@ -57,11 +62,10 @@ void KeyIndex::Forget(std::span<const uint64_t> numbers, RowOrdinal first, RowOr
   for (const uint64_t number : numbers) {
     Part& part = parts_[PartOf(number)];
     std::unique_lock lock(part.mutex);
-    const auto found = part.newest.find(number);
-    if (found == part.newest.end()) continue;
-    if (found->second == kForgottenRow) continue;
-    RowOrdinal row = next_kept(found->second);
-    found->second = row == kNoRow ? kForgottenRow : row;
+    RowOrdinal* const newest = part.newest.Find(number);
+    if (newest == nullptr || *newest == kForgottenRow) continue;
+    RowOrdinal row = next_kept(*newest);
+    *newest = row == kNoRow ? kForgottenRow : row;
     if (row == kNoRow) remembered_.push_back(number);
     // Ways go back in time: what is older than the chunk leads to nothing in it.
     while (row != kNoRow && row > first) {
@@ -73,17 +77,17 @@ void KeyIndex::Forget(std::span<const uint64_t> numbers, RowOrdinal first, RowOr
   for (; remembered_.size() > kRemembered; remembered_.pop_front()) {
     Part& part = parts_[PartOf(remembered_.front())];
     std::unique_lock lock(part.mutex);
-    const auto found = part.newest.find(remembered_.front());
-    if (found != part.newest.end() && found->second == kForgottenRow) part.newest.erase(found);
+    const RowOrdinal* const newest = part.newest.Find(remembered_.front());
+    if (newest != nullptr && *newest == kForgottenRow) part.newest.Erase(remembered_.front());
   }
 }
 
 RowOrdinal KeyIndex::Newest(uint64_t number, bool* forgotten) const {
   const Part& part = parts_[PartOf(number)];
   std::shared_lock lock(part.mutex);
-  const auto found = part.newest.find(number);
-  if (found == part.newest.end()) return kNoRow;
-  if (found->second != kForgottenRow) return found->second;
+  const RowOrdinal* const newest = part.newest.Find(number);
+  if (newest == nullptr) return kNoRow;
+  if (*newest != kForgottenRow) return *newest;
   if (forgotten != nullptr) *forgotten = true;
   return kNoRow;
 }

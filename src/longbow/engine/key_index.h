@@ -1,7 +1,6 @@
 // From a key's number to the newest row that has it.
 #pragma once
 
-#include <boost/unordered/unordered_flat_map.hpp>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "longbow/base/chunked_array.h"
 #include "longbow/base/ids.h"
 #include "longbow/base/memory_ledger.h"
+#include "longbow/engine/key_table.h"
 
 namespace longbow::engine {
 
@@ -39,18 +39,17 @@ class KeyIndex {
               ChunkedArray<RowOrdinal>* previous);
 
   // What Put may need for this many new numbers, about.
-  static int64_t EstimateBytes(int64_t numbers) { return numbers * 40; }
+  static int64_t EstimateBytes(int64_t numbers) { return numbers * 32; }
 
  private:
   static constexpr uint32_t kPartBits = 8;
   static constexpr uint32_t kParts = 1u << kPartBits;
-  using Map = boost::unordered_flat_map<uint64_t, RowOrdinal>;
   struct Part {
     mutable std::shared_mutex mutex;
-    Map newest;  // guarded by mutex
+    KeyTable newest;  // guarded by mutex
   };
   static uint32_t PartOf(uint64_t number) {
-    return static_cast<uint32_t>(number * 0x9E3779B97F4A7C15u >> (64 - kPartBits));
+    return static_cast<uint32_t>(KeyTable::Hash(number) >> (64 - kPartBits));
   }
   static constexpr RowOrdinal kForgottenRow = kNoRow - 1;
   void SortByPart(std::span<const uint64_t> numbers);

@@ -6,6 +6,9 @@
 namespace longbow::engine {
 namespace {
 
+// What is copied past the caches, where the readers of other vectors have theirs.
+constexpr int64_t kManyBytes = 256 << 10;
+
 // The one copy of a vector: from the pieces of the message to its slab.
 void StoreVectors(const VectorInput& input, RowOrdinal first, int64_t rows, index::VectorStore* store) {
   store->Grow(uint64_t{first} + static_cast<uint64_t>(rows));
@@ -14,10 +17,11 @@ void StoreVectors(const VectorInput& input, RowOrdinal first, int64_t rows, inde
   for (int64_t row = 0; row < rows && values.row_bytes > 0;) {
     const RowOrdinal to = first + static_cast<RowOrdinal>(row);
     const int64_t count = std::min<int64_t>(rows - row, store->ContiguousFrom(to));
-    LB_CHECK(
-        values.body
-            .CopyTo(values.offset + row * values.row_bytes, count * values.row_bytes, store->MutableRow(to))
-            .ok());
+    const int64_t from = values.offset + row * values.row_bytes, bytes = count * values.row_bytes;
+    std::byte* const out = store->MutableRow(to);
+    LB_CHECK((bytes < kManyBytes ? values.body.CopyTo(from, bytes, out)
+                                 : values.body.CopyPastCachesTo(from, bytes, out))
+                 .ok());
     row += count;
   }
   if (values.row_bytes > 0 && input.null_count == 0) return;
