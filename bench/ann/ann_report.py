@@ -275,7 +275,8 @@ Written by `{COMMAND}`, which makes the data, fetches and compiles the other lib
   as the last of them counts as a hit.
 - **Contenders** are compiled with the same compiler and `-O3 -march=native` (our own code chooses its instruction set when it
   runs) and search on one thread, with all their memory on huge pages. FAISS gets all queries in one call, which is
-  how it is fastest; the others, ours too, get one at a time.
+  how it is fastest; the others, ours too, get one at a time. Ours is both given lengths (`ef`) and asked for recalls, which
+  is its default and stops walks by distance: at each recall the fastest counts, as of all settings.
 - **Rounds** go through all contenders in turn. What is compared is processor time, by medians of the ratios within a round;
   queries a second at a recall are interpolated between the two settings around it. In brackets: ours over the
   contender's.

@@ -124,8 +124,8 @@ Json MeasureChurn(const Dataset& data, const Options& options) {
   uint32_t ef = 0;
   Seen fresh{};
   ours->WaitForMaintenance();
-  for (const Knob& knob : ours->Knobs()) {
-    ef = knob.effort;
+  for (const uint32_t length : LongbowIndex::Lengths()) {
+    ef = length;
     if (LookAt(ours.get(), data, truth, ef).recall >= kRecall) break;
   }
   fresh = Look(ours.get(), data, truth, ef);

@@ -14,7 +14,7 @@
 namespace longbow::bench {
 
 // How hard a search tries. What the two mean is the contender's: ef and how many times k are rescored, or
-// lists probed and the same.
+// lists probed and the same; ours: ef, or 0 and the recall asked for in ten-thousandths.
 struct Knob {
   uint32_t effort = 0, rescore = 0;
   std::string text() const {

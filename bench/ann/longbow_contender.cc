@@ -136,17 +136,24 @@ void LongbowIndex::WaitForMaintenance() {
   }
 }
 
+std::vector<uint32_t> LongbowIndex::Lengths() {
+  return {10, 12, 14, 16, 20, 24, 28, 34, 40, 48, 56, 68, 80, 96, 112, 136, 160, 192, 224, 272, 320, 448};
+}
+
 std::vector<Knob> LongbowIndex::Knobs() const {
   std::vector<Knob> knobs;
-  for (uint32_t ef :
-       {10, 12, 14, 16, 20, 24, 28, 34, 40, 48, 56, 68, 80, 96, 112, 136, 160, 192, 224, 272, 320, 448})
-    knobs.push_back({ef, 0});
+  for (const uint32_t ef : Lengths()) knobs.push_back({ef, 0});
+  for (const uint32_t recall :
+       {6000, 7000, 8000, 8500, 8800, 9000, 9200, 9400, 9500, 9600, 9700, 9800, 9850, 9900, 9930})
+    knobs.push_back({0, recall});
   return knobs;
 }
 
 void LongbowIndex::Search(const Matrix& queries, uint32_t k, const Knob& knob, uint32_t* found) {
+  index::Effort effort{.ef = knob.effort};
+  if (knob.effort == 0) effort.recall = static_cast<float>(knob.rescore) / 1e4f;
   for (size_t q = 0; q < queries.rows; ++q, found += k) {
-    Search(queries.vector(q), k, index::Effort{.ef = knob.effort}, index::Method::kWalk, nullptr, 0, found);
+    Search(queries.vector(q), k, effort, index::Method::kWalk, nullptr, 0, found);
   }
 }
 

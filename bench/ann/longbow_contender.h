@@ -27,7 +27,8 @@ class LongbowIndex : public Contender {
   void Build(const Matrix& base, int threads) override;
   void Save(const std::string& path) const override;
   void Load(const std::string& path, const Matrix& base) override;
-  std::vector<Knob> Knobs() const override;
+  std::vector<Knob> Knobs() const override;  // lengths, and recalls asked for
+  static std::vector<uint32_t> Lengths();    // ef
   void Search(const Matrix& queries, uint32_t k, const Knob& knob, uint32_t* found) override;
   Work TakeWork() override;
 

@@ -52,9 +52,7 @@ Json MeasureWalk(const Dataset& data, const Options& options) {
   AskForHugePages();
   const Truth truth(data, options.k);
   std::vector<uint32_t> efs = options.efs;
-  if (efs.empty()) {
-    for (const Knob& knob : ours->Knobs()) efs.push_back(knob.effort);
-  }
+  if (efs.empty()) efs = LongbowIndex::Lengths();
   Json points = Json::array(), asked = Json::array();
   std::printf("%12s %8s %9s %8s %9s %8s %9s\n", "", "recall", "qps", "hops", "codes", "full", "kB");
   for (uint32_t ef : efs) {

@@ -29,11 +29,19 @@ float Normal(std::mt19937_64& random) {
   return static_cast<float>(sum);
 }
 
+void Scale(std::vector<float>& vector) {
+  double square = 0;
+  for (float x : vector) square += double{x} * double{x};
+  for (float& x : vector) x = static_cast<float>(x / std::sqrt(square));
+}
+
 struct Clusters {
   RowOrdinal rows = kRows;
   uint32_t count = kClusters;
   uint32_t first = 0;  // of a thousand rows, those that are of the first cluster whatever is drawn
   uint64_t seed = 0;
+  bool unit = false;   // at length 1
+  uint32_t plane = 0;  // dimensions of the plane that a cluster's rows lie on; 0: all
 };
 
 // Live rows around clusters; queries are of any of them alike.
@@ -46,8 +54,19 @@ class Column {
     std::mt19937_64 random(dim + clusters.seed);
     std::vector<float> centres(size_t{clusters.count} * dim);
     for (float& x : centres) x = Normal(random);
+    std::vector<float> plane(size_t{clusters.plane} * dim);
+    for (float& x : plane) x = Normal(random);
     const auto draw = [&](uint64_t cluster, float* v) {
       const float* centre = centres.data() + cluster * dim;
+      if (clusters.plane > 0) {
+        std::copy_n(centre, dim, v);
+        const float width = 0.1f + 0.05f * static_cast<float>(cluster % 8);
+        for (uint32_t p = 0; p < clusters.plane; ++p) {
+          const float along = width * Normal(random);
+          for (uint32_t i = 0; i < dim; ++i) v[i] += along * plane[p * dim + i];
+        }
+        return;
+      }
       for (uint32_t i = 0; i < dim; ++i) v[i] = centre[i] + 0.6f * Normal(random);
     };
     std::vector<float> vector(dim);
@@ -56,6 +75,7 @@ class Column {
       const bool first = clusters.first > 0 && random() % 1000 < clusters.first;
       const uint64_t cluster = first ? 0 : random() % clusters.count;
       draw(cluster, vector.data());
+      if (clusters.unit) Scale(vector);
       std::memcpy(store_.MutableRow(row), vector.data(), store_.row_bytes());
       live_[row] = row;
       of_first_[row] = cluster == 0;
@@ -63,6 +83,7 @@ class Column {
     for (uint32_t q = 0; q < kQueries; ++q) {
       draw(random() % clusters.count, vector.data());
       std::vector<float>& query = queries_.emplace_back(dim);
+      if (clusters.unit) Scale(vector);
       const std::vector<double> wide(vector.begin(), vector.end());
       EXPECT_TRUE(distance::PrepareQuery(metric, distance::ElementType::kFloat32, wide, query.data()));
     }
@@ -77,7 +98,7 @@ class Column {
                  .make(input)
                  .ValueOrDie();  // without builders, appending builds
     index_->RowsAppended(0, end_);
-    for (uint32_t q = 0; q < kQueries; ++q) exact_.push_back(Ask(q, Method::kExactScan, 0));
+    AskExactly();
   }
 
   // A generation: deletes so many rows and appends their vectors again.
@@ -94,12 +115,24 @@ class Column {
     return count;
   }
 
-  double Recall(Method method, uint32_t ef) {
-    double found = 0;
+  // Every other row is visible no more; the index has not heard of it.
+  void HideHalf() {
+    for (size_t i = 0; i < live_.size(); i += 2) versions_.SetDied(live_[i], 1);
+    AskExactly();
+  }
+
+  double Recall(Method method, uint32_t ef) { return Walk({.ef = ef}, method).recall; }
+  struct Walked {
+    double recall = 0, hops = 0;  // means
+  };
+  Walked Walk(Effort effort, Method method = Method::kWalk) {
+    Walked walked;
     for (uint32_t q = 0; q < kQueries; ++q) {
-      for (const Neighbor& n : Ask(q, method, ef)) found += n.distance <= exact_[q].back().distance;
+      for (const Neighbor& n : Ask(q, method, effort))
+        walked.recall += n.distance <= exact_[q].back().distance;
+      walked.hops += static_cast<double>(hits_.work.hops);
     }
-    return found / (kQueries * kK);
+    return {walked.recall / (kQueries * kK), walked.hops / kQueries};
   }
   VectorIndex& index() { return *index_; }
 
@@ -123,12 +156,16 @@ class Column {
     for (; end_ < end; ++end_) versions_.SetBorn(end_, 1);
   }
 
-  std::vector<Neighbor> Ask(uint32_t query, Method method, uint32_t ef) {
+  void AskExactly() {
+    exact_.clear();
+    for (uint32_t q = 0; q < kQueries; ++q) exact_.push_back(Ask(q, Method::kExactScan, {}));
+  }
+  std::vector<Neighbor> Ask(uint32_t query, Method method, Effort effort) {
     const auto scratch = index_->NewScratch();
     const uint32_t k[] = {kK};
     SearchSpec spec;
     spec.method = method;
-    spec.effort.ef = ef;
+    spec.effort = effort;
     spec.queries = reinterpret_cast<const std::byte*>(queries_[query].data());
     spec.k = k;
     spec.visibility = {&versions_, 1, end_};
@@ -188,6 +225,38 @@ INSTANTIATE_TEST_SUITE_P(SmallSets, RecallTest, testing::ValuesIn(kRecords), [](
   return std::to_string(info.param.dim) + "_" + std::string(distance::MetricName(info.param.metric)) + "_" +
          info.param.codec;
 });
+
+// Of graphs large enough that what was measured on them counts.
+struct AskedRecord {
+  distance::Metric metric;
+  double recall;  // where 0.99 is asked for
+};
+
+class AskedRecallTest : public testing::TestWithParam<AskedRecord> {};
+
+TEST_P(AskedRecallTest, IsGivenWithFewerHopsThanAGivenLengthTakes) {
+  const distance::Metric metric = GetParam().metric;
+  Column column(64, "auto", metric,
+                {.rows = 20500, .count = 30, .unit = metric != distance::Metric::kL2, .plane = 24});
+  const Column::Walked asked = column.Walk({.recall = 0.99f});
+  Column::Walked given;
+  for (uint32_t ef = 12; given.recall < asked.recall && ef < 200; ef += 4) given = column.Walk({.ef = ef});
+  std::printf("asked %.4f by %.1f hops; a given length takes %.1f\n", asked.recall, asked.hops, given.hops);
+  EXPECT_NEAR(asked.recall, GetParam().recall, kTolerance);
+  EXPECT_LT(asked.hops, 0.95 * given.hops);
+  // Where much of what is near is not wanted, it says nothing on how far what is wanted lies.
+  column.HideHalf();
+  const Column::Walked half = column.Walk({.recall = 0.99f});
+  std::printf("with half of the rows invisible %.4f by %.1f hops\n", half.recall, half.hops);
+  EXPECT_GT(half.recall, 0.97);
+}
+
+INSTANTIATE_TEST_SUITE_P(Metrics, AskedRecallTest,
+                         testing::Values(AskedRecord{distance::Metric::kL2, 0.9915},
+                                         AskedRecord{distance::Metric::kInnerProduct, 0.99}),
+                         [](const auto& info) {
+                           return std::string(distance::MetricName(info.param.metric));
+                         });
 
 // Each vector has died and come back three times on average.
 TEST(ChurnTest, GenerationsOfReplacedRowsCostNoRecall) {

@@ -1,6 +1,7 @@
 // The nodes a walk has heard of and may still visit, nearest first.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -15,11 +16,20 @@ struct Candidate {
   Slot slot;
 };
 
+// How far behind the nearest ones a candidate may lie: nearer than
+//   d + reach * max(d + shift, 0) + rounding
+// where d is the distance of the one at `rank`, counted from 1. Rank 0: as far as it likes.
+struct PoolReach {
+  uint32_t rank = 0;
+  float reach = 0, shift = 0, rounding = 0;
+};
+
 // A sorted array with a cursor at the first one not yet visited. Confined.
 class CandidatePool {
  public:
-  void Reset(uint32_t capacity) {
+  void Reset(uint32_t capacity, PoolReach reach = {}) {
     capacity_ = capacity, size_ = 0, next_ = 0;
+    reach_ = reach;
     limit_ = std::numeric_limits<float>::infinity();
     if (items_.size() < capacity + 1) items_.resize(capacity + 1);
   }
@@ -42,8 +52,9 @@ class CandidatePool {
     std::memmove(at + 1, at, (end - low) * sizeof(Candidate));
     *at = {distance, slot};
     if (size_ < capacity_) ++size_;
-    if (size_ == capacity_) limit_ = items_[size_ - 1].distance;
+    if (size_ == capacity_) limit_ = std::min(limit_, items_[size_ - 1].distance);
     if (low < next_) next_ = low;
+    if (low < reach_.rank && size_ >= reach_.rank) Tighten();
   }
 
   uint32_t capacity() const { return capacity_; }
@@ -70,7 +81,15 @@ class CandidatePool {
   static constexpr Slot kVisited = Slot{1} << 31;  // so slots end below
 
  private:
+  // What lies beyond the reach is forgotten, so that the array stays short.
+  void Tighten() {
+    const float last = items_[reach_.rank - 1].distance;
+    limit_ = std::min(limit_, last + reach_.reach * std::max(last + reach_.shift, 0.0f) + reach_.rounding);
+    while (size_ > reach_.rank && !(items_[size_ - 1].distance < limit_)) --size_;
+  }
+
   std::vector<Candidate> items_;
+  PoolReach reach_;
   uint32_t capacity_ = 0, size_ = 0, next_ = 0;
   float limit_ = 0;
 };

@@ -46,6 +46,44 @@ TEST(CandidatePool, GivesTheNearestUnvisitedAndForgetsTheFarthest) {
   }
 }
 
+TEST(CandidatePool, ForgetsWhatLiesBeyondItsReachOfTheOneAtItsRank) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  std::uniform_real_distribution<float> uniform(-1, 1);
+  CandidatePool pool;
+  for (int round = 0; round < 200; ++round) {
+    const auto rank = static_cast<uint32_t>(1 + random() % 12);
+    const float reach = 0.5f, shift = 0.2f, rounding = 0.01f;
+    pool.Reset(300, {rank, reach, shift, rounding});
+    std::vector<float> all;
+    for (Slot slot = 0; slot < 200; ++slot) {
+      const float distance = uniform(random);
+      if (distance < pool.limit()) pool.Insert(distance, slot);
+      all.push_back(distance);
+    }
+    std::sort(all.begin(), all.end());
+    const float last = all[rank - 1], limit = last + reach * std::max(last + shift, 0.0f) + rounding;
+    for (const float distance : all) {
+      if (!(distance < limit)) break;
+      ASSERT_TRUE(pool.HasNext());
+      ASSERT_EQ(pool.NextDistance(), distance);
+      pool.PopNext();
+    }
+    ASSERT_FALSE(pool.HasNext());
+  }
+}
+
+TEST(CandidatePool, KeepsAsManyAsItsRankWhereAllAreEquallyNear) {
+  CandidatePool pool;
+  pool.Reset(300, {.rank = 5});
+  for (Slot slot = 0; slot < 40; ++slot) {
+    if (0 < pool.limit()) pool.Insert(0, slot);
+  }
+  for (int i = 0; i < 5; ++i, pool.PopNext()) ASSERT_TRUE(pool.HasNext());
+  EXPECT_FALSE(pool.HasNext());
+}
+
 TEST(SeenSlots, HoldWhatWasAddedInThisWalkAlsoBeyondWhatWasExpected) {
   SeenSlots seen;
   for (int walk = 0; walk < 50; ++walk) {
@@ -53,6 +91,15 @@ TEST(SeenSlots, HoldWhatWasAddedInThisWalkAlsoBeyondWhatWasExpected) {
     for (Slot slot = 0; slot < 3000; slot += 3) ASSERT_TRUE(seen.Add(slot)) << slot;
     for (Slot slot = 0; slot < 3000; slot += 3) ASSERT_FALSE(seen.Add(slot)) << slot;
     ASSERT_TRUE(seen.Add(1));
+  }
+}
+
+TEST(SeenSlots, ForgetALongWalkInAShortOne) {
+  SeenSlots seen;
+  for (uint32_t expected : {2000u, 3u, 500u, 1u, 2000u}) {
+    seen.Reset(expected);
+    for (Slot slot = 0; slot < 2 * expected; ++slot) ASSERT_TRUE(seen.Add(slot)) << slot;
+    for (Slot slot = 0; slot < 2 * expected; ++slot) ASSERT_FALSE(seen.Add(slot)) << slot;
   }
 }
 

@@ -402,7 +402,7 @@ Status GraphBuilder::Load(FileSystem* files, std::string_view directory) {
   linked_.store(loaded.nodes);
   live_.store(loaded.nodes);
   linked_at_maintenance_.store(loaded.nodes);
-  calibration_.Restore(loaded.recall, loaded.nodes);
+  calibration_.Restore(loaded.measured, loaded.nodes);
   space_ = std::move(loaded.space);
   owned_graph_ = std::move(loaded.graph);
   graph_.store(owned_graph_.get(), std::memory_order_release);

@@ -16,7 +16,7 @@ namespace {
 
 constexpr char kMagic[8] = "LBGRAPH", kEnd[] = "LBGRAEND";
 constexpr size_t kEndBytes = 16;
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2, kFirstVersion = 1;
 constexpr size_t kFrameBytes = size_t{1} << 20;      // a frame of nodes is ended beyond
 constexpr size_t kMostFrameBytes = size_t{1} << 30;  // a longer one is damage
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
@@ -137,7 +137,7 @@ std::string Head(const Graph& graph, const RecallCalibration& calibration, const
   Put(&out, graph.entry_count());
   for (uint32_t i = 0; i < graph.entry_count(); ++i)
     Put(&out, graph.entry(i).slot.load(std::memory_order_relaxed));
-  for (size_t i = 0; i < RecallCalibration::kEf.size(); ++i) Put(&out, calibration.recall_at(i));
+  Put(&out, calibration.measured());
   for (float x : graph.space().centre()) Put(&out, x);
   return out;
 }
@@ -166,8 +166,9 @@ Result<LoadedGraph> ReadHead(const IndexInput& input, std::string_view payload, 
   char magic[8] = {};
   in.Take(magic, sizeof(magic));
   if (std::memcmp(magic, kMagic, sizeof(magic)) != 0) return Damage("not a graph file");
-  if (const auto version = in.Take<uint32_t>(); version != kVersion) {
-    return Damage("format version " + std::to_string(version) + ", known is 1");
+  const auto version = in.Take<uint32_t>();
+  if (version < kFirstVersion || version > kVersion) {
+    return Damage("format version " + std::to_string(version) + ", known are 1 and 2");
   }
   const auto metric = in.Take<uint8_t>(), type = in.Take<uint8_t>();
   const auto own = in.Take<uint8_t>();
@@ -188,7 +189,8 @@ Result<LoadedGraph> ReadHead(const IndexInput& input, std::string_view payload, 
     return Damage("its head makes no sense");
   }
   for (uint32_t i = 0; i < entry_count; ++i) entries->push_back(in.Take<Slot>());
-  for (float& recall : loaded.recall) recall = in.Take<float>();
+  in.Take(&loaded.measured,
+          version == kFirstVersion ? sizeof(loaded.measured.recall) : sizeof(loaded.measured));
   std::vector<float> centre(scalars);
   in.Take(centre.data(), centre.size() * sizeof(float));
   if (in.ran_short() || in.left() > 0) return Damage("its head has another length");

@@ -35,7 +35,7 @@ struct LoadedGraph {
   std::vector<LoadedRows> rows;
   uint64_t nodes = 0;
   RowOrdinal indexed_end = 0;
-  std::array<float, RecallCalibration::kEf.size()> recall{};  // measured, by RecallCalibration::kEf
+  RecallCalibration::Measured measured;
 };
 // On the caller's thread and on those of input.builders that are free. NotFound when there is none;
 // Corruption when it is damaged or another column's.

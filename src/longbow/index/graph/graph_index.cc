@@ -38,13 +38,19 @@ GraphIndex::GraphIndex(const IndexInput& input, GraphOptions options)
 GraphIndex::~GraphIndex() = default;
 
 // What is asked for lies among the k / share nearest of all, about.
-uint32_t GraphIndex::EfFor(const Effort& effort, uint32_t k, double share) const {
-  if (effort.ef > 0) return static_cast<uint32_t>(std::min<double>(std::max(effort.ef, k) / share, kMostK));
-  const uint32_t ef = builder_.calibration().EfFor(effort.recall, k);
+WalkLength GraphIndex::LengthFor(const Effort& effort, uint32_t k, double share) const {
+  if (effort.ef > 0) {
+    const auto ef = static_cast<uint32_t>(std::min<double>(std::max(effort.ef, k) / share, kMostK));
+    return {ef, 0, ef};
+  }
+  const WalkLength length = builder_.calibration().LengthFor(effort.recall, k);
   const Graph* graph = builder_.graph();
   const bool small = graph != nullptr && graph->size() < kSmallGraph;
+  if (!small && share == 1) return length;
   const double more = std::min<double>(kVisitsAnUnwanted * k * (1 / share - 1), kMostK);
-  return (small ? std::max(ef, kLeastEfWhenSmall) : ef) + static_cast<uint32_t>(more);
+  const uint32_t ef =
+      (small ? std::max(length.ef, kLeastEfWhenSmall) : length.ef) + static_cast<uint32_t>(more);
+  return {ef, 0, ef};
 }
 
 // Nanoseconds to visit a node.
@@ -94,11 +100,11 @@ std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   const double share =
       shape.has_selection ? std::max(1.0, double(shape.selected)) / std::max(1.0, double(shape.rows)) : 1.0;
   const double hop = HopNanos(*graph);
-  const uint32_t hops = EfFor(shape.effort, shape.k, share);
+  const uint32_t hops = LengthFor(shape.effort, shape.k, share).hops;
   methods.push_back({Method::kWalk, shape.queries * (kNanosAQuery + hops * hop), false});
   if (shape.has_selection && share >= kLeastFilteredShare && share < double{kManyPass}) {
     const GraphWalk::Filtered effort =
-        FilteredEffort(EfFor(shape.effort, shape.k, 1), static_cast<float>(share));
+        FilteredEffort(LengthFor(shape.effort, shape.k, 1).ef, static_cast<float>(share));
     const double own = kNanosAGlance + kNanosAHopByte * static_cast<double>(graph->layout().ids_at);
     const double nanos = kNanosAQuery +
                          (effort.ef + effort.crossings + kVisitsToStart) * (hop + kNanosAFilteredHop) +
@@ -129,7 +135,7 @@ Status GraphIndex::Search(const SearchSpec& spec, SearchScratch* scratch, Search
       GraphSearch search(builder_.graph(), builder_.codes(), builder_.chains(), indexed_end, *input_.store,
                          kernels_, spec, mine);
       search.Run(
-          hits, [&](uint32_t k, float share) { return EfFor(spec.effort, k, double{share}); },
+          hits, [&](uint32_t k, float share) { return LengthFor(spec.effort, k, double{share}); },
           builder_.graph() == nullptr ? 0 : MostVisits(spec));
       return Status::OK();
     }

@@ -39,8 +39,8 @@ class GraphIndex : public VectorIndex {
   int64_t memory_bytes() const override;
 
  private:
-  // Nodes that a query visits when `share` of them are wanted.
-  uint32_t EfFor(const Effort& effort, uint32_t k, double share) const;
+  // Of a walk for k when `share` of the nodes it visits are wanted.
+  WalkLength LengthFor(const Effort& effort, uint32_t k, double share) const;
   double HopNanos(const Graph& graph) const;
   uint32_t MostVisits(const SearchSpec& spec) const;
   double CodeScanNanos(const SearchShape& shape, const RowCodes& codes) const;

@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "longbow/base/crc32c.h"
 #include "longbow/index/graph/graph_file.h"
 
 namespace longbow::index {
@@ -383,6 +384,33 @@ TEST_F(GraphFileTest, OneThreadAndASeedGiveOneGraphToTheLastByte) {
     return files_->ReadFile("graph").ValueOrDie();
   };
   EXPECT_TRUE(live_on() == live_on());
+}
+
+// The first version knew no walks by reach: 9 recalls and 9 counts of hops less.
+TEST_F(GraphFileTest, AFileOfTheFirstVersionIsReadToo) {
+  World world(seed_);
+  world.AppendAny(3000);
+  world.Wait();
+  ASSERT_TRUE(world.index().Save(files_.get(), "").ok());
+  std::string file = files_->ReadFile("graph").ValueOrDie();
+  uint32_t frame[2], entries;
+  std::memcpy(frame, file.data(), sizeof(frame));
+  std::string head = file.substr(sizeof(frame), frame[0]);
+  std::memcpy(&entries, head.data() + 48, sizeof(entries));
+  head.erase(52 + 4 * entries + 4 * RecallCalibration::kEf.size(), 2 * 4 * RecallCalibration::kReach.size());
+  head[8] = 1;
+  const std::string nodes = file.substr(sizeof(frame) + frame[0]);
+  frame[0] = static_cast<uint32_t>(head.size());
+  frame[1] = ExtendCrc32c(0, head.data(), head.size());
+  file.assign(reinterpret_cast<const char*>(frame), sizeof(frame));
+  ASSERT_TRUE(files_->ReplaceFile("graph", file + head + nodes).ok());
+  auto loaded = world.MakeIndex();
+  const Status status = loaded->Load(files_.get(), "");
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  for (int i = 0; i < 30; ++i) {
+    const auto query = world.Draw(world.AnyCluster());
+    EXPECT_EQ(world.Search(*loaded, query, Method::kWalk), world.Search(world.index(), query, Method::kWalk));
+  }
 }
 
 TEST_F(GraphFileTest, ADamagedFileIsRefusedWhereverTheDamageIs) {

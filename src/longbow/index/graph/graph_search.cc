@@ -10,6 +10,10 @@ constexpr size_t kBatch = 8;  // rows rescored at once
 // Of the nodes nearest to the query about the share selected is wanted, or more. Half of that and some less
 // for chance says that the answer is farther away than the walk was made for.
 constexpr uint32_t kFewBySpread = 4;
+// A walk by reach ends by what it finds, wanted or not. More that is not wanted, and it ended too soon.
+constexpr uint32_t kWantedToUnwanted = 8;
+constexpr uint32_t kMostReached = 512;
+constexpr uint32_t kLeastRank = 10;  // the nearest one or two alone say little about where others lie
 constexpr size_t kScansAtOnce = 16;
 constexpr RowOrdinal kRowsATile = 4096;  // scanned for one query after the other while they are in cache
 
@@ -36,7 +40,7 @@ void GraphSearch::MeasureSelection() {
   share_ = std::clamp(share_, 1e-3f, 1.0f);
 }
 
-void GraphSearch::Answer(uint32_t query, uint32_t ef, SearchHits* hits) {
+void GraphSearch::Answer(uint32_t query, const WalkLength& length, SearchHits* hits) {
   const std::byte* const data = QueryAt(query);
   const uint32_t k = std::min(spec_.k[query], spec_.visibility.end);
   if (k > kMostK) {
@@ -48,7 +52,7 @@ void GraphSearch::Answer(uint32_t query, uint32_t ef, SearchHits* hits) {
   TopK top(scratch_.heap_.data(), k, NeighborOrder(spec_.ties));
   const bool walk = graph_ != nullptr && spec_.method != Method::kCodeScan && k > 0;
   if (graph_ != nullptr) PlaceQuery(data);
-  const Walked walked = walk ? WalkAndRescore(data, ef, k, &top, &hits->work) : Walked::kAstray;
+  const Walked walked = walk ? WalkAndRescore(data, length, k, &top, &hits->work) : Walked::kAstray;
   if (walked == Walked::kAstray) top.Clear();
   const bool complete = walked != Walked::kCut &&
                         ScanFrom(data, walked == Walked::kThere ? indexed_end_ : 0, &top, &hits->work);
@@ -131,9 +135,17 @@ bool GraphSearch::ScanFrom(const std::byte* query, RowOrdinal first, TopK* top, 
 }
 
 // Looks harder while that costs less than a scan.
-GraphSearch::Walked GraphSearch::WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top,
-                                                SearchWork* work) {
+GraphSearch::Walked GraphSearch::WalkAndRescore(const std::byte* query, const WalkLength& length, uint32_t k,
+                                                TopK* top, SearchWork* work) {
   scratch_.walk_.Aim(*graph_, scratch_.point_.data(), GraphWalk::Order::kMetric);
+  if (length.reach > 0 && !filtered()) {
+    const bool complete = Reach(length, k, work);
+    scratch_.walk_.SortVisited();
+    if (!Rescore(query, k, top, work) || !complete) return Walked::kCut;
+    if (top->size() == k && judged_ - passed_ <= k / kWantedToUnwanted) return Walked::kThere;
+    top->Clear();
+  }
+  uint32_t ef = length.ef;
   for (;;) {
     const bool complete = Walk(ef, work);
     scratch_.walk_.SortVisited();
@@ -148,6 +160,23 @@ GraphSearch::Walked GraphSearch::WalkAndRescore(const std::byte* query, uint32_t
     ef = static_cast<uint32_t>(wider * static_cast<float>(ef));
     top->Clear();
   }
+}
+
+// The lengths of vectors are told from those of the entries. Twice what a product falls short of the longest
+// possible one is a distance that is never negative: its share is the same however long the query is.
+bool GraphSearch::Reach(const WalkLength& length, uint32_t k, SearchWork* work) {
+  GraphWalk::Reaching reaching;
+  reaching.most = std::max(kMostReached, 2 * length.ef);
+  reaching.rank = std::max(k, kLeastRank);
+  reaching.reach = length.reach;
+  reaching.hops = length.hops;
+  if (graph_->space().biased()) {
+    float square = 0;
+    for (uint32_t i = 0; i < graph_->entry_count(); ++i)
+      square = std::max(square, -graph_->entry(i).bias.load(std::memory_order_relaxed));
+    reaching.shift = 2 * std::sqrt(scale_.shift * square) - scale_.shift;
+  }
+  return scratch_.walk_.RunReaching(*graph_, reaching, spec_.budget, work);
 }
 
 bool GraphSearch::Walk(uint32_t ef, SearchWork* work) {

@@ -19,6 +19,15 @@ namespace longbow::index {
 // What a filtered walk does where `share` of the rows are selected, to find what a walk of `ef` finds without
 // a filter (docs/decisions/filtered-walk.md).
 GraphWalk::Filtered FilteredEffort(uint32_t ef, float share);
+// How long a walk is. With a reach, one without a filter goes on while nodes are left that are by less than
+// that share of its distance farther than the k-th nearest found; where that finds too few that are wanted,
+// and without a reach, until the `ef` nearest known are visited.
+struct WalkLength {
+  uint32_t ef = 0;
+  float reach = 0;
+  uint32_t hops = 0;  // expected
+};
+
 // From this share on a walk over all nodes is as good as one that looks for those that pass.
 inline constexpr float kManyPass = 0.25f;
 
@@ -64,10 +73,10 @@ class GraphSearch {
         spec_(spec),
         scratch_(*scratch) {}
 
-  // `ef_for`(k, share): nodes that a query for k visits when `share` of those it visits are wanted.
+  // `length_for`(k, share): the length of a walk for k when `share` of the nodes it visits are wanted.
   // `most_visits`: more cost more than a scan.
-  template <typename EfFor>
-  void Run(SearchHits* hits, EfFor&& ef_for, uint32_t most_visits = kMostVisits) {
+  template <typename LengthFor>
+  void Run(SearchHits* hits, LengthFor&& length_for, uint32_t most_visits = kMostVisits) {
     Begin(hits);
     MeasureSelection();
     most_visits_ = std::min(most_visits, kMostVisits);
@@ -75,7 +84,9 @@ class GraphSearch {
                           spec_.query_count > 1 && std::ranges::max(spec_.k) <= kMostK;
     if (together) ScanTogether(hits);
     for (uint32_t query = 0; query < spec_.query_count && !together; ++query) {
-      Answer(query, std::min(ef_for(spec_.k[query], filtered() ? 1.0f : share_), kMostVisits), hits);
+      WalkLength length = length_for(spec_.k[query], filtered() ? 1.0f : share_);
+      length.ef = std::min(length.ef, kMostVisits);
+      Answer(query, length, hits);
     }
     hits->coverage = partial_ ? Coverage::kPartial : Coverage::kApproximate;
   }
@@ -87,7 +98,7 @@ class GraphSearch {
   static void Begin(SearchHits* hits);
   void MeasureSelection();
   bool filtered() const { return spec_.method == Method::kFilteredWalk && share_ < kManyPass; }
-  void Answer(uint32_t query, uint32_t ef, SearchHits* hits);
+  void Answer(uint32_t query, const WalkLength& length, SearchHits* hits);
   void ScanTogether(SearchHits* hits);
   void ScanGroup(uint32_t first, uint32_t count, SearchHits* hits);
   void Deliver(uint32_t query, bool complete, TopK* top, SearchHits* hits);
@@ -95,8 +106,10 @@ class GraphSearch {
   // What is aimed at where all that is known is how many nodes a walk shall visit.
   float ScanRecall() const { return spec_.effort.ef > 0 ? 0.98f : spec_.effort.recall; }
   void PlaceQuery(const std::byte* query);
-  Walked WalkAndRescore(const std::byte* query, uint32_t ef, uint32_t k, TopK* top, SearchWork* work);
+  Walked WalkAndRescore(const std::byte* query, const WalkLength& length, uint32_t k, TopK* top,
+                        SearchWork* work);
   bool ScanFrom(const std::byte* query, RowOrdinal first, TopK* top, SearchWork* work);
+  bool Reach(const WalkLength& length, uint32_t k, SearchWork* work);
   bool Walk(uint32_t ef, SearchWork* work);
   bool Rescore(const std::byte* query, uint32_t k, TopK* top, SearchWork* work);
   bool TakeBatch(const std::byte* query, TopK* top, SearchWork* work);

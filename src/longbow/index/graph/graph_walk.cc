@@ -49,6 +49,17 @@ bool GraphWalk::Done(const Graph& graph, bool complete, SearchWork* work) {
 
 bool GraphWalk::Run(const Graph& graph, uint32_t ef, Budget* budget, SearchWork* work) {
   Begin(ef, 0);
+  return Go(graph, budget, work);
+}
+
+bool GraphWalk::RunReaching(const Graph& graph, const Reaching& length, Budget* budget, SearchWork* work) {
+  Begin(length.hops, 0);
+  const float rounding = Rounding() * static_cast<float>(n_);
+  pool_.Reset(length.most, {length.rank, length.reach, length.shift, rounding});
+  return Go(graph, budget, work);
+}
+
+bool GraphWalk::Go(const Graph& graph, Budget* budget, SearchWork* work) {
   Enter(graph, All());
   while (pool_.HasNext()) {
     if (budget != nullptr && !budget->Spend(1 + graph.layout().degree)) return Done(graph, false, work);
@@ -123,9 +134,8 @@ void GraphWalk::SortVisited() {
 // allowed. The difference is that of the points, whatever bias the metric adds to its square.
 float GraphWalk::Slack(const Graph& graph, const Candidate& visited) const {
   const float bias = biased_ ? graph.header(visited.slot).bias.load(std::memory_order_relaxed) : 0;
-  const float rounding = 2 * step_ * step_ / 12;
-  const float mean = rounding * static_cast<float>(n_);
-  return mean + 3 * 2 * std::sqrt(std::max(visited.distance - bias, 0.0f) * rounding);
+  const float mean = Rounding() * static_cast<float>(n_);
+  return mean + 3 * 2 * std::sqrt(std::max(visited.distance - bias, 0.0f) * Rounding());
 }
 
 }  // namespace longbow::index

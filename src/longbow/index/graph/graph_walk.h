@@ -28,6 +28,15 @@ class GraphWalk {
   // before.
   bool Run(const Graph& graph, uint32_t ef, Budget* budget, SearchWork* work);
 
+  // The same until all is visited that lies within reach of the nearest `rank`, of the `most` nearest.
+  struct Reaching {
+    uint32_t most = 0, rank = 0;
+    float reach = 0;    // share of the distance of the one at `rank` by which others may be farther
+    float shift = 0;    // added to distances before shares of them are taken: they may be negative
+    uint32_t hops = 0;  // expected
+  };
+  bool RunReaching(const Graph& graph, const Reaching& length, Budget* budget, SearchWork* work);
+
   // How far a filtered walk goes where few nodes pass.
   struct Filtered {
     uint32_t ef = 0;  // visited nodes that pass
@@ -94,6 +103,8 @@ class GraphWalk {
   };
 
   void Begin(uint32_t ef, uint32_t bridges);
+  bool Go(const Graph& graph, Budget* budget, SearchWork* work);
+  float Rounding() const { return 2 * step_ * step_ / 12; }  // of a coordinate of both sides, squared
   bool Done(const Graph& graph, bool complete, SearchWork* work);
   bool OverBridge(bool allowed) const;
   static void Prefetch(const Graph& graph, const CandidatePool& pool, uint32_t ahead);
