@@ -2,6 +2,7 @@
 //
 // Exit status: 0 stopped as asked, 1 could not start, recover or stop, 2 wrong settings. With --verify or
 // --repair: 0 sound, 1 damaged, 2 could not look.
+#include <arrow/memory_pool.h>
 #include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -38,6 +39,10 @@ constexpr std::chrono::milliseconds kStopMargin{1800};
 void TuneMalloc() {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   mallopt(M_TOP_PAD, 64 << 20);
+  // Arrow's buffers: its jemalloc gives back what was freed, its mimalloc kept more and more of it under
+  // churn.
+  arrow::MemoryPool* jemalloc = nullptr;
+  if (arrow::jemalloc_memory_pool(&jemalloc).ok()) (void)setenv("ARROW_DEFAULT_MEMORY_POOL", "jemalloc", 0);
 }
 
 void RaiseFileLimit() {

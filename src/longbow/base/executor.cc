@@ -47,6 +47,7 @@ class ThreadPool : public Executor {
       stopping_ = true;
     }
     work_.notify_all();
+    time_.notify_all();
     for (std::thread& thread : threads_) thread.join();
   }
 
@@ -67,8 +68,8 @@ class ThreadPool : public Executor {
     std::lock_guard lock(mutex_);
     timers_.push_back({due, next_timer_++, std::move(task)});
     std::push_heap(timers_.begin(), timers_.end(), Later);
-    // A new earliest one: whoever is the timekeeper, or could become it, has to look again.
-    if (timers_.front().due == due) work_.notify_all();
+    // A new earliest one: the timekeeper, or who can become it, has to look again.
+    if (timers_.front().due == due) (has_timekeeper_ ? time_ : work_).notify_one();
   }
 
   int64_t waiting() const override {
@@ -108,9 +109,16 @@ class ThreadPool : public Executor {
 
   void Enqueue(Task task, std::unique_lock<std::mutex>& lock) {
     queue_.push_back(std::move(task));
-    const bool wake = idle_ > 0;
+    std::condition_variable* const sleeper = Sleeper();
     lock.unlock();
-    if (wake) work_.notify_one();
+    if (sleeper != nullptr) sleeper->notify_one();
+  }
+
+  // Where to wake a thread; null: all are awake. Rather one that keeps no time: somebody would have to be
+  // woken to take its place. Under the lock.
+  std::condition_variable* Sleeper() {
+    if (idle_ > (has_timekeeper_ ? 1 : 0)) return &work_;
+    return has_timekeeper_ ? &time_ : nullptr;
   }
 
   void Serve(std::atomic<int64_t>* started) {
@@ -169,10 +177,11 @@ class ThreadPool : public Executor {
     }
     *task = std::move(queue_.front());
     queue_.pop_front();
-    // This thread may have been the timekeeper: another has to take over.
-    const bool wake = idle_ > 0 && !timers_.empty() && !has_timekeeper_;
+    // Two who posted may have woken the same thread; and this one may have been the timekeeper.
+    const bool wake = !queue_.empty() || (!timers_.empty() && !has_timekeeper_);
+    std::condition_variable* const sleeper = wake ? Sleeper() : nullptr;
     lock.unlock();
-    if (wake) work_.notify_one();
+    if (sleeper != nullptr) sleeper->notify_one();
     return true;
   }
 
@@ -183,7 +192,7 @@ class ThreadPool : public Executor {
     } else {
       has_timekeeper_ = true;
       const std::chrono::steady_clock::time_point due{std::chrono::nanoseconds(timers_.front().due)};
-      work_.wait_until(lock, due);
+      time_.wait_until(lock, due);
       has_timekeeper_ = false;
     }
     --idle_;
@@ -206,13 +215,13 @@ class ThreadPool : public Executor {
 
   const ThreadPoolOptions options_;
   mutable std::mutex mutex_;
-  std::condition_variable work_;
-  std::deque<Task> queue_;       // guarded by mutex_
-  std::vector<Timer> timers_;    // guarded by mutex_; heap, earliest first
-  uint64_t next_timer_ = 0;      // guarded by mutex_
-  int idle_ = 0;                 // guarded by mutex_
-  bool has_timekeeper_ = false;  // guarded by mutex_
-  bool stopping_ = false;        // guarded by mutex_
+  std::condition_variable work_, time_;  // the timekeeper sleeps on its own
+  std::deque<Task> queue_;               // guarded by mutex_
+  std::vector<Timer> timers_;            // guarded by mutex_; heap, earliest first
+  uint64_t next_timer_ = 0;              // guarded by mutex_
+  int idle_ = 0;                         // guarded by mutex_
+  bool has_timekeeper_ = false;          // guarded by mutex_
+  bool stopping_ = false;                // guarded by mutex_
 
   std::atomic<int> waiters_{0};
   std::mutex waiters_mutex_;  // held between a waiter's question and its sleep
