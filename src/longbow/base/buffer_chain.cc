@@ -14,6 +14,17 @@ Status CheckRange(int64_t offset, int64_t length, int64_t size) {
                          size);
 }
 
+template <typename Copy>
+Status CopyWith(const BufferChain& chain, int64_t offset, int64_t length, void* out, Copy&& copy) {
+  LB_RETURN_NOT_OK(CheckRange(offset, length, chain.size()));
+  auto* to = static_cast<uint8_t*>(out);
+  chain.ForEachSpan(offset, length, [&](const uint8_t* data, int64_t n) {
+    copy(to, data, static_cast<size_t>(n));
+    to += n;
+  });
+  return Status::OK();
+}
+
 }  // namespace
 
 BufferChain BufferChain::FromString(std::string bytes) {
@@ -43,23 +54,11 @@ bool BufferChain::SharesAllOf(const BufferChain& other) const {
 }
 
 Status BufferChain::CopyTo(int64_t offset, int64_t length, void* out) const {
-  LB_RETURN_NOT_OK(CheckRange(offset, length, size_));
-  auto* to = static_cast<uint8_t*>(out);
-  ForEachSpan(offset, length, [&](const uint8_t* data, int64_t n) {
-    std::memcpy(to, data, static_cast<size_t>(n));
-    to += n;
-  });
-  return Status::OK();
+  return CopyWith(*this, offset, length, out, std::memcpy);
 }
 
 Status BufferChain::CopyPastCachesTo(int64_t offset, int64_t length, void* out) const {
-  LB_RETURN_NOT_OK(CheckRange(offset, length, size_));
-  auto* to = static_cast<uint8_t*>(out);
-  ForEachSpan(offset, length, [&](const uint8_t* data, int64_t n) {
-    CopyPastCaches(to, data, static_cast<size_t>(n));
-    to += n;
-  });
-  return Status::OK();
+  return CopyWith(*this, offset, length, out, CopyPastCaches);
 }
 
 Result<BufferChain> BufferChain::Slice(int64_t offset, int64_t length) const {
