@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal
 
@@ -17,8 +18,8 @@ import pyarrow.flight as flight
 
 from longbow import inserting, tracing
 from longbow.connection import Connection
-from longbow.errors import InvalidArgumentError, NotFoundError, UnimplementedError
-from longbow.exchange import SearchStreams, with_signed_ids
+from longbow.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError, UnimplementedError
+from longbow.exchange import Answer, SearchStreams, joined, queries_at_once, with_signed_ids
 from longbow.filters import FilterLike, filters_json, to_filter
 from longbow.put import PutResult
 from longbow.query import DEFAULT_ALPHA, Query
@@ -460,8 +461,25 @@ class Client:
         name, column, single = asked
         command = query.command()
         with tracing.span("search", query.dataset, self.uri):
+            most = queries_at_once(query.k)
+            if len(column) > most:
+                return self._search_in_parts(command, name, column, most, timeout)
             answer = self._connection.run(lambda: self._streams.search(command, name, column, single, timeout), timeout=timeout)
         return Results(answer.hits, answer.details, answer.seconds)
+
+    def _search_in_parts(self, command: bytes, name: str, column: pa.Array, most: int, timeout: float | None) -> Results:
+        """More questions than the server takes at once, asked one part after the other. The timeout is that of all."""
+        end = None if timeout is None else time.monotonic() + timeout
+        parts = [column.slice(begin, most) for begin in range(0, len(column), most)]
+        answers: list[Answer] = []
+        for part in parts:
+            left = None if end is None else end - time.monotonic()
+            if left is not None and left <= 0:
+                raise DeadlineExceededError(f"{len(answers)} of {len(parts)} batches of queries were answered in time")
+            ask = partial(self._streams.search, command, name, part, False, left)
+            answers.append(self._connection.run(ask, timeout=left))
+        hits, details = joined(answers, [len(part) for part in parts])
+        return Results(hits, details, sum(answer.seconds for answer in answers))
 
     def explain(self, query: Query | Mapping[str, Any], *, analyze: bool = False) -> Results:
         """How the server would answer a query: a row a plan that it weighed, with costs, the cheapest first.

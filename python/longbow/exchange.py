@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
 
@@ -16,6 +19,9 @@ from longbow.connection import Connection, check_process, meaning_of
 from longbow.errors import DataLossError, DeadlineExceededError, LongbowError, UnavailableError
 
 MAX_IDLE_STREAMS = 16
+# What a server takes in one batch, and answers it with, unless it is set otherwise.
+_MAX_QUERIES = 1024
+_MAX_HITS = 1024 * 1024
 _Key = tuple[bytes, str, int, int, int, bool]
 
 
@@ -36,6 +42,11 @@ class Answer:
     hits: pa.RecordBatch
     details: bytes
     seconds: float
+
+
+def queries_at_once(k: int) -> int:
+    """How many queries of `k` hits each are sent as one batch."""
+    return min(_MAX_QUERIES, max(1, _MAX_HITS // max(1, k)))
 
 
 class SearchStream:
@@ -87,17 +98,43 @@ class _Shape:
     def __init__(self, schema: pa.Schema, single: bool) -> None:
         self._signed = bool(schema.field(0).metadata) and b"longbow.key_type" in schema.field(0).metadata
         self._places = [i for i, name in enumerate(schema.names) if not (single and name == "query")]
-        fields = [schema.field(i) for i in self._places]
-        if self._signed:
-            fields[0] = pa.field("id", pa.int64())
-        self._schema = pa.schema(fields)
-        self._signed_id = pa.int64()
+        self._leaves_out = len(self._places) < len(schema)
+        self._has_metadata = bool(schema.metadata)
+        self._type = pa.int64()
+        self._id = pa.field("id", self._type)
 
     def __call__(self, hits: pa.RecordBatch) -> pa.RecordBatch:
-        columns = [hits.column(i) for i in self._places]
         if self._signed:
-            columns[0] = columns[0].view(self._signed_id)
-        return pa.RecordBatch.from_arrays(columns, schema=self._schema)
+            hits = hits.set_column(0, self._id, hits.column(0).view(self._type))
+        if self._leaves_out:
+            hits = hits.select(self._places)
+        return hits.replace_schema_metadata(None) if self._has_metadata else hits
+
+
+_WORK = ("distances", "codes", "hops", "bytes", "nanos")
+
+
+def joined(answers: Sequence[Answer], questions: Sequence[int]) -> tuple[pa.Table, bytes]:
+    """Answers to so many consecutive questions each as if all had been asked at once: hits, and what is said of them.
+
+    Work is added up, the recall is the mean, the coverage the worst, the sequence that of the first.
+    """
+    parts = []
+    said: list[dict[str, Any]] = [json.loads(answer.details or b"{}") for answer in answers]
+    before = 0
+    for answer, count in zip(answers, questions):
+        place = answer.hits.schema.get_field_index("query")
+        moved = pa.array(answer.hits.column(place).to_numpy() + np.int32(before))
+        parts.append(answer.hits.set_column(place, answer.hits.schema.field(place), moved))
+        before += count
+    stats = [told.get("stats") or {} for told in said]
+    together = dict(stats[0])
+    together.update({key: sum(part.get(key, 0) for part in stats) for key in _WORK if key in together})
+    if "recall" in together:
+        together["recall"] = sum(part["recall"] * count for part, count in zip(stats, questions)) / before
+    coverages = [told.get("coverage", "") for told in said]
+    coverage = next((worst for worst in ("partial", "approximate") if worst in coverages), coverages[0])
+    return pa.Table.from_batches(parts), json.dumps({**said[0], "coverage": coverage, "stats": together}).encode()
 
 
 def with_signed_ids(hits: pa.Table) -> pa.Table:

@@ -230,7 +230,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         text = f"{value:.6g}"
     elif isinstance(value, list) and len(value) > 4:
-        text = "[" + ", ".join(_cell(v) for v in value[:3]) + f", ... {len(value)}]"
+        texts = ("[" + ", ".join(map(_cell, value[:shown])) + f", ... {len(value)}]" for shown in (3, 2, 1))
+        text = next((t for t in texts if len(t) <= _CELL_WIDTH), str(value[:1]))
     else:
         text = str(value)
     return text if len(text) <= _CELL_WIDTH else text[: _CELL_WIDTH - 3] + "..."

@@ -77,6 +77,8 @@ def test_what_is_shown_is_short_and_safe(hits: Results) -> None:
     assert "&lt;b&gt;" in page and "<b>" not in page and "3 rows, exact, 4.00 ms" in page
     assert "... 90 more" in repr(Results(pa.table({"id": range(100)})))
     assert repr(Results(pa.table({}))) == "Results: 0 rows"
+    long = Results(pa.table({"vector": [[0.0790302, -0.944495, 0.0698554, 1e-20] * 32], "words": [["x" * 50] * 6]}))
+    assert "[0.0790302, -0.944495, ... 128]" in repr(long) and "'xxx" in repr(long)
 
 
 def test_stats_say_what_the_search_did(hits: Results) -> None:

@@ -104,6 +104,23 @@ def test_many_queries_in_one_call(books: longbow.Dataset) -> None:
     assert [part["id"][0].as_py() for part in hits.by_query()] == list(range(N))
 
 
+def test_more_queries_than_the_server_takes_at_once_are_answered_as_one_batch(books: longbow.Dataset) -> None:
+    """1,024 queries are a batch, and its hits are bounded, too: 2,500 of 400 hits each would pass both limits."""
+    asked = np.tile(ALL, 5)[:2500]
+    hits = books.search(MATRIX[asked]).limit(2).select("year").checking_recall().run()
+    assert hits["query"].to_pylist() == [i for i in range(2500) for _ in range(2)]
+    assert hits["id"].to_pylist()[::2] == asked.tolist() and hits.column_names == ["id", "score", "distance", "query", "year"]
+    few = books.search(MATRIX[asked[:100]]).limit(2).checking_recall().run()
+    assert hits.stats.more["recall"] == few.stats.more["recall"] == 1.0 and hits.stats.distances == 25 * few.stats.distances
+    assert [part["id"].to_pylist() for part in hits.by_query()[:100]] == [part["id"].to_pylist() for part in few.by_query()]
+
+    many = books.search(MATRIX[asked]).limit(500).select().run()
+    assert len(many) == 2500 * 500 and many["id"].to_pylist()[::500] == asked.tolist()
+    assert books.search(MATRIX[asked]).limit(1).where("year < 0").run().num_rows == 0
+    with pytest.raises(longbow.DeadlineExceededError):
+        books.search(MATRIX[asked]).within_time(1e-9).run()
+
+
 def test_a_query_is_explained_and_analysed(books: longbow.Dataset) -> None:
     query = books.search(MATRIX[3]).where("year >= 1950").limit(4)
     plans = query.explain()

@@ -63,8 +63,8 @@ def demo(
         raise fail("something is wrong: see the figures above")
     if not as_json:
         console.print("\nNext: [bold]longbow serve ./data[/bold], and in another terminal")
-        console.print("""  longbow put books '{"id": 1, "vector": [0.1, 0.9], "title": "Bows"}'""", markup=False)
-        console.print("""  longbow search books --vector "[0, 1]\"""", markup=False)
+        console.print("""  longbow put notes '{"id": 1, "vector": [0.1, 0.9], "title": "Bows"}'""", markup=False)
+        console.print("""  longbow search notes --vector "[0, 1]\"""", markup=False)
 
 
 def completion(
