@@ -11,14 +11,16 @@
 #include "longbow/base/chunked_array.h"
 #include "longbow/base/ids.h"
 #include "longbow/base/memory_ledger.h"
+#include "longbow/engine/key_runs.h"
 #include "longbow/engine/key_table.h"
 
 namespace longbow::engine {
 
 // A deleted key still leads to its last row, which tells "deleted" from "never there"; when the row is
-// forgotten, the key is remembered as one of the last kRemembered. Split into parts by the number's bits, so
-// that no rehash takes long and no table is large. One writer (apply), any number of readers; each part is
-// guarded by its mutex.
+// forgotten, the key is remembered as one of the last kRemembered. Numbers that go up one by one are kept as
+// runs; all others, and those that got another row since, in tables, which come before runs. Split into parts
+// by the number's bits, so that no rehash takes long and no table is large. One writer (apply), any number of
+// readers; the runs and each part are guarded by their mutexes.
 class KeyIndex {
  public:
   explicit KeyIndex(MemoryLedger* ledger);
@@ -52,12 +54,18 @@ class KeyIndex {
     return static_cast<uint32_t>(KeyTable::Hash(number) >> (64 - kPartBits));
   }
   static constexpr RowOrdinal kForgottenRow = kNoRow - 1;
+  // Keeps as runs what can be; the positions of the others are in rest_ then.
+  void TakeRuns(std::span<const uint64_t> numbers, RowOrdinal first);
   void SortByPart(std::span<const uint64_t> numbers);
+  void ChargeGrowth(int64_t grown);
 
   MemoryLedger* const ledger_;
   std::unique_ptr<Part[]> parts_;
+  mutable std::shared_mutex runs_mutex_;
+  KeyRuns runs_;                      // guarded by runs_mutex_; the writer reads it without
+  std::vector<uint32_t> rest_;        // writer's: positions of a batch that are in no run
   int64_t charged_ = 0;               // writer's
-  std::vector<uint32_t> order_;       // writer's: positions of a batch, grouped by part
+  std::vector<uint32_t> order_;       // writer's: rest_, grouped by part
   std::deque<uint64_t> remembered_;   // writer's: numbers without a row, in the order they lost it
   std::vector<uint32_t> part_begin_;  // writer's: where a part's group begins in order_
 };

@@ -75,6 +75,18 @@ class Snapshots : public testing::Test {
     const auto files = MakePosixFileSystem(engine_.directory(), 1).ValueOrDie();
     return storage::LoadManifest(files.get()).ValueOrDie();
   }
+  // Segments are given back behind a snapshot's answer.
+  bool LogIsCutWithin(std::chrono::milliseconds time) const {
+    const auto segments = [&] {
+      size_t count = 0;
+      for (const auto& file : fs::directory_iterator(Path("log"))) count += file.path().extension() == ".log";
+      return count;
+    };
+    const auto end = std::chrono::steady_clock::now() + time;
+    while (segments() > 3 && std::chrono::steady_clock::now() < end)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return segments() <= 3;
+  }
   EngineForTest engine_;
 };
 
@@ -86,20 +98,30 @@ TEST_F(Snapshots, HoldWhatWasThereAndLetTheLogBeCut) {
   const SnapshotInfo info = Take();
   EXPECT_EQ(info.blocks_written, 1);
   EXPECT_GE(info.sequence, 62u);
-  // Segments are given back behind the snapshot's answer.
-  const auto segments = [&] {
-    size_t count = 0;
-    for (const auto& file : fs::directory_iterator(Path("log"))) count += file.path().extension() == ".log";
-    return count;
-  };
-  for (int i = 0; i < 3000 && segments() > 3; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
+  EXPECT_TRUE(LogIsCutWithin(std::chrono::seconds(30)));
   engine_.Reopen();
   EXPECT_EQ(All("d"), expected);
   EXPECT_LT(engine_->recovery().records, 61u) << "the log was not cut";
   ASSERT_TRUE(engine_.Put("d", RowsFrom(50000, 1)).ok());
   EXPECT_THAT(All("d"), SizeIs(5998));
+}
+
+TEST_F(Snapshots, TakeNothingOfTheLogUntilTheirManifestIsThere) {
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(engine_.Put("d", RowsFrom(i * 100, 100)).ok());
+  const Rows expected = All("d");
+  fs::create_directories(Path("manifest.new/in the way"));
+  const auto info = engine_.Snapshot();
+  ASSERT_FALSE(info.ok());
+  EXPECT_FALSE(LogIsCutWithin(std::chrono::milliseconds(500)));
+  engine_.Stop();
+  fs::remove_all(Path("manifest.new"));
+  ASSERT_TRUE(engine_.Start().ok());
+  EXPECT_EQ(All("d"), expected);
+  ASSERT_TRUE(engine_.Put("d", RowsFrom(50000, 1)).ok());
+  Take();
+  EXPECT_TRUE(LogIsCutWithin(std::chrono::seconds(30)));
+  engine_.Reopen();
+  EXPECT_THAT(All("d"), SizeIs(6001));
 }
 
 TEST_F(Snapshots, HoldEveryKindOfColumnAsItWas) {
