@@ -148,21 +148,21 @@ def run(options: argparse.Namespace, directory: Path) -> dict[str, Any]:
         churn.fill()
         windows: list[dict[str, float]] = []
         samples: list[dict[str, float]] = []
-        began = window_began = snapshot_at = time.monotonic()
+        began = snapshot_at = second = time.monotonic()
         used, rows = probe.processor_seconds(), 0
-        while time.monotonic() < began + options.minutes * 60:
+        while second < began + options.minutes * 60:  # a look at or behind the end closes the last window
             second = time.monotonic()
             rows += churn.second()
             if second >= snapshot_at + SNAPSHOT_EVERY:
                 client.snapshot()
                 snapshot_at = second
             samples.append(probe.look())
-            if second >= window_began + options.window * 60:
+            if second >= began + (len(windows) + 1) * options.window * 60:
                 windows.append({name: statistics.median(sample[name] for sample in samples) for name in WATCHED})
                 print(f"{(second - began) / 60:6.1f} min  " + "  ".join(
                     f"{name} {value / (1 << 20):.2f} MiB" if name in ("resident", "ledger") else f"{name} {value:.0f}"
                     for name, value in windows[-1].items()), flush=True)  # fmt: skip
-                samples, window_began = [], second
+                samples = []
             time.sleep(max(0.0, second + 1 - time.monotonic()))
         share = (probe.processor_seconds() - used) / (time.monotonic() - began)
         wrong = judge(windows)

@@ -30,9 +30,11 @@ sem_t written;
 int StackSignal() { return SIGRTMIN + 4; }
 
 void OnSignal(int) {
+  const int error = errno;  // of what was interrupted
   void* frames[kFrames];
   backtrace_symbols_fd(frames, backtrace(frames, kFrames), output.load());
   sem_post(&written);
+  errno = error;
 }
 
 std::vector<pid_t> Threads() {

@@ -162,7 +162,6 @@ class Ring final : public UringIo {
     request->completions = (count > 0 ? 1 : 0) + (request->synced ? 1 : 0);
     if (request->completions == 0) return Finish(request, 0);  // a read of nothing
 
-    request->handed_over.store(true, std::memory_order_release);
     std::lock_guard lock(submit_mutex_);
     // Both in one submission: a link does not reach from one to the next.
     if (io_uring_sq_space_left(&ring_) < 2) Enter();
@@ -177,6 +176,7 @@ class Ring final : public UringIo {
       io_uring_prep_fsync(entry, request->fd, IORING_FSYNC_DATASYNC);
       entry->user_data = reinterpret_cast<uint64_t>(request) | Request::kSyncBit;
     }
+    request->handed_over.store(true, std::memory_order_release);  // from here on it may complete
     Enter();
   }
 

@@ -142,6 +142,23 @@ std::string Head(const Graph& graph, const RecallCalibration& calibration, const
   return out;
 }
 
+// As it lies in memory, but unlocked. Its lock does not keep others from counting edges to it.
+void AppendHeader(const NodeHeader& header, std::string* out) {
+  const size_t begin = out->size();
+  const auto put = [out](const auto& field) { Put(out, field.load(std::memory_order_relaxed)); };
+  Put(out, uint32_t{0});
+  put(header.row);
+  put(header.used);
+  put(header.kept);
+  put(header.scale);
+  put(header.square);
+  put(header.sum);
+  put(header.bias);
+  put(header.in_edges);
+  put(header.lost);
+  out->resize(begin + sizeof(header));
+}
+
 // False when the node stands for no row.
 bool AppendNode(const Graph& graph, const RowChains& chains, Slot slot, std::string* out) {
   NodeHeader& header = graph.header(slot);
@@ -154,9 +171,8 @@ bool AppendNode(const Graph& graph, const RowChains& chains, Slot slot, std::str
   Put(out, count);
   for (RowOrdinal row = first; row != kNoRow; row = chains.next(row), ++count) Put(out, row);
   std::memcpy(out->data() + count_at, &count, sizeof(count));
-  const size_t node_at = out->size();
-  out->append(reinterpret_cast<const char*>(&header), graph.layout().bytes);
-  std::memset(out->data() + node_at, 0, sizeof(header.version));
+  AppendHeader(header, out);
+  out->append(reinterpret_cast<const char*>(&header + 1), graph.layout().bytes - sizeof(header));
   return true;
 }
 
