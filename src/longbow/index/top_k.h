@@ -65,6 +65,7 @@ class TopK {
     return size;
   }
   size_t size() const { return size_; }
+  size_t k() const { return k_; }
   void Clear() {
     size_ = 0;
     if (k_ > 0) threshold_ = std::numeric_limits<float>::infinity();

@@ -41,6 +41,21 @@ float Least(const float* x) {
   return std::min(std::min(least[0], least[1]), std::min(least[2], least[3]));
 }
 
+// The n-th smallest of x, or the largest when there are fewer: by insertion, as n is small. x is not longer
+// than the first blocks are many.
+float NthLeast(std::span<const float> x, size_t n) {
+  std::array<float, CodeScan::kMostFirstBlocks> least;
+  n = std::min({n, least.size(), x.size()});
+  size_t count = 0;
+  for (const float value : x) {
+    if (count == n && value >= least[n - 1]) continue;
+    size_t at = count < n ? count++ : n - 1;
+    for (; at > 0 && least[at - 1] > value; --at) least[at] = least[at - 1];
+    least[at] = value;
+  }
+  return n == 0 ? 0 : least[n - 1];
+}
+
 uint32_t SelectedBits(const RowSelection* selection, RowOrdinal first) {
   if (selection == nullptr) return ~uint32_t{0};
   if (first >= selection->end()) return 0;
@@ -136,33 +151,41 @@ void CodeScan::Spend(const Pass& pass, int64_t distances) {
   if (pass.spec.budget != nullptr) budget_left_ = pass.spec.budget->Spend(distances);
 }
 
-// While nothing is known, every row is near. So of the first blocks the nearest row of each comes first: the
-// k-th of those is about as far as the k-th of all their rows. Where the scan goes on from.
+// While nothing is known, every row is near. So of many blocks the nearest row of each is known first, by its
+// estimate, and the nearest of those are taken: the k-th is not much farther than the k-th of all these rows.
+// Where the scan goes on from.
 RowOrdinal CodeScan::ScanFirst(const Pass& pass) {
-  RowOrdinal row = pass.first / RowCodes::kRows * RowCodes::kRows;
-  if (pass.spec.visibility.versions->released(row) || pass.spec.selection != nullptr ||
-      pass.end - pass.first < 2 * kFirstBlocks * RowCodes::kRows || pass.top->size() > 0)
-    return row;
-  std::array<uint32_t, kFirstBlocks> others;
+  const RowOrdinal first = pass.first / RowCodes::kRows * RowCodes::kRows;
+  const auto blocks = std::min<uint32_t>((pass.end - first) / RowCodes::kRows, kMostFirstBlocks);
+  if (pass.spec.visibility.versions->released(first) || pass.spec.selection != nullptr ||
+      blocks < kLeastFirstBlocks || pass.top->size() > 0)
+    return first;
   constexpr float kAnything = std::numeric_limits<float>::infinity();
-  for (uint32_t i = 0; i < kFirstBlocks; ++i) {
+  Spend(pass, int64_t{blocks} * RowCodes::kRows / 16);
+  for (uint32_t i = 0; i < blocks; ++i) {
+    const RowOrdinal row = first + i * RowCodes::kRows;
     float* const estimates = estimates_.data() + i * RowCodes::kRows;
-    EstimateBlock(pass, row + i * RowCodes::kRows, kAnything, estimates);
-    const RowOrdinal block = row + i * RowCodes::kRows;
-    others[i] = pass.Wanted(block);
-    const uint32_t nearest =
-        static_cast<uint32_t>(std::countr_zero(pass.space.kernels().not_above(estimates, Least(estimates))));
-    if (nearest >= RowCodes::kRows || (others[i] >> nearest & 1) == 0) continue;
-    others[i] &= ~(uint32_t{1} << nearest);
-    Want(pass, block + nearest);
-    if (waiting_ >= kBatch) TakeBatch(pass);
+    EstimateBlock(pass, row, kAnything, estimates);
+    others_[i] = pass.Wanted(row);
+    least_[i] = Least(estimates);
+  }
+  const float near = NthLeast({least_.data(), blocks}, pass.top->k() + pass.top->k() / 2);
+  for (uint32_t i = 0; i < blocks; ++i) {
+    if (least_[i] > near) continue;
+    const uint32_t nearest = static_cast<uint32_t>(
+        std::countr_zero(pass.space.kernels().not_above(estimates_.data() + i * RowCodes::kRows, least_[i])));
+    if (nearest >= RowCodes::kRows || (others_[i] >> nearest & 1) == 0) continue;
+    others_[i] &= ~(uint32_t{1} << nearest);
+    WantAll(pass, first + i * RowCodes::kRows, uint32_t{1} << nearest);
   }
   TakeBatch(pass);
-  for (uint32_t i = 0; i < kFirstBlocks; ++i, row += RowCodes::kRows) {
-    const float* const estimates = estimates_.data() + i * RowCodes::kRows;
-    WantAll(pass, row, pass.space.kernels().not_above(estimates, pass.bound()) & others[i]);
+  uint32_t seen = 0;
+  for (; seen < blocks && budget_left_; ++seen) {
+    const float* const estimates = estimates_.data() + seen * RowCodes::kRows;
+    WantAll(pass, first + seen * RowCodes::kRows,
+            pass.space.kernels().not_above(estimates, pass.bound()) & others_[seen]);
   }
-  return row;
+  return first + seen * RowCodes::kRows;
 }
 
 void CodeScan::TakeBatch(const Pass& pass) {

@@ -15,6 +15,9 @@ namespace longbow::index {
 // Confined; keeps its memory for the next scan.
 class CodeScan {
  public:
+  // Of the first blocks, up to so many, the nearest rows set the first bound.
+  static constexpr uint32_t kLeastFirstBlocks = 32, kMostFirstBlocks = 160;
+
   // Makes ready for a query given by its point in the space of the codes. `recall`: the share of the nearest
   // that is found even where all rows are about equally near; elsewhere far more are.
   void Aim(const RowCodes& codes, const GraphSpace& space, const float* point, float recall);
@@ -27,8 +30,7 @@ class CodeScan {
            RowOrdinal first, RowOrdinal end, RowOrdinal rows, TopK* top, SearchWork* work);
 
  private:
-  static constexpr size_t kBatch = 16;          // rows fetched at once, then taken exactly
-  static constexpr uint32_t kFirstBlocks = 32;  // whose nearest rows set the first bound
+  static constexpr size_t kBatch = 16;  // rows fetched at once, then taken exactly
 
   struct Pass;
   uint32_t EstimateBlock(const Pass& pass, RowOrdinal row, float bound, float* estimates) const;
@@ -42,7 +44,9 @@ class CodeScan {
   codec::NeighborTable table_;
   float square_ = 0, length_ = 0;  // of the point
   float deviations_ = 0;           // standard errors that an estimate may be off
-  alignas(64) std::array<float, kFirstBlocks * RowCodes::kRows> estimates_;
+  alignas(64) std::array<float, kMostFirstBlocks * RowCodes::kRows> estimates_;
+  std::array<float, kMostFirstBlocks> least_;      // estimate of each of the first blocks
+  std::array<uint32_t, kMostFirstBlocks> others_;  // rows of it that are still to be looked at
   std::array<RowOrdinal, kBatch + RowCodes::kRows> rows_;
   std::array<const std::byte*, kBatch + RowCodes::kRows> rows_at_;
   std::array<float, kBatch + RowCodes::kRows> distances_;
