@@ -230,6 +230,29 @@ TEST_P(Forgetting, AStartNeedsNoMemoryForRowsThatDiedInTheLog) {
   ASSERT_NO_FATAL_FAILURE(restart("from a snapshot"));
 }
 
+// While all rows are dead there is nothing to make codes of. When there is, they are made for rows whose memory
+// is on its way back, and writers let few be made at a time.
+TEST_P(Forgetting, RowsMayBeForgottenBeforeTheyAreCoded) {
+  for (int batch = 0; batch < 25; ++batch) {
+    ASSERT_NO_FATAL_FAILURE(Put(Fresh(2000)));
+    std::vector<int64_t> gone;
+    for (const auto& [key, number] : model_) gone.push_back(key);
+    ASSERT_NO_FATAL_FAILURE(Delete(gone));
+  }
+  engine_.Reopen();
+  ASSERT_TRUE(engine_.WaitIndexed().ok());
+  auto view = engine_->Pin("d");
+  auto writing = engine_.ledger().ReserveAlways(MemoryUse::kNetwork, 1 << 20);
+  for (int batch = 0; batch < 60; ++batch) {
+    ASSERT_NO_FATAL_FAILURE(Put(Fresh(100)));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    if (batch == 10) view = engine_->Pin("d");
+  }
+  writing.Release();
+  ASSERT_TRUE(engine_.WaitIndexed().ok());
+  ASSERT_NO_FATAL_FAILURE(CheckNow());
+}
+
 TEST_P(Forgetting, NewRowsInOldOnesOutTakeNoMore) {
   // A window of 20,000 rows slides over six times as many.
   const int window = 20000, step = 2000, rounds = GetParam().index == "graph" ? 20 : 60;

@@ -44,7 +44,27 @@ bool RowCodes::Code(RowOrdinal end, RowOrdinal rows) {
     for (; row < block_end; ++row) CodeRow(row, block);
     coded_end_.store(row, std::memory_order_release);
   }
+  ForgetCoded();
   return until < end;
+}
+
+void RowCodes::Forget(RowOrdinal first, RowOrdinal end) {
+  LB_CHECK(first % kRows == 0 && end % kRows == 0);
+  {
+    std::lock_guard lock(forget_mutex_);
+    not_coded_yet_.push_back({first, end});
+  }
+  ForgetCoded();
+}
+
+// Both sides look after what they did, so that one of them sees both.
+void RowCodes::ForgetCoded() {
+  std::lock_guard lock(forget_mutex_);
+  std::erase_if(not_coded_yet_, [&](const Range& range) {
+    if (range.end > coded_end()) return false;
+    blocks_.GiveBack(range.first / kRows, range.end / kRows);
+    return true;
+  });
 }
 
 void RowCodes::CodeRow(RowOrdinal row, std::byte* block) {

@@ -5,9 +5,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
-#include "longbow/base/check.h"
 #include "longbow/base/ids.h"
 #include "longbow/codec/code_kernels.h"
 #include "longbow/index/graph/graph_space.h"
@@ -27,11 +27,9 @@ class RowCodes {
   // Writer: codes rows from coded_end() on, those below `end`, at most `rows`. False when none are left.
   bool Code(RowOrdinal end, RowOrdinal rows);
 
-  // Rows that are dead to all who scan: their codes are zeros from now on.
-  void Forget(RowOrdinal first, RowOrdinal end) {
-    LB_CHECK(first % kRows == 0 && end % kRows == 0 && end <= coded_end());
-    blocks_.GiveBack(first / kRows, end / kRows);
-  }
+  // Rows that are dead to all who scan: their codes are zeros from now on, or once they have been coded. Any
+  // thread's, also beside the writer.
+  void Forget(RowOrdinal first, RowOrdinal end);
 
   uint32_t bits() const { return bits_; }
   size_t n() const { return n_; }
@@ -56,6 +54,7 @@ class RowCodes {
     return {floats, floats + kRows, floats + 2 * kRows, reinterpret_cast<const uint8_t*>(floats + 3 * kRows)};
   }
   void CodeRow(RowOrdinal row, std::byte* block);
+  void ForgetCoded();
 
   const GraphSpace* const space_;
   const VectorStore* const store_;
@@ -64,6 +63,11 @@ class RowCodes {
   const size_t block_bytes_;
   NodeArena blocks_;
   std::atomic<RowOrdinal> coded_end_{0};
+  struct Range {
+    RowOrdinal first, end;
+  };
+  std::mutex forget_mutex_;
+  std::vector<Range> not_coded_yet_;  // guarded by forget_mutex_: to be forgotten
   // The writer's.
   std::vector<double> vector_;
   std::vector<float> point_, origin_;
