@@ -87,7 +87,7 @@ void Graph::SetEdge(Slot node, uint32_t position, Slot to, const float* from, bo
                                  block(node, position / codec::kBlock), scratch->levels.data());
     constants(node)[position] = factors.constant;
     slopes(node)[position] = factors.slope;
-    squares(node)[position] = factors.square;
+    squares(node)[position] = factors.square + bias(node) + bias(to);
   }
   if (space_->biased()) {
     biases(node)[position] =

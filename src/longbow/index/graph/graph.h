@@ -56,11 +56,14 @@ class Graph {
            number * codec::BlockBytes(layout_.n, layout_.bits);
   }
 
-  // |a - b|^2 of the codes of two nodes.
+  // What edges are made by, of the codes of two nodes: |a - b|^2, and for inner product -2 <a, b>.
   float Distance(Slot a, Slot b) const {
     const codec::CodeFactors of_a = header(a).factors(), of_b = header(b).factors();
-    return codec::SquaredDistance(of_a, of_b, own_kernels_.dot(own(a), own(b), of_b.sum, layout_.n));
+    const float dot = own_kernels_.dot(own(a), own(b), of_b.sum, layout_.n);
+    return codec::SquaredDistance(of_a, of_b, dot) + bias(a) + bias(b);
   }
+  // 0 but for inner product.
+  float bias(Slot slot) const { return header(slot).bias.load(std::memory_order_relaxed); }
   void Decode(Slot slot, float* out) const {
     own_kernels_.decode(own(slot), header(slot).scale.load(std::memory_order_relaxed), layout_.n, out);
   }

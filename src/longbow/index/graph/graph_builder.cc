@@ -11,6 +11,9 @@
 namespace longbow::index {
 namespace {
 
+// Of a squared length: what distances taken from inner products may be off.
+constexpr float kSameShare = 1e-3f;
+
 // An estimate's error is about 0.75 / 0.36 / 0.19 / 0.1 times |query - node||edge| / sqrt(n) with 1 to 4
 // bits; two to three hundredths are enough for a walk, and fewer bytes are faster than fewer errors
 // (docs/decisions).
@@ -243,7 +246,7 @@ void GraphBuilder::InsertAlone(RowOrdinal row, Bench* bench) {
   const float bias = space_->PlaceRow(row, bench->vector.data(), bench->point.data());
   const Slot slot = graph.MakeNode(bench->point.data(), bias);
   const auto candidates = bench->linker.FindCandidates(graph, slot);
-  if (JoinEqual(graph, row, candidates)) return graph.FreeNode(slot);
+  if (JoinEqual(graph, slot, row, candidates)) return graph.FreeNode(slot);
   const bool placed = chains_.Place(graph, slot, row);
   if (!placed) return graph.FreeNode(slot);
   live_.fetch_add(1, std::memory_order_relaxed);
@@ -252,9 +255,14 @@ void GraphBuilder::InsertAlone(RowOrdinal row, Bench* bench) {
 }
 
 // Rows of equal vectors share a node: side by side they would fill each other's lists and leave no way out.
-bool GraphBuilder::JoinEqual(Graph& graph, RowOrdinal row, std::span<const Candidate> candidates) {
+bool GraphBuilder::JoinEqual(Graph& graph, Slot slot, RowOrdinal row, std::span<const Candidate> candidates) {
   for (const Candidate& c : candidates) {
-    if (c.distance > 0) return false;
+    if (space_->biased()) {  // others may come first
+      const float bias = graph.bias(slot);
+      if (c.distance - bias - graph.bias(c.slot) > -kSameShare * bias) continue;
+    } else if (c.distance > 0) {
+      return false;
+    }
     const RowOrdinal other = graph.header(c.slot).row.load(std::memory_order_acquire);
     if (other == kNoRow) continue;
     if (std::memcmp(input_.store->Row(other), input_.store->Row(row), input_.store->row_bytes()) != 0)

@@ -119,7 +119,7 @@ class GraphBuilder {
   Graph* StartGraph();
   void Insert(RowOrdinal row, Bench* bench);
   void InsertAlone(RowOrdinal row, Bench* bench);
-  bool JoinEqual(Graph& graph, RowOrdinal row, std::span<const Candidate> candidates);
+  bool JoinEqual(Graph& graph, Slot slot, RowOrdinal row, std::span<const Candidate> candidates);
   void Bury(Slot slot);
   bool HelpSweep(Bench* bench);
   void StartMaintenance();

@@ -16,7 +16,8 @@ namespace {
 
 constexpr char kMagic[8] = "LBGRAPH", kEnd[] = "LBGRAEND";
 constexpr size_t kEndBytes = 16;
-constexpr uint32_t kVersion = 2, kFirstVersion = 1;
+constexpr uint32_t kVersion = 3, kFirstVersion = 1;
+constexpr uint32_t kInnerProductVersion = 3;         // since which edges follow the metric
 constexpr size_t kFrameBytes = size_t{1} << 20;      // a frame of nodes is ended beyond
 constexpr size_t kMostFrameBytes = size_t{1} << 30;  // a longer one is damage
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
@@ -184,7 +185,7 @@ Result<LoadedGraph> ReadHead(const IndexInput& input, std::string_view payload, 
   if (std::memcmp(magic, kMagic, sizeof(magic)) != 0) return Damage("not a graph file");
   const auto version = in.Take<uint32_t>();
   if (version < kFirstVersion || version > kVersion) {
-    return Damage("format version " + std::to_string(version) + ", known are 1 and 2");
+    return Damage("format version " + std::to_string(version) + ", known are 1 to 3");
   }
   const auto metric = in.Take<uint8_t>(), type = in.Take<uint8_t>();
   const auto own = in.Take<uint8_t>();
@@ -200,6 +201,9 @@ Result<LoadedGraph> ReadHead(const IndexInput& input, std::string_view payload, 
                     type == static_cast<uint8_t>(input.store->type()) && scalars == input.store->scalars() &&
                     n == codec::PaddedDim(scalars);
   if (!fits) return Damage("it is of another column");
+  if (input.metric == distance::Metric::kInnerProduct && version < kInnerProductVersion) {
+    return Damage("its edges were made by distance, not by inner product");
+  }
   if (degree == 0 || degree % codec::kBlock != 0 || degree > kMaxDegree || bits > codec::kMaxBits ||
       own >= codec::kVectorCodes || entry_count > Graph::kEntries) {
     return Damage("its head makes no sense");

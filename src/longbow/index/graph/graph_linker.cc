@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <limits>
 
 namespace longbow::index {
 namespace {
@@ -9,32 +10,44 @@ namespace {
 bool Nearer(const Candidate& a, const Candidate& b) {
   return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
 }
+constexpr uint32_t kAnchorEf = 24;
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
 bool SameSlot(const Candidate& a, const Candidate& b) { return a.slot == b.slot; }
 
 }  // namespace
 
-std::span<const Candidate> GraphLinker::FindCandidates(const Graph& graph, Slot slot) {
-  const size_t n = graph.layout().n;
+std::span<const Candidate> GraphLinker::FindCandidates(const Graph& graph, Slot slot,
+                                                       GraphWalk::Order order) {
   aim_ = slot;
   detours_.clear();
-  point_.resize(n);
-  graph.Decode(slot, point_.data());
-  walk_.Aim(graph, point_.data(), GraphWalk::Order::kDistance);
-  walk_.Run(graph, options_.ef, nullptr, &work_);
-  walk_.SortVisited();
+  WalkTo(graph, slot, options_.ef, order);
   RememberVisited();
   candidates_.clear();
-  for (const Candidate& c : walk_.visited()) {
+  for (const Candidate& c : found_) {
     if (c.slot != slot && graph.header(c.slot).row.load(std::memory_order_relaxed) != kNoRow)
       candidates_.push_back(c);
   }
   return candidates_;
 }
 
+void GraphLinker::WalkTo(const Graph& graph, Slot slot, uint32_t ef, GraphWalk::Order order) {
+  point_.resize(graph.layout().n);
+  graph.Decode(slot, point_.data());
+  walk_.Aim(graph, point_.data(), order);
+  walk_.Run(graph, ef, nullptr, &work_);
+  walk_.SortVisited();
+  found_.assign(walk_.visited().begin(), walk_.visited().end());
+  if (!graph.space().biased()) return;
+  for (Candidate& c : found_) {
+    c.distance += graph.bias(slot) + (order == GraphWalk::Order::kDistance ? graph.bias(c.slot) : 0);
+  }
+}
+
 void GraphLinker::RememberVisited() {
-  const size_t size = std::bit_ceil(walk_.visited().size() * 2 + 2);
+  const size_t size = std::bit_ceil(found_.size() * 2 + 2);
   known_.assign(size, {0, kNoSlot});
-  for (const Candidate& c : walk_.visited()) {
+  for (const Candidate& c : found_) {
     size_t at = c.slot * 0x9e3779b1u >> 7 & (size - 1);
     while (known_[at].slot != kNoSlot) at = (at + 1) & (size - 1);
     known_[at] = c;
@@ -88,8 +101,22 @@ void GraphLinker::Link(Graph& graph, Slot slot) {
   }
   bool reachable = false;
   for (const Candidate& s : selected_) reachable |= Offer(graph, s.slot, slot, s.distance, false);
-  if (!reachable && !selected_.empty()) Offer(graph, selected_[0].slot, slot, selected_[0].distance, true);
+  if (!reachable) Anchor(graph, slot);
   TryDetours(graph, slot);
+}
+
+// By inner product the nearest are the longest, which cannot hold an edge to every short one: others as short
+// as the slot can.
+void GraphLinker::Anchor(Graph& graph, Slot slot) {
+  if (!graph.space().biased()) {
+    if (!selected_.empty()) Offer(graph, selected_[0].slot, slot, selected_[0].distance, true);
+    return;
+  }
+  WalkTo(graph, slot, kAnchorEf, GraphWalk::Order::kDistance);
+  for (const Candidate& c : found_) {
+    if (c.slot == slot || graph.header(c.slot).row.load(std::memory_order_relaxed) == kNoRow) continue;
+    if (Offer(graph, c.slot, slot, c.distance, true)) return;
+  }
 }
 
 // The slot's walk finds no nodes beyond its cluster, as all it has room for lies nearer; edges of its
@@ -195,7 +222,9 @@ bool GraphLinker::Offer(Graph& graph, Slot node, Slot to, float distance, bool f
   } else {
     const uint64_t fillers = used & ~kept;
     const uint64_t weakest = fillers != 0 ? fillers : occluded && !force ? 0 : used;
-    place = Weakest(graph, node, weakest, force || (!occluded && fillers != 0) ? -1 : distance);
+    place = Weakest(graph, node, weakest, force || (!occluded && fillers != 0) ? -kInfinity : distance);
+    // Rather one that was kept than the last one to where it leads.
+    if (place == degree && force) place = Weakest(graph, node, used, -kInfinity);
     if (place == degree && force) place = static_cast<uint32_t>(std::countr_zero(weakest));
   }
   if (place == degree) return false;

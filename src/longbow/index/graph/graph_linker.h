@@ -24,8 +24,10 @@ class GraphLinker {
  public:
   explicit GraphLinker(LinkOptions options) : options_(options) {}
 
-  // Nodes near the slot's code that stand for a row, nearest first, without the slot itself.
-  std::span<const Candidate> FindCandidates(const Graph& graph, Slot slot);
+  // Nodes near the slot's code that stand for a row, nearest first, without the slot itself. By inner product
+  // those are long ones; by plain distance the slot itself lies among them. Their distances are Graph's.
+  std::span<const Candidate> FindCandidates(const Graph& graph, Slot slot,
+                                            GraphWalk::Order order = GraphWalk::Order::kMetric);
   // Whether that walk came to the slot itself.
   bool Visited(Slot slot) const;
   // Links the slot with what FindCandidates found last for it.
@@ -52,6 +54,9 @@ class GraphLinker {
     return RenewLocked(graph, node, more);
   }
 
+  // Makes some node near the slot take an edge to it.
+  void Anchor(Graph& graph, Slot slot);
+
   const SearchWork& work() const { return work_; }
 
  private:
@@ -61,6 +66,7 @@ class GraphLinker {
   uint32_t Weakest(const Graph& graph, Slot node, uint64_t among, float beyond) const;
   void TryDetours(Graph& graph, Slot slot);
   void RememberVisited();
+  void WalkTo(const Graph& graph, Slot slot, uint32_t ef, GraphWalk::Order order);
   // The distance to the slot of a node that the walk to its place visited; null where it did not.
   const float* Known(Slot visited) const;
   float Distance(const Graph& graph, Slot a, Slot b) const;
@@ -69,6 +75,7 @@ class GraphLinker {
   GraphWalk walk_;
   SearchWork work_;
   std::vector<float> point_, neighbor_point_;
+  std::vector<Candidate> found_;  // by the last walk, nearest first
   std::vector<Candidate> candidates_, selected_, rest_;
   size_t kept_ = 0;  // of selected_, the first
   Graph::EdgeScratch edge_;

@@ -11,12 +11,19 @@ constexpr int kDepth = 3;  // through how many dead nodes in a row a replacement
 // one in fifty of a fresh graph.
 uint32_t HalfAList(const Graph& graph) { return graph.layout().degree / 2; }
 
+// By inner product a node that died was a near one of very many, and what is near it is not near them.
+uint32_t ManyGone(const Graph& graph) {
+  return graph.space().biased() ? HalfAList(graph) / 4 : HalfAList(graph);
+}
+
 bool Nearer(const Candidate& a, const Candidate& b) {
   return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
 }
 
+// By inner product most nodes are near few others: edges lead to the long ones.
 bool FewLeadTo(const Graph& graph, Slot node) {
-  return graph.header(node).in_edges.load(std::memory_order_relaxed) < static_cast<int32_t>(HalfAList(graph));
+  const uint32_t few = graph.space().biased() ? 2 : HalfAList(graph);
+  return graph.header(node).in_edges.load(std::memory_order_relaxed) < static_cast<int32_t>(few);
 }
 
 }  // namespace
@@ -40,16 +47,17 @@ void GraphMender::Mend(Graph& graph, Slot node, const DeadNodes& dead) {
 
   NodeHeader& header = graph.header(node);
   gone += header.lost.load(std::memory_order_relaxed);
-  const bool relink = gone >= HalfAList(graph) || FewLeadTo(graph, node);
+  const bool relink = gone >= ManyGone(graph) || FewLeadTo(graph, node);
   {
     NodeLock lock(header);
     header.lost.store(relink ? 0 : gone, std::memory_order_relaxed);
   }
   if (relink) AddWalk(graph, node);
+  // By slot: a distance found in another way may differ in its last bit.
+  std::ranges::sort(candidates_, {}, &Candidate::slot);
+  const auto again = std::ranges::unique(candidates_, {}, &Candidate::slot);
+  candidates_.erase(again.begin(), again.end());
   std::sort(candidates_.begin(), candidates_.end(), Nearer);
-  candidates_.erase(std::unique(candidates_.begin(), candidates_.end(),
-                                [](const Candidate& a, const Candidate& b) { return a.slot == b.slot; }),
-                    candidates_.end());
   linker_.Renew(graph, node, candidates_, [&](Slot slot) { return dead.Contains(slot); });
   if (relink) Support(graph, node);
 }
@@ -57,6 +65,10 @@ void GraphMender::Mend(Graph& graph, Slot node, const DeadNodes& dead) {
 // The nearest nodes take an edge to one that few lead to for a filler of theirs, though another may occlude
 // it: walks that pass nearby miss it otherwise.
 void GraphMender::Support(Graph& graph, Slot node) {
+  if (graph.space().biased()) {
+    if (FewLeadTo(graph, node)) linker_.Anchor(graph, node);
+    return;
+  }
   for (const Candidate& c : candidates_) {
     if (!FewLeadTo(graph, node)) return;
     linker_.Offer(graph, c.slot, node, c.distance, /*force=*/true);

@@ -6,7 +6,7 @@
 namespace longbow::index {
 namespace {
 
-constexpr uint32_t kReconnections = 4;  // rounds
+constexpr uint32_t kReconnections = 12;  // rounds, at most
 constexpr uint32_t kWalks = 64;
 // What others cost beside mending a node: a slice of either lasts about as long.
 constexpr uint32_t kMendsAWalk = 16, kGlancesAMend = 16;
@@ -89,8 +89,8 @@ void GraphSweeper::ReconnectSome(uint32_t nodes) {
   for (uint32_t spent = 0; spent < nodes && next_missed_ < missed_.size(); spent += kMendsAWalk) {
     const Slot slot = missed_[next_missed_++];
     if (!Live(graph_, slot)) continue;
-    const auto near =
-        mender_.linker().FindCandidates(graph_, slot);  // by walks, so all of them can be reached
+    const auto near = mender_.linker().FindCandidates(
+        graph_, slot, GraphWalk::Order::kDistance);  // by walks, so all of them can be reached
     if (near.empty()) continue;
     const size_t at = std::min<size_t>(round_, near.size() - 1);
     mender_.linker().Offer(graph_, near[at].slot, slot, near[at].distance, /*force=*/true);
@@ -107,7 +107,7 @@ void GraphSweeper::WalkSome(uint32_t nodes) {
     const Slot slot = static_cast<Slot>((random_ >> 33) % size);
     ++walked_to_;
     if (!Live(graph_, slot)) continue;
-    const auto near = mender_.linker().FindCandidates(graph_, slot);
+    const auto near = mender_.linker().FindCandidates(graph_, slot, GraphWalk::Order::kDistance);
     if (mender_.linker().Visited(slot) || near.empty()) continue;
     ++walks_missed_;
     mender_.linker().Offer(graph_, near[0].slot, slot, near[0].distance, /*force=*/true);
