@@ -2,7 +2,8 @@
 
 DoPut    Longbow writes to its log, flushes, applies and answers; the stock server throws the batches away; "file" is
          the same vectors written to a plain file from the same process, with fdatasync after each batch, over the
-         bytes of the round before (a new file is several times slower on most disks).
+         bytes of the round before (a new file is several times slower on most disks); "memory" is Longbow with
+         durability "memory", which acknowledges without the disk: what the socket and the processors allow.
 DoGet    Longbow scans a dataset; the stock server sends the same amount from one batch it keeps in memory.
 Search   one query at a time over a kept-open DoExchange, beside an echo of the query on the same Flight code, and
          the same search as a JSON action.
@@ -134,20 +135,22 @@ def plain_write(path: Path, batches: list[pa.RecordBatch]) -> float:
 def puts(ours: Target, stock: Target, rounds: int, batches: list[pa.RecordBatch], scratch: Path) -> dict[str, Any]:
     size = sum(batch.nbytes for batch in batches) / 1e6
 
-    def durable_put() -> float:
-        took = ours.put("bench", batches)
-        ours.drop("bench")
+    def put_at(level: str) -> float:
+        at_level = [batch.replace_schema_metadata({"longbow.durability": level}) for batch in batches]
+        took = ours.put(level, at_level)
+        ours.drop(level)
         return size / took
 
     put = interleaved(
         rounds,
         {
-            "longbow": durable_put,
+            "longbow": lambda: put_at("fsync"),
+            "memory": lambda: put_at("memory"),
             "stock": lambda: size / stock.put("bench", batches),
             "file": lambda: plain_write(scratch / "plain", batches),
         },
     )
-    return {"megabytes": round(size), **summary(put, "longbow", "stock"), "over_file": summary(put, "longbow", "file")["ratio"]}
+    return {"megabytes": round(size), **summary(put, "longbow", "stock"), **{f"over_{other}": summary(put, "longbow", other)["ratio"] for other in ("file", "memory")}}
 
 
 def throughput(
@@ -216,11 +219,11 @@ def file_system_of(path: Path) -> str:
 
 
 def print_table(results: list[dict[str, Any]]) -> None:
-    print(f"\n{'':<42}{'Longbow':>9}{'stock':>9}{'ratio':>8}   {'range':<14}{'file':>8}{'over file':>11}")
+    print(f"\n{'':<42}{'Longbow':>9}{'stock':>9}{'ratio':>8}   {'range':<14}{'file':>8}{'over file':>11}{'over memory':>13}")
     for row in results:
         if "stock" in row:
             low, high = row["ratio_range"]
-            file = f"{row['file']:>8,.0f}{row['over_file']:>11.2f}" if "file" in row else ""
+            file = f"{row['file']:>8,.0f}{row['over_file']:>11.2f}{row['over_memory']:>13.2f}" if "file" in row else ""
             print(f"{row['case']:<42}{row['longbow']:>9,.0f}{row['stock']:>9,.0f}{row['ratio']:>8.2f}   {low:.2f} to {high:.2f}  {file}")
     print(f"\n{'median round trip':<42}{'search':>9}{'echo':>9}{'ratio':>8}{'action':>9}{'action/exchange':>17}")
     for row in results:

@@ -225,6 +225,8 @@ class Life {
       }
       const ErrorCode code = CodeOf(index->Load(files_.get(), ""));
       if (damaged ? code != ErrorCode::kCorruption : code != ErrorCode::kOk) return "load gave another error";
+      // An index that has not begun its graph saves none, and the next load would meet this one.
+      if (damaged && !files_->Remove("graph").ok()) return "cannot remove";
       if (damaged) index = world_.MakeIndex();
       if (!files_->Remove("graph").ok()) return "cannot remove";
     }
