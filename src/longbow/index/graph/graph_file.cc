@@ -135,8 +135,9 @@ std::string Head(const Graph& graph, const RecallCalibration& calibration, const
   Put(&out, input.seed);
   Put(&out, indexed_end);
   Put(&out, graph.size());
-  Put(&out, graph.entry_count());
-  for (uint32_t i = 0; i < graph.entry_count(); ++i)
+  const uint32_t entries = graph.entry_count();  // more may come meanwhile
+  Put(&out, entries);
+  for (uint32_t i = 0; i < entries; ++i)
     Put(&out, graph.entry(i).slot.load(std::memory_order_relaxed));
   Put(&out, calibration.measured());
   for (float x : graph.space().centre()) Put(&out, x);
