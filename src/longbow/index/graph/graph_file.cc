@@ -137,8 +137,7 @@ std::string Head(const Graph& graph, const RecallCalibration& calibration, const
   Put(&out, graph.size());
   const uint32_t entries = graph.entry_count();  // more may come meanwhile
   Put(&out, entries);
-  for (uint32_t i = 0; i < entries; ++i)
-    Put(&out, graph.entry(i).slot.load(std::memory_order_relaxed));
+  for (uint32_t i = 0; i < entries; ++i) Put(&out, graph.entry(i).slot.load(std::memory_order_relaxed));
   Put(&out, calibration.measured());
   for (float x : graph.space().centre()) Put(&out, x);
   return out;
