@@ -230,8 +230,8 @@ TEST_P(Forgetting, AStartNeedsNoMemoryForRowsThatDiedInTheLog) {
   ASSERT_NO_FATAL_FAILURE(restart("from a snapshot"));
 }
 
-// While all rows are dead there is nothing to make codes of. When there is, they are made for rows whose memory
-// is on its way back, and writers let few be made at a time.
+// While all rows are dead there is nothing to make codes of. When there is, they are made for rows whose
+// memory is on its way back, and writers let few be made at a time.
 TEST_P(Forgetting, RowsMayBeForgottenBeforeTheyAreCoded) {
   for (int batch = 0; batch < 25; ++batch) {
     ASSERT_NO_FATAL_FAILURE(Put(Fresh(2000)));
