@@ -132,6 +132,18 @@ void Graph::CountEdge(const std::atomic<Slot>& to, int32_t change) {
   header(to.load(std::memory_order_relaxed)).in_edges.fetch_add(change, std::memory_order_relaxed);
 }
 
+bool Graph::LengthsDiffer() const {
+  constexpr float kSameSquares = 1.1f;
+  if (!space_->biased() || entry_count() == 0) return false;
+  float least = std::numeric_limits<float>::infinity(), most = 0;
+  for (uint32_t i = 0; i < entry_count(); ++i) {
+    const float square = -entry(i).bias.load(std::memory_order_relaxed);
+    least = std::min(least, square);
+    most = std::max(most, square);
+  }
+  return most > kSameSquares * least;
+}
+
 // Reservoir sampling, so that entries stand for all nodes whatever the order they came in.
 void Graph::OfferEntry(Slot slot, uint64_t count) {
   const uint64_t place = count < kEntries ? count : Mix(count) % (count + 1);

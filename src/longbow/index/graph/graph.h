@@ -62,6 +62,9 @@ class Graph {
     const float dot = own_kernels_.dot(own(a), own(b), of_b.sum, layout_.n);
     return codec::SquaredDistance(of_a, of_b, dot) + bias(a) + bias(b);
   }
+  // Whether the metric is inner product and the entries are of unequal lengths: then edges lead to long
+  // vectors, and few to short ones.
+  bool LengthsDiffer() const;
   // 0 but for inner product.
   float bias(Slot slot) const { return header(slot).bias.load(std::memory_order_relaxed); }
   void Decode(Slot slot, float* out) const {

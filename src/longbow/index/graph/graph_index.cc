@@ -97,6 +97,7 @@ std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
     if (methods.back().nanos < methods.front().nanos) std::swap(methods.front(), methods.back());
   }
   if (graph == nullptr || graph->size() < kLeastRowsForWalk || shape.k > kMostK) return methods;
+  if (shape.has_selection && graph->LengthsDiffer()) return methods;  // it may be of short vectors
   const double share =
       shape.has_selection ? std::max(1.0, double(shape.selected)) / std::max(1.0, double(shape.rows)) : 1.0;
   const double hop = HopNanos(*graph);
@@ -132,8 +133,11 @@ Status GraphIndex::Search(const SearchSpec& spec, SearchScratch* scratch, Search
     case Method::kCodeScan:
     case Method::kFilteredWalk: {
       const RowOrdinal indexed_end = builder_.indexed_end();
+      SearchSpec asked = spec;
+      if (spec.selection != nullptr && builder_.graph() != nullptr && builder_.graph()->LengthsDiffer())
+        asked.method = Method::kCodeScan;
       GraphSearch search(builder_.graph(), builder_.codes(), builder_.chains(), indexed_end, *input_.store,
-                         kernels_, spec, mine);
+                         kernels_, asked, mine);
       search.Run(
           hits, [&](uint32_t k, float share) { return LengthFor(spec.effort, k, double{share}); },
           builder_.graph() == nullptr ? 0 : MostVisits(spec));

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 namespace longbow::index {
 namespace {
-
-constexpr float kSameSquares = 1.1f;  // of lengths: their share is within this
 
 // Before the first measurement: on embeddings of 100 to 1,500 dimensions such walks do better.
 float AssumedRecall(uint32_t ef) { return 1 - 2.6f / static_cast<float>(ef); }
@@ -16,18 +13,6 @@ float AssumedRecall(uint32_t ef) { return 1 - 2.6f / static_cast<float>(ef); }
 // Of the misses allowed, how many are aimed at: the graph grows to twice the size before it is measured
 // again, and a sample errs, the more so the fewer misses are allowed.
 float AimedAt(float missed) { return missed * std::clamp(0.5f + 5 * missed, 0.5f, 0.75f); }
-
-// By inner product of vectors of unequal lengths, a sample of reaches says little about the next queries.
-bool LengthsDiffer(const Graph& graph) {
-  if (!graph.space().biased() || graph.entry_count() == 0) return false;
-  float least = std::numeric_limits<float>::infinity(), most = 0;
-  for (uint32_t i = 0; i < graph.entry_count(); ++i) {
-    const float square = -graph.entry(i).bias.load(std::memory_order_relaxed);
-    least = std::min(least, square);
-    most = std::max(most, square);
-  }
-  return most > kSameSquares * least;
-}
 
 float MissedAt(float recall) { return std::max(1e-4f, 1 - recall); }
 
@@ -133,7 +118,8 @@ void RecallCalibration::Observe(const Graph& graph, const RowChains& chains, con
     if (found < kK) found = find({kEf[i], 0, kEf[i]});  // a longer walk finds what a shorter one has found
     found_[i] += found;
   }
-  const bool with_reaches = !LengthsDiffer(graph);
+  // Where lengths differ, a sample of reaches says little about the next queries.
+  const bool with_reaches = !graph.LengthsDiffer();
   for (size_t i = 0; i < kReach.size() && with_reaches; ++i) {
     reach_found_[i] += find({kEf.back(), kReach[i], kEf.front()});
     reach_hops_sum_[i] += static_cast<uint32_t>(hits_.work.hops);
