@@ -118,12 +118,13 @@ def searches(client: longbow.Client, bare: Bare, vectors: np.ndarray[Any, Any], 
         """Batches that were never asked before: an answer from the server's cache would only show what calls cost."""
         return list(random.standard_normal((20, 64, dim), dtype="f4"))
 
+    ways: dict[str, Callable[[np.ndarray[Any, Any]], object]] = {"bare": bare_batch, "sdk": lambda b: client.search("search", b, k=K, columns=[])}
     for turn in range(rounds + 1):
         seconds = {"bare": [timed(lambda: bare_batch(q.reshape(1, -1))) for q in singles], "sdk": [timed(lambda: client.search("search", q, k=K, columns=[])) for q in singles]}
         cached = [base[i : i + 64] for i in range(0, 64 * 20, 64)]
-        again = {"bare": timed(lambda: [bare_batch(b) for b in cached]), "sdk": timed(lambda: [client.search("search", b, k=K, columns=[]) for b in cached])}
+        again = {name: timed(lambda: [way(b) for b in cached]) for name, way in ways.items()}
         together = {}
-        for name, way in {"bare": bare_batch, "sdk": lambda b: client.search("search", b, k=K, columns=[])}.items():
+        for name, way in ways.items():
             batches = questions()
             together[name] = timed(lambda: [way(b) for b in batches])
         if turn:

@@ -135,13 +135,17 @@ void Graph::CountEdge(const std::atomic<Slot>& to, int32_t change) {
 bool Graph::LengthsDiffer() const {
   constexpr float kSameSquares = 1.1f;
   if (!space_->biased() || entry_count() == 0) return false;
-  float least = std::numeric_limits<float>::infinity(), most = 0;
+  const Range squares = SquaredLengths();
+  return squares.most > kSameSquares * squares.least;
+}
+
+Graph::Range Graph::SquaredLengths() const {
+  Range squares{std::numeric_limits<float>::infinity(), 0};
   for (uint32_t i = 0; i < entry_count(); ++i) {
     const float square = -entry(i).bias.load(std::memory_order_relaxed);
-    least = std::min(least, square);
-    most = std::max(most, square);
+    squares = {std::min(squares.least, square), std::max(squares.most, square)};
   }
-  return most > kSameSquares * least;
+  return squares;
 }
 
 // Reservoir sampling, so that entries stand for all nodes whatever the order they came in.

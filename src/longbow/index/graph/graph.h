@@ -65,6 +65,11 @@ class Graph {
   // Whether the metric is inner product and the entries are of unequal lengths: then edges lead to long
   // vectors, and few to short ones.
   bool LengthsDiffer() const;
+  // Of the entries' vectors, by inner product.
+  struct Range {
+    float least, most;
+  };
+  Range SquaredLengths() const;
   // 0 but for inner product.
   float bias(Slot slot) const { return header(slot).bias.load(std::memory_order_relaxed); }
   void Decode(Slot slot, float* out) const {

@@ -133,11 +133,8 @@ Status GraphIndex::Search(const SearchSpec& spec, SearchScratch* scratch, Search
     case Method::kCodeScan:
     case Method::kFilteredWalk: {
       const RowOrdinal indexed_end = builder_.indexed_end();
-      SearchSpec asked = spec;
-      if (spec.selection != nullptr && builder_.graph() != nullptr && builder_.graph()->LengthsDiffer())
-        asked.method = Method::kCodeScan;
       GraphSearch search(builder_.graph(), builder_.codes(), builder_.chains(), indexed_end, *input_.store,
-                         kernels_, asked, mine);
+                         kernels_, spec, mine);
       search.Run(
           hits, [&](uint32_t k, float share) { return LengthFor(spec.effort, k, double{share}); },
           builder_.graph() == nullptr ? 0 : MostVisits(spec));

@@ -50,7 +50,9 @@ void GraphSearch::Answer(uint32_t query, const WalkLength& length, SearchHits* h
   }
   scratch_.heap_.resize(k);
   TopK top(scratch_.heap_.data(), k, NeighborOrder(spec_.ties));
-  const bool walk = graph_ != nullptr && spec_.method != Method::kCodeScan && k > 0;
+  // Methods() offers no walk to a selection where lengths differ, but the graph may have come since.
+  const bool walk = graph_ != nullptr && spec_.method != Method::kCodeScan && k > 0 &&
+                    (spec_.selection == nullptr || !graph_->LengthsDiffer());
   if (graph_ != nullptr) PlaceQuery(data);
   const Walked walked = walk ? WalkAndRescore(data, length, k, &top, &hits->work) : Walked::kAstray;
   if (walked == Walked::kAstray) top.Clear();
@@ -171,10 +173,7 @@ bool GraphSearch::Reach(const WalkLength& length, uint32_t k, SearchWork* work) 
   reaching.reach = length.reach;
   reaching.hops = length.hops;
   if (graph_->space().biased()) {
-    float square = 0;
-    for (uint32_t i = 0; i < graph_->entry_count(); ++i)
-      square = std::max(square, -graph_->entry(i).bias.load(std::memory_order_relaxed));
-    reaching.shift = 2 * std::sqrt(scale_.shift * square) - scale_.shift;
+    reaching.shift = 2 * std::sqrt(scale_.shift * graph_->SquaredLengths().most) - scale_.shift;
   }
   return scratch_.walk_.RunReaching(*graph_, reaching, spec_.budget, work);
 }

@@ -19,6 +19,7 @@ namespace longbow::index {
 // What a filtered walk does where `share` of the rows are selected, to find what a walk of `ef` finds without
 // a filter (docs/decisions/filtered-walk.md).
 GraphWalk::Filtered FilteredEffort(uint32_t ef, float share);
+
 // How long a walk is. With a reach, one without a filter goes on while nodes are left that are by less than
 // that share of its distance farther than the k-th nearest found; where that finds too few that are wanted,
 // and without a reach, until the `ef` nearest known are visited.

@@ -119,8 +119,8 @@ void RecallCalibration::Observe(const Graph& graph, const RowChains& chains, con
     found_[i] += found;
   }
   // Where lengths differ, a sample of reaches says little about the next queries.
-  const bool with_reaches = !graph.LengthsDiffer();
-  for (size_t i = 0; i < kReach.size() && with_reaches; ++i) {
+  const size_t reaches = graph.LengthsDiffer() ? 0 : kReach.size();
+  for (size_t i = 0; i < reaches; ++i) {
     reach_found_[i] += find({kEf.back(), kReach[i], kEf.front()});
     reach_hops_sum_[i] += static_cast<uint32_t>(hits_.work.hops);
   }
