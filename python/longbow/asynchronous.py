@@ -17,9 +17,9 @@ from longbow import connecting, inserting
 from longbow.bridge import Bridge
 from longbow.client import BoundQuery, Client, Dataset, DatasetInfo, DatasetStats, Mode, Progress
 from longbow.connecting import DEFAULT_TIMEOUT
-from longbow.filters import FilterLike, to_filter
+from longbow.filters import FilterLike
 from longbow.put import PutResult
-from longbow.query import Query
+from longbow.query import Query, query_fields
 from longbow.results import Results
 from longbow.retry import RetryPolicy
 
@@ -86,6 +86,22 @@ class AsyncQuery(Query):
         """The hits as a polars DataFrame."""
         return await self._bridge.call(self._sync.to_polars)
 
+    async def to_dask(self, npartitions: int=1) -> Any:
+        """The hits as a Dask DataFrame of `npartitions` parts."""
+        return await self._bridge.call(self._sync.to_dask, npartitions)
+
+    async def to_numpy(self, column: str | None=None) -> Any:
+        """A column of the hits as an array, or a dict of all. As `Results.to_numpy`."""
+        return await self._bridge.call(self._sync.to_numpy, column)
+
+    async def to_batches(self) -> list[pa.RecordBatch]:
+        """The hits as record batches."""
+        return await self._bridge.call(self._sync.to_batches)
+
+    async def to_pydantic(self, model: type[Any] | None=None) -> list[Any]:
+        """A checked object a hit. As `Results.to_pydantic`."""
+        return await self._bridge.call(self._sync.to_pydantic, model)
+
     async def to_list(self) -> list[dict[str, Any]]:
         """The hits as dicts."""
         return await self._bridge.call(self._sync.to_list)
@@ -107,17 +123,20 @@ class AsyncDataset:
         """Stores rows. As `Client.insert`."""
         return await self._bridge.call(self._sync.insert, data, mode=mode, metric=metric, durability=durability, index=index, vector_column=vector_column, ids=ids, batch_bytes=batch_bytes, progress=progress, on_error=on_error, timeout=timeout)
 
-    def search(self, vectors: Any=None, *, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, ids: Any=None, text: str | Mapping[str, Any] | None=None) -> AsyncQuery:
-        """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`."""
-        return AsyncQuery(self.name, vectors=vectors, ids=ids, text=text, k=k, filter=to_filter(filter), columns=None if columns is None else tuple(columns), _client=self._client)
+    def search(self, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, ids: Any=None, text: str | Mapping[str, Any] | None=None, alpha: float | None=None, fusion: str | None=None, text_columns: Sequence[str] | None=None, offset: int=0, radius: float | None=None, order_by: str | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> AsyncQuery:
+        """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`.
+
+        Takes what `Client.search` takes.
+        """
+        return AsyncQuery(self.name, **query_fields(vectors, vector, filter, columns, text_columns, text, alpha, ids=ids, k=k, offset=offset, vector_column=vector_column, ef=ef, recall=recall, exact=exact, radius=radius, order_by=order_by, dims=dims, fusion=fusion, timeout=timeout), _client=self._client)
 
     async def search_by_id(self, ids: Any, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None) -> Results:
         """The nearest to stored rows. As `Client.search_by_id`."""
         return await self._bridge.call(self._sync.search_by_id, ids, k, filter, columns)
 
-    async def get(self, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, ids: Any=None) -> Results:
-        """Stored rows. As `Client.get`."""
-        return await self._bridge.call(self._sync.get, filter, limit, columns, ids=ids)
+    async def get(self, which: FilterLike | int | Iterable[int | str] | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, filter: FilterLike | None=None, ids: Any=None) -> Results:
+        """Stored rows: `ds.get([7, 9])`, `ds.get("year = 1990", limit=5)`. As `Client.get`."""
+        return await self._bridge.call(self._sync.get, which, limit, columns, filter=filter, ids=ids)
 
     async def scan(self, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None) -> AsyncIterator[pa.RecordBatch]:
         """Stored rows, batch by batch. As `Client.scan`."""
@@ -240,12 +259,13 @@ class AsyncClient:
 
     ingest = insert
 
-    async def search(self, dataset: str, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, text: str | Mapping[str, Any] | None=None, alpha: float | None=None, fusion: str | None=None, text_columns: Sequence[str] | None=None, offset: int=0, radius: float | None=None, order_by: str | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> Results:
+    async def search(self, dataset: str, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, ids: Any=None, text: str | Mapping[str, Any] | None=None, alpha: float | None=None, fusion: str | None=None, text_columns: Sequence[str] | None=None, offset: int=0, radius: float | None=None, order_by: str | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> Results:
         """The k nearest rows to one vector of shape (dimensions,) or to each of several, (queries, dimensions).
 
         Args:
             dataset: its name.
             vectors: what to search near; also called `vector`.
+            ids: stored rows to search near, in place of vectors.
             k: hits a query.
             filter: `col("year") >= 1990`, "year >= 1990", ("year", ">=", 1990), a list of such that must all hold, or
                 filter objects of the wire protocol.
@@ -275,7 +295,7 @@ class AsyncClient:
             >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
             [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
         """
-        return await self._bridge.call(self._sync.search, dataset, vectors, k, filter, columns, vector=vector, text=text, alpha=alpha, fusion=fusion, text_columns=text_columns, offset=offset, radius=radius, order_by=order_by, dims=dims, vector_column=vector_column, ef=ef, recall=recall, exact=exact, timeout=timeout)
+        return await self._bridge.call(self._sync.search, dataset, vectors, k, filter, columns, vector=vector, ids=ids, text=text, alpha=alpha, fusion=fusion, text_columns=text_columns, offset=offset, radius=radius, order_by=order_by, dims=dims, vector_column=vector_column, ef=ef, recall=recall, exact=exact, timeout=timeout)
 
     async def search_by_id(self, dataset: str, ids: Any, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None) -> Results:
         """The k nearest rows to a stored row, or to each of several. The row itself is not among its hits.
@@ -305,16 +325,25 @@ class AsyncClient:
         """
         return await self._bridge.call(self._sync.explain, query, analyze=analyze)
 
-    async def get(self, dataset: str, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, ids: Any=None) -> Results:
-        """Stored rows in the order they were written: all, those that pass `filter`, or those of `ids`; at most `limit`.
+    async def get(self, dataset: str, which: FilterLike | int | Iterable[int | str] | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, filter: FilterLike | None=None, ids: Any=None) -> Results:
+        """Stored rows in the order they were written: all, those of some ids, those that pass a filter; at most `limit`.
+
+        Args:
+            dataset: its name.
+            which: ids, as an integer or anything that holds integers (a list, a NumPy or Arrow array, a column of
+                hits), or a filter as `search` takes it. Texts are filters: ids that are texts go by `ids`.
+            limit: at most so many rows.
+            columns: all when not given.
+            filter: rows must pass it, too.
+            ids: an id or several, integers or texts.
 
         Ids that are not there are passed over. Raises NotFoundError, InvalidArgumentError.
 
         Examples:
-            >>> client.get("books", ids=[3, 1], columns=["id", "title"]).to_list()
+            >>> client.get("books", [3, 1], columns=["id", "title"]).to_list()
             [{'id': 1, 'title': 'A'}, {'id': 3, 'title': 'C'}]
         """
-        return await self._bridge.call(self._sync.get, dataset, filter, limit, columns, ids=ids)
+        return await self._bridge.call(self._sync.get, dataset, which, limit, columns, filter=filter, ids=ids)
 
     async def scan(self, dataset: str, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None) -> AsyncIterator[pa.RecordBatch]:
         """Stored rows batch by batch, for datasets larger than memory. Rows written meanwhile are not seen.

@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import inserting, tracing
+from longbow.columns import row_keys
 from longbow.connection import Connection
 from longbow.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError, UnimplementedError
 from longbow.exchange import Answer, SearchStreams, joined, queries_at_once, with_signed_ids
-from longbow.filters import FilterLike, filters_json, to_filter
+from longbow.filters import Filter, FilterLike, comparison, filters_json, to_filter
 from longbow.put import PutResult
-from longbow.query import DEFAULT_ALPHA, Query
+from longbow.query import Query, query_fields
 from longbow.results import Results
 
 # Keys in one call, whose body the server takes up to 1 MiB of.
@@ -113,9 +114,28 @@ class BoundQuery(Query):
         """The hits as a polars DataFrame."""
         return self.run().to_polars()
 
+    def to_dask(self, npartitions: int = 1) -> Any:
+        """The hits as a Dask DataFrame of `npartitions` parts."""
+        return self.run().to_dask(npartitions)
+
+    def to_numpy(self, column: str | None = None) -> Any:
+        """A column of the hits as an array, or a dict of all. As `Results.to_numpy`."""
+        return self.run().to_numpy(column)
+
+    def to_batches(self) -> list[pa.RecordBatch]:
+        """The hits as record batches."""
+        return self.run().to_batches()
+
+    def to_pydantic(self, model: type[Any] | None = None) -> list[Any]:
+        """A checked object a hit. As `Results.to_pydantic`."""
+        return self.run().to_pydantic(model)
+
     def to_list(self) -> list[dict[str, Any]]:
         """The hits as dicts."""
         return self.run().to_list()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.run().__arrow_c_stream__(requested_schema)
 
 
 class Dataset:
@@ -162,22 +182,53 @@ class Dataset:
     def search(
         self,
         vectors: Any = None,
-        *,
         k: int = 10,
         filter: FilterLike | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        vector: Any = None,
         ids: Any = None,
         text: str | Mapping[str, Any] | None = None,
+        alpha: float | None = None,
+        fusion: str | None = None,
+        text_columns: Sequence[str] | None = None,
+        offset: int = 0,
+        radius: float | None = None,
+        order_by: str | None = None,
+        dims: int | None = None,
+        vector_column: str | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        timeout: float | None = None,
     ) -> BoundQuery:
-        """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`."""
+        """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`.
+
+        Takes what `Client.search` takes.
+        """
         return BoundQuery(
             self.name,
-            vectors=vectors,
-            ids=ids,
-            text=text,
-            k=k,
-            filter=to_filter(filter),
-            columns=None if columns is None else tuple(columns),
+            **query_fields(
+                vectors,
+                vector,
+                filter,
+                columns,
+                text_columns,
+                text,
+                alpha,
+                ids=ids,
+                k=k,
+                offset=offset,
+                vector_column=vector_column,
+                ef=ef,
+                recall=recall,
+                exact=exact,
+                radius=radius,
+                order_by=order_by,
+                dims=dims,
+                fusion=fusion,
+                timeout=timeout,
+            ),
             _client=self._client,
         )
 
@@ -187,14 +238,15 @@ class Dataset:
 
     def get(
         self,
-        filter: FilterLike | None = None,
+        which: FilterLike | int | Iterable[int | str] | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
         *,
+        filter: FilterLike | None = None,
         ids: Any = None,
     ) -> Results:
-        """Stored rows. As `Client.get`."""
-        return self._client.get(self.name, filter, limit, columns, ids=ids)
+        """Stored rows: `ds.get([7, 9])`, `ds.get("year = 1990", limit=5)`. As `Client.get`."""
+        return self._client.get(self.name, which, limit, columns, filter=filter, ids=ids)
 
     def scan(
         self, filter: FilterLike | None = None, limit: int | None = None, columns: Sequence[str] | None = None
@@ -360,6 +412,7 @@ class Client:
         columns: Sequence[str] | None = None,
         *,
         vector: Any = None,
+        ids: Any = None,
         text: str | Mapping[str, Any] | None = None,
         alpha: float | None = None,
         fusion: str | None = None,
@@ -379,6 +432,7 @@ class Client:
         Args:
             dataset: its name.
             vectors: what to search near; also called `vector`.
+            ids: stored rows to search near, in place of vectors.
             k: hits a query.
             filter: `col("year") >= 1990`, "year >= 1990", ("year", ">=", 1990), a list of such that must all hold, or
                 filter objects of the wire protocol.
@@ -408,18 +462,19 @@ class Client:
             >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
             [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
         """
-        vectors = vectors if vector is None else vector
-        if alpha is None and text is not None and vectors is not None:
-            alpha = DEFAULT_ALPHA
-        return self.run(
-            Query(
-                dataset,
-                vectors=vectors,
-                text=text,
+        query = Query(
+            dataset,
+            **query_fields(
+                vectors,
+                vector,
+                filter,
+                columns,
+                text_columns,
+                text,
+                alpha,
+                ids=ids,
                 k=k,
                 offset=offset,
-                filter=to_filter(filter),
-                columns=None if columns is None else tuple(columns),
                 vector_column=vector_column,
                 ef=ef,
                 recall=recall,
@@ -427,12 +482,11 @@ class Client:
                 radius=radius,
                 order_by=order_by,
                 dims=dims,
-                alpha=alpha,
                 fusion=fusion,
-                text_columns=None if text_columns is None else tuple(text_columns),
                 timeout=timeout,
-            )
+            ),
         )
+        return self.run(query)
 
     def search_by_id(self, dataset: str, ids: Any, k: int = 10, filter: FilterLike | None = None, columns: Sequence[str] | None = None) -> Results:
         """The k nearest rows to a stored row, or to each of several. The row itself is not among its hits.
@@ -511,28 +565,43 @@ class Client:
     def get(
         self,
         dataset: str,
-        filter: FilterLike | None = None,
+        which: FilterLike | int | Iterable[int | str] | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
         *,
+        filter: FilterLike | None = None,
         ids: Any = None,
     ) -> Results:
-        """Stored rows in the order they were written: all, those that pass `filter`, or those of `ids`; at most `limit`.
+        """Stored rows in the order they were written: all, those of some ids, those that pass a filter; at most `limit`.
+
+        Args:
+            dataset: its name.
+            which: ids, as an integer or anything that holds integers (a list, a NumPy or Arrow array, a column of
+                hits), or a filter as `search` takes it. Texts are filters: ids that are texts go by `ids`.
+            limit: at most so many rows.
+            columns: all when not given.
+            filter: rows must pass it, too.
+            ids: an id or several, integers or texts.
 
         Ids that are not there are passed over. Raises NotFoundError, InvalidArgumentError.
 
         Examples:
-            >>> client.get("books", ids=[3, 1], columns=["id", "title"]).to_list()
+            >>> client.get("books", [3, 1], columns=["id", "title"]).to_list()
             [{'id': 1, 'title': 'A'}, {'id': 3, 'title': 'C'}]
         """
+        if which is not None and not _is_filter(which):
+            if ids is not None:
+                raise InvalidArgumentError("get: ids are given twice, by position and as ids=")
+            which, ids = None, which
+        conditions = [f for f in (to_filter(which), to_filter(filter)) if f is not None]  # type: ignore[arg-type]
         if ids is None:
-            with self._scan(dataset, filter, limit, columns) as (schema, batches):
+            with self._scan(dataset, conditions, limit, columns) as (schema, batches):
                 return Results(pa.Table.from_batches(batches, schema))
-        keys = [ids] if isinstance(ids, (int, str)) else list(ids)
+        keys = list(dict.fromkeys(row_keys(ids)[0]))
         parts = []
         for first in range(0, max(1, len(keys)), _GET_KEYS):
-            one_of = to_filter([f for f in (to_filter(filter), to_filter(("id", "in", keys[first : first + _GET_KEYS]))) if f is not None])
-            with self._scan(dataset, one_of, limit, columns) as (schema, batches):
+            among = comparison("id", "in", keys[first : first + _GET_KEYS])
+            with self._scan(dataset, [*conditions, among], limit, columns) as (schema, batches):
                 parts.append(pa.Table.from_batches(batches, schema))
         table = pa.concat_tables(parts)
         return Results(table if limit is None else table.slice(0, limit))
@@ -581,7 +650,7 @@ class Client:
         Examples:
             >>> client.delete("books", [2])
         """
-        keys = [str(key) for key in ([ids] if isinstance(ids, (int, str)) else ids)]
+        keys = [str(key) for key in row_keys(ids)[0]]
         for first in range(0, len(keys), _DELETE_KEYS):
             self._connection.action("delete", {"dataset": dataset, "ids": keys[first : first + _DELETE_KEYS]})
 
@@ -762,6 +831,14 @@ class Client:
             self.info(dataset)
             return True
         return False
+
+
+def _is_filter(which: Any) -> bool:
+    """Whether it is a filter and not ids: an object, text, a condition, or a list of such."""
+    conditions = (Filter, str, tuple, list, Mapping)
+    if isinstance(which, (list, tuple)):
+        return bool(which) and isinstance(which[0], conditions)
+    return isinstance(which, conditions)
 
 
 def _type_of(kind: pa.DataType | str) -> pa.DataType:

@@ -250,7 +250,35 @@ def _converted(name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
         raise InvalidArgumentError(f"column {name!r}: {error}") from error
 
 
-# Queries and hits.
+# Queries, ids and hits.
+
+
+def row_keys(ids: Any) -> tuple[list[int | str], bool]:
+    """Ids of rows as Python's integers and texts, and whether it was one and not several.
+
+    From whatever holds them: lists, ranges, NumPy's and pyarrow's arrays and scalars, columns of data frames. Raises
+    InvalidArgumentError.
+    """
+    plain = ids
+    for way in ("as_py", "to_pylist", "tolist", "to_list"):
+        if hasattr(ids, way):
+            plain = getattr(ids, way)()
+            break
+    if isinstance(plain, (int, str)):
+        return [_row_key(plain)], True
+    if isinstance(plain, (bytes, Mapping)) or not hasattr(plain, "__iter__"):
+        raise InvalidArgumentError(f"ids: expected an integer, a text or several of them, got {type(ids).__name__}")
+    return [_row_key(key) for key in plain], False
+
+
+def _row_key(key: Any) -> int | str:
+    if isinstance(key, np.generic):
+        key = key.item()
+    elif isinstance(key, pa.Scalar):
+        key = key.as_py()
+    if isinstance(key, bool) or not isinstance(key, (int, str)):
+        raise InvalidArgumentError(f"ids: expected integers or texts, got {key!r}")
+    return key
 
 
 def query_array(vectors: Any) -> tuple[pa.Array, bool]:

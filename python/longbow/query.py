@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from longbow.columns import query_array
+from longbow.columns import query_array, row_keys
 from longbow.connection import to_json
 from longbow.errors import InvalidArgumentError
 from longbow.filters import Filter, FilterLike, filters_json, to_filter
@@ -56,7 +56,7 @@ class Query:
 
     dataset: str
     vectors: Any = None
-    ids: Sequence[int | str] | None = None
+    ids: Any = None
     text: str | Mapping[str, Any] | None = None
     k: int = 10
     offset: int = 0
@@ -236,11 +236,36 @@ class Query:
             queries, single = query_array(self.vectors)
             return "query_vector", queries, single
         if self.ids is not None:
-            single = isinstance(self.ids, (int, str, np.integer))
-            return "id", pa.array([self.ids] if single else list(self.ids)), single
+            keys, single = row_keys(self.ids)
+            return "id", pa.array(keys), single
         if self.text is None and self.sparse is None:
             raise InvalidArgumentError("query: expected vectors, ids, text or sparse weights to search for")
         return None
+
+
+def query_fields(
+    vectors: Any,
+    vector: Any,
+    filter: FilterLike | None,
+    columns: Sequence[str] | None,
+    text_columns: Sequence[str] | None,
+    text: str | Mapping[str, Any] | None,
+    alpha: float | None,
+    **others: Any,
+) -> dict[str, Any]:
+    """The fields of a Query from the keywords of `search`."""
+    vectors = vectors if vector is None else vector
+    if alpha is None and text is not None and vectors is not None:
+        alpha = DEFAULT_ALPHA
+    return {
+        "vectors": vectors,
+        "filter": to_filter(filter),
+        "columns": None if columns is None else tuple(columns),
+        "text_columns": None if text_columns is None else tuple(text_columns),
+        "text": text,
+        "alpha": alpha,
+        **others,
+    }
 
 
 _NAMES = {f.name for f in fields(Query)}
