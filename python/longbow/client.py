@@ -351,16 +351,18 @@ class Client:
             data: a dict of columns (a 2-D NumPy array is a vector column), one row as a dict, a list of dicts or of
                 pydantic models, a 2-D NumPy array of vectors, a pandas, polars or Dask DataFrame, a pyarrow Table,
                 RecordBatch, RecordBatchReader or Dataset, anything with `__arrow_c_stream__`, an iterator of any of
-                these, or the path of a Parquet, Arrow, CSV, JSON lines, .npy or .fvecs file. Iterators and files are
-                read as they are sent. Column `id` (integers or strings) is the key; without it rows get keys of their
+                these, or the path of a Parquet, Arrow, CSV, JSON lines, .npy or .fvecs file, or a list of paths. Iterators
+                and files are read as they are sent. Column `id` (integers or strings) is the key; without it rows get keys of their
                 own.
             mode: "upsert" creates the dataset if there is none and replaces rows whose id is there; "create" needs
-                the dataset not to be there; "append" needs it to be there and refuses rows whose id is there; "replace"
-                drops it first.
+                the dataset not to be there when it begins; "append" needs it to be there and refuses rows whose id is
+                there; "replace" drops it first, once the settings, the columns, the first batch and data in memory are
+                found to be right: what goes wrong after that leaves what was stored of the new rows.
             metric: "l2" (the default), "cosine" or "ip", chosen when the dataset is created.
             durability: "fsync" (the default), "async" or "memory", chosen when the dataset is created.
             index: "graph" (the default) or "flat", chosen when the dataset is created.
-            vector_column: the column of vectors, where lists are not in one named vector or embedding.
+            vector_column: the column of vectors, where lists are not in one named vector or embedding. The only column
+                of lists of floats, all of one length, is taken without it; the result's `vectors` says what was.
             ids: the ids of the rows of an array.
             batch_bytes: size of the batches that are stored as a whole or not at all.
             progress: True for a bar (needs tqdm), or a function of (rows stored, rows in all or None).
@@ -377,6 +379,8 @@ class Client:
             >>> client.insert("books", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "title": ["A", "B"]})
             PutResult(rows=2, batches=1, durability='fsync', sequence='...', vectors={'vector': 4})
         """
+        if on_error not in ("raise", "collect"):
+            raise InvalidArgumentError(f'on_error: expected "raise" or "collect", got {on_error!r}')
         settings = {"longbow.metric": metric, "longbow.durability": durability, "longbow.index": index}
         chosen = {**self._defaults, **{name: value for name, value in settings.items() if value is not None}}
         insertion = inserting.Insertion(

@@ -259,6 +259,13 @@ _NOT_CONNECTED = re.compile(r"failed to connect to|connections to all backends f
 _BROKEN = re.compile(r"^(Stream removed|Socket closed|Connection reset by peer|Broken pipe|Received RST_STREAM|GOAWAY received)")
 
 
+# Where the server's words need to know the server.
+_SAID_CLEARER = {
+    "index not initialized": "index not initialized: the dataset has no vector column to search. Lists become one in a column "
+    "named vector or embedding, or named by insert(..., vector_column=...)",
+}
+
+
 def error_of_code(code: str, message: str) -> LongbowError:
     """The error for a code the server names, such as "NotFound"."""
     return _BY_CODE.get(code, InternalError)(message)
@@ -281,6 +288,7 @@ def translate(error: BaseException) -> LongbowError:
     connected = not _NOT_CONNECTED.search(message)
     if refused:
         message = f"cannot reach {refused.group(1)}: {refused.group(2).strip().rstrip('.')}"
+    message = _SAID_CLEARER.get(message, message)
     reason = _REASON.search(getattr(error, "extra_info", None) or b"")
     own_code = reason.group(1).decode() if reason else ""
     if own_code in _BY_CODE:  # the server names its code where gRPC's are too coarse
