@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from longbow.columns import VECTOR_NAMES, check_rows
-from longbow.connection import Connection
+from longbow.connection import Connection, deadline_of, time_left
 from longbow.errors import AlreadyExistsError, InvalidArgumentError, LongbowError, NotFoundError
 from longbow.put import Outcome, PutResult, RejectedBatch, Sent, Writing
 from longbow.sources import BATCH_BYTES, Source, open_source
@@ -64,15 +64,16 @@ class Insertion:
         if self.metadata:
             schema = schema.with_metadata({**(schema.metadata or {}), **self.metadata})
         failed: list[_FailedRows] = []
+        end = deadline_of(self.timeout)
         bar = _Progress(self.progress, source.rows, self.dataset)
         try:
-            batches = _with_metadata(self._prepared(client, connection, replace(source, schema=schema), failed), schema)
+            batches = _with_metadata(self._prepared(client, connection, replace(source, schema=schema), failed, end), schema)
             writing = Writing(
-                connection, self.dataset, schema, timeout=self.timeout, stop_at_rejection=not self.collect, told=bar.told
+                connection, self.dataset, schema, timeout=time_left(end), stop_at_rejection=not self.collect, told=bar.told
             )
             error = writing.write(batches)
             if error is None and self.collect and writing.outcome.rejected:
-                error = self._sort_out(connection, schema, writing.outcome, failed, bar)
+                error = self._sort_out(connection, schema, writing.outcome, failed, bar, end)
         finally:
             bar.close()
         result = _result(writing.outcome, source, self._failed_table(schema, failed) if self.collect else None)
@@ -91,7 +92,7 @@ class Insertion:
         return column in there.vectors or not (there.vectors or column in there.schema.names)
 
     def _prepared(
-        self, client: Client, connection: Connection, source: Source, failed: list[_FailedRows]
+        self, client: Client, connection: Connection, source: Source, failed: list[_FailedRows], end: float | None
     ) -> Iterator[pa.RecordBatch]:
         """The batches to write, once what the mode asks of the dataset is seen to."""
         if self.mode == "upsert":
@@ -104,12 +105,12 @@ class Insertion:
         if self.mode == "append" and "id" in source.schema.names:
             return self._only_new(client, source.batches, failed)
         if self.mode == "replace" and there:
-            batches = self._tried(client, connection, source)
+            batches = self._tried(client, connection, source, end)
             client.delete_dataset(self.dataset)
             return batches
         return source.batches
 
-    def _tried(self, client: Client, connection: Connection, source: Source) -> Iterator[pa.RecordBatch]:
+    def _tried(self, client: Client, connection: Connection, source: Source, end: float | None) -> Iterator[pa.RecordBatch]:
         """The batches, after all that can be known of them before was looked at.
 
         Data in memory is checked here. And the server is asked: it gets the schema with its settings and the first batch
@@ -121,7 +122,7 @@ class Insertion:
         sample = [] if first is None or self.collect else [first]
         space, slash, _ = self.dataset.rpartition("/")
         name = f"{space}{slash}replacing-{uuid.uuid4().hex}"
-        trial = Writing(connection, name, source.schema, timeout=self.timeout)
+        trial = Writing(connection, name, source.schema, timeout=time_left(end))
         try:
             error = trial.write(_with_metadata(iter(sample), source.schema))
         finally:
@@ -161,7 +162,13 @@ class Insertion:
                     yield batch
 
     def _sort_out(
-        self, connection: Connection, schema: pa.Schema, outcome: Outcome, failed: list[_FailedRows], bar: _Progress
+        self,
+        connection: Connection,
+        schema: pa.Schema,
+        outcome: Outcome,
+        failed: list[_FailedRows],
+        bar: _Progress,
+        end: float | None,
     ) -> LongbowError | None:
         """Stores the good rows of refused batches, and lists the bad ones."""
         refused, outcome.rejected = outcome.rejected, []
@@ -170,7 +177,7 @@ class Insertion:
         while refused:
             pieces = [piece for sent, reason in refused for piece in _pieces(sent, reason, failed)]
             starts = [first_row for first_row, _ in pieces]
-            again = Writing(connection, self.dataset, schema, timeout=self.timeout, stop_at_rejection=False, told=lambda rows: bar.told(outcome.rows + rows))
+            again = Writing(connection, self.dataset, schema, timeout=time_left(end), stop_at_rejection=False, told=lambda rows: bar.told(outcome.rows + rows))
             error = again.write(batch for _, batch in pieces)
             done = again.outcome
             outcome.rows += done.rows
