@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -25,6 +25,9 @@ from longbow.filters import Filter, FilterLike, comparison, filters_json, to_fil
 from longbow.put import PutResult
 from longbow.query import Query, query_fields
 from longbow.results import Results
+
+if TYPE_CHECKING:
+    from longbow.models import IndexStats
 
 # Keys in one call, whose body the server takes up to 1 MiB of.
 _DELETE_KEYS = 2000
@@ -84,6 +87,12 @@ class DatasetStats:
     metric: str
     index: str
     durability: str
+
+    def to_pydantic(self) -> IndexStats:
+        """The same as a checked `longbow.IndexStats`."""
+        from longbow.models import IndexStats
+
+        return IndexStats(**{**vars(self), "dimensions": self.vectors})
 
 
 @dataclass(frozen=True, eq=False)
@@ -887,6 +896,14 @@ class Client:
             self.info(dataset)
             return True
         return False
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LongbowClient":  # where old programs import it from
+        from longbow.old_client import LongbowClient
+
+        return LongbowClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _is_filter(which: Any) -> bool:

@@ -331,10 +331,10 @@ class Writing:
         if answers.heard:
             self._connection.reached()
         unanswered = answers.unanswered
-        error = self._problem(failure or answers.failure, len(unanswered) + (0 if made_way else len(pending)))
+        problem = self._problem(failure or answers.failure, len(unanswered) + (0 if made_way else len(pending)))
         pending.extendleft(reversed(unanswered))
-        self._owed_since = answers.owed_since if isinstance(error, DeadlineExceededError) else None
-        return error, answers.heard
+        self._owed_since = answers.owed_since if isinstance(problem, DeadlineExceededError) else None
+        return problem, answers.heard
 
     def _send(self, writer: Any, answers: _Answers, pending: deque[Sent], rest: Iterator[Sent], make_way: float | None) -> bool:
         """Sends what is pending, then the rest; whether it stopped with something pending as it was time to make way."""

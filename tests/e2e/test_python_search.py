@@ -258,6 +258,9 @@ def test_columns_are_added_and_figures_told(client: longbow.Client, dataset: str
         ds.add_columns({"x": "integerish"})
     stats = ds.stats()
     assert (stats.rows, stats.vectors, stats.metric, stats.index, stats.durability) == (2, {"vector": 4}, "cosine", "flat", "async")
+    checked = stats.to_pydantic()
+    assert isinstance(checked, longbow.IndexStats) and (checked.count, checked.dimension, checked.metric) == (2, 4, "cosine")
+    assert checked.model_dump() == {**{name: value for name, value in vars(stats).items() if name != "vectors"}, "dimensions": {"vector": 4}}
     ds.wait_indexed(timeout=20)
     assert client.exists(dataset) and not client.exists(dataset + "x") and "VectorSearch" in client.actions()
     ds.drop()
