@@ -177,6 +177,8 @@ struct IndexType {
   std::string_view name;
   Result<std::unique_ptr<VectorIndex>> (*make)(const IndexInput& input);
   std::span<const std::string_view> codecs;  // that `make` takes
+  // What such an index comes to hold of a row of `scalars`, beyond the store.
+  int64_t (*row_bytes)(distance::Metric metric, size_t scalars, std::string_view codec);
 };
 std::span<const IndexType> IndexTypes();
 // InvalidArgument that names the known ones.

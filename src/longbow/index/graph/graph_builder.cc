@@ -35,9 +35,19 @@ GraphOptions Resolve(GraphOptions options, std::string_view codec, size_t n) {
 
 }  // namespace
 
+int64_t GraphBuilder::RowBytes(distance::Metric metric, size_t scalars, std::string_view codec,
+                               GraphOptions options) {
+  const size_t n = codec::PaddedDim(scalars);
+  const GraphOptions resolved = Resolve(options, codec, n);
+  const NodeLayout layout(n, resolved.degree, *resolved.bits, OwnCode(codec),
+                          metric == distance::Metric::kInnerProduct);
+  return static_cast<int64_t>(layout.bytes + sizeof(RowOrdinal)) + RowCodes::RowBytes(n);
+}
+
 GraphBuilder::GraphBuilder(const IndexInput& input, GraphOptions options)
     : input_(input),
       options_(Resolve(options, input.codec, codec::PaddedDim(input.store->scalars()))),
+      row_bytes_(RowBytes(input.metric, input.store->scalars(), input.codec, options)),
       chains_(input.ledger) {}
 
 GraphBuilder::~GraphBuilder() {
@@ -45,6 +55,7 @@ GraphBuilder::~GraphBuilder() {
   if (input_.builders != nullptr) {
     input_.builders->WaitUntil([this] { return tasks_.load() == 0 && !maintaining(); });
   }
+  Owe(-static_cast<int64_t>(appended_end() - indexed_end()));
   for (Waiter& waiter : waiters_) {
     waiter.done(Error(ErrorCode::kCancelled, "index: closed before row ", waiter.end, " was indexed"));
   }
@@ -54,8 +65,14 @@ void GraphBuilder::RowsAppended(RowOrdinal first, RowOrdinal end) {
   LB_CHECK(first >= appended_end());
   LB_CHECK(end >= first);
   chains_.Grow(end);
+  Owe(static_cast<int64_t>(end - appended_end()));
   appended_end_.store(end, std::memory_order_release);
   StartBuilders();
+}
+
+// So that rows are refused while there is room for the index of those that were taken.
+void GraphBuilder::Owe(int64_t rows) {
+  if (input_.ledger != nullptr) input_.ledger->Charge(MemoryUse::kIndex, rows * row_bytes_);
 }
 
 void GraphBuilder::StartBuilders() {
@@ -157,20 +174,24 @@ void GraphBuilder::BuildRows() {
 
 void GraphBuilder::Finish(RowOrdinal first, RowOrdinal end) {
   std::vector<Waiter> ready;
+  int64_t linked = 0;
   {
     std::lock_guard lock(mutex_);
     finished_.emplace(first, end);
-    RowOrdinal reached = indexed_end();
+    const RowOrdinal before = indexed_end();
+    RowOrdinal reached = before;
     for (auto it = finished_.begin(); it != finished_.end() && it->first == reached;
          it = finished_.erase(it)) {
       reached = it->second;
     }
     indexed_end_.store(reached, std::memory_order_release);
+    linked = static_cast<int64_t>(reached - before);
     const auto waiting =
         std::partition(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.end > reached; });
     ready.assign(std::make_move_iterator(waiting), std::make_move_iterator(waiters_.end()));
     waiters_.erase(waiting, waiters_.end());
   }
+  Owe(-linked);
   for (Waiter& waiter : ready) waiter.done(Status::OK());
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "longbow/index/graph/graph.h"
@@ -34,6 +35,10 @@ struct GraphOptions {
 // give the same graph.
 class GraphBuilder {
  public:
+  // What a row of `scalars` comes to take here, once it is linked.
+  static int64_t RowBytes(distance::Metric metric, size_t scalars, std::string_view codec,
+                          GraphOptions options = {});
+
   GraphBuilder(const IndexInput& input, GraphOptions options);
   ~GraphBuilder();
 
@@ -114,6 +119,7 @@ class GraphBuilder {
   void MakeCodes();
   bool Claim(RowOrdinal* first, RowOrdinal* end);
   void Finish(RowOrdinal first, RowOrdinal end);
+  void Owe(int64_t rows);
   std::unique_ptr<Bench> TakeBench();
   void ReturnBench(std::unique_ptr<Bench> bench);
   Graph* StartGraph();
@@ -132,6 +138,8 @@ class GraphBuilder {
 
   const IndexInput input_;
   const GraphOptions options_;
+  const int64_t
+      row_bytes_;  // in the ledger for every row from its append to its index, which then has its own
   RowChains chains_;
   RecallCalibration calibration_;
   std::unique_ptr<GraphSpace> space_;  // made before graph_ is published

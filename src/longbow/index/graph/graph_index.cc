@@ -196,4 +196,8 @@ Result<std::unique_ptr<VectorIndex>> MakeGraphIndex(const IndexInput& input) {
   return std::make_unique<GraphIndex>(input);
 }
 
+int64_t GraphRowBytes(distance::Metric metric, size_t scalars, std::string_view codec) {
+  return GraphBuilder::RowBytes(metric, scalars, codec) + RowChains::kBytesARow;
+}
+
 }  // namespace longbow::index
