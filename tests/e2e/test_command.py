@@ -132,6 +132,8 @@ def test_bad_rows_are_listed_and_the_rest_stays(typed: Typed, dataset: str, tmp_
         (["restore", "/proc", "/no/such/place"], "NotFound", "no snapshot in /proc", "longbow snapshot"),
         (["completion", "cmd"], "InvalidArgument", "no completion for cmd", "bash"),
         (["top", "--metrics", "127.0.0.1:1", "--once"], "Unavailable", "no metrics at 127.0.0.1:1", "--metrics"),
+        (["search", "plain", "--vector", "[1]"], "FailedPrecondition", "index not initialized", "--vector-column"),
+        (["datasets", "--at", "/proc/version"], "Unavailable", "/proc/version is a file", "longbow import"),
         (["datasets", "--at", "http://x"], "InvalidArgument", "uri: expected", "--at takes"),
         (["get", "--no-such-option", "x"], "InvalidArgument", "--no-such-option", "longbow get --help"),
         (["no-such-command"], "InvalidArgument", "no-such-command", "longbow --help"),
@@ -139,6 +141,7 @@ def test_bad_rows_are_listed_and_the_rest_stays(typed: Typed, dataset: str, tmp_
 )
 def test_errors_are_a_sentence_and_a_hint(server: longbow.Server, client: longbow.Client, arguments: list[str], code: str, sentence: str, hint: str) -> None:
     client.put("seen", {"id": [1], "vector": [[1.0, 2.0]]})
+    client.put("plain", {"id": [1]})
     at = {"LONGBOW_URI": server.uri, "LONGBOW_TOKEN": server.token}
     done = shell(*arguments, **at)
     assert done.returncode in (1, 2) and "Traceback" not in done.stderr and not done.stdout
