@@ -119,6 +119,7 @@ def test_bad_rows_are_listed_and_the_rest_stays(typed: Typed, dataset: str, tmp_
         (["get", "no-such-set"], "NotFound", "dataset no-such-set not found", "longbow datasets"),
         (["put", "x", "{id: 1}"], "InvalidArgument", "ROWS is no JSON", "quote it for the shell"),
         (["put", "x", "5"], "InvalidArgument", "an object or a list", "for instance"),
+        (["put", "x", "[1, 2]"], "InvalidArgument", "an object or a list", "for instance"),
         (["search", "x"], "InvalidArgument", "--vector, --id or --text", "--vector"),
         (["get", "x", "--where", "year >"], "InvalidArgument", "filter: expected a value", "a filter reads like"),
         (["delete", "x"], "InvalidArgument", "needs ids, or --whole", "longbow delete x --whole"),

@@ -28,11 +28,14 @@ def _names(columns: str | None) -> list[str] | None:
     return None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
 
 
-def _json_argument(text: str, what: str) -> Any:
+_ROW = """'{"id": 1, "vector": [0.1, 0.2]}'"""
+
+
+def _json_argument(text: str, what: str, hint: str = f"quote it for the shell, like {_ROW}") -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise Failure(f"{what} is no JSON: {error}", """quote it for the shell, like '{"id": 1, "vector": [0.1, 0.2]}'""") from error
+        raise Failure(f"{what} is no JSON: {error}", hint) from error
 
 
 def _stored(client: longbow.Client, dataset: str, data: Any, as_json: bool, title: str, **options: Any) -> None:
@@ -62,11 +65,11 @@ def put(
     """Stores rows given as JSON: longbow put books '{"id": 1, "vector": [0.1, 0.2], "title": "Bows"}'"""
     data: Any
     if rows == "-":
-        data = (_json_argument(line, f"line {number}") for number, line in enumerate(sys.stdin, 1) if line.strip())
+        data = (_json_argument(line, f"line {number}", "each line is an object, a row") for number, line in enumerate(sys.stdin, 1) if line.strip())
     else:
         data = _json_argument(rows, "ROWS")
-        if not isinstance(data, (dict, list)):
-            raise Failure("ROWS must be an object or a list of objects", """for instance '{"id": 1, "vector": [0.1, 0.2]}'""")
+        if not all(isinstance(row, dict) for row in (data if isinstance(data, list) else [data])):
+            raise Failure("ROWS must be an object or a list of objects", f"for instance {_ROW}")
     with connect(at, token, data_dir) as client:
         _stored(client, dataset, data, as_json, dataset, mode=mode)
 
