@@ -86,11 +86,16 @@ struct SearchSpec {
   std::span<const uint32_t> k;  // one a query
   Effort effort;
   Visibility visibility;
+  uint64_t rows = 0;                        // visible ones, about; 0: as many as ordinals were ever given
   const RowSelection* selection = nullptr;  // null: every visible row
   uint64_t selected = 0;                    // its size, when the caller knows it; 0: it is counted
   const TieOrder* ties = nullptr;           // null: by ordinal
   Budget* budget = nullptr;                 // null: none
 };
+
+inline uint64_t VisibleRows(const SearchSpec& spec) {
+  return spec.rows > 0 ? spec.rows : spec.visibility.end;
+}
 
 // Hits of query i: neighbors[offsets[i] .. offsets[i + 1]). Reused between searches, so it does not allocate
 // once warm.
