@@ -92,6 +92,7 @@ def test_a_condition_chooses_its_rows_in_scans_searches_and_counts(
 TEXTS = [
     ("year >= 2050 and lang in ('en','de')", lambda i: has_year(i) and i >= 50 and i % 3 < 2),
     ("not (sold = true or year is null)", lambda i: i % 2 == 0 and has_year(i)),
+    ("year exists and not sold = true and not year isnull", lambda i: i % 2 == 0 and has_year(i)),
     ("title like 'Book 0%' and tags contains 't1'", lambda i: i < 10 and i % 5 and i % 4 == 1),
     ("tags not in ('t0', 't3')", lambda i: i % 5 and i % 4 in (1, 2)),
     ('"year" between 2005 and 2007', lambda i: i in (5, 6, 7)),

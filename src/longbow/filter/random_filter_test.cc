@@ -608,10 +608,10 @@ std::vector<std::shared_ptr<arrow::DataType>> EveryType() {
           list(float16())};
 }
 
-// 60 rounds of 100 trees, or as many as LONGBOW_FILTER_ROUNDS says.
+// 200 rounds of 100 trees, or as many as LONGBOW_FILTER_ROUNDS says.
 int Rounds() {
   const char* rounds = std::getenv("LONGBOW_FILTER_ROUNDS");
-  return rounds == nullptr ? 60 : std::atoi(rounds);
+  return rounds == nullptr ? 200 : std::atoi(rounds);
 }
 
 TEST(RandomFilterTest, EveryTreeSelectsWhatARowByRowEvaluatorSelects) {
