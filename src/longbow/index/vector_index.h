@@ -153,7 +153,7 @@ class VectorIndex {
   // Rows below this are indexed (found by the index's own structure rather than by scanning); equal to the
   // rows appended when nothing is behind.
   virtual RowOrdinal indexed_end() const = 0;
-  // `done` once indexed_end() >= end; at once when it already is.
+  // `done` once indexed_end() >= end; at once when it already is, or with why it never will be.
   virtual void WhenIndexed(RowOrdinal end, std::function<void(Status)> done) = 0;
 
   // Derived files under `directory`, readable by Load of the same index type; NotFound from Load means: build
@@ -165,6 +165,10 @@ class VectorIndex {
   virtual int64_t memory_bytes() const = 0;  // beyond the store's
 };
 
+// Told, once, that work of an index in the background has ended with an exception, and what it said. Called
+// on the task that failed; what it calls outlives the index.
+using BuildFailed = std::function<void(const std::string& what)>;
+
 // What an index is made from. Pointers outlive the index.
 struct IndexInput {
   distance::Metric metric = distance::Metric::kL2;
@@ -175,6 +179,7 @@ struct IndexInput {
   ReadEpochs* epochs = nullptr;  // entered by its tasks while they read rows; may be null
   MemoryLedger* ledger = nullptr;
   uint64_t seed = 0;
+  BuildFailed failed = nullptr;  // nothing is built any more; who waits for it gets Internal. May be null
 };
 
 // One row of the list of index types; engine/ looks a column's `longbow.index` up here.

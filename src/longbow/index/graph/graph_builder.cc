@@ -78,7 +78,7 @@ void GraphBuilder::Owe(int64_t rows) {
 void GraphBuilder::StartBuilders() {
   if (input_.builders == nullptr) {  // whoever appends builds
     tasks_.fetch_add(1);
-    return BuildTurn();
+    return RunBuilder([this] { BuildTurn(); });
   }
   int wanted;
   {
@@ -89,8 +89,45 @@ void GraphBuilder::StartBuilders() {
   }
   for (int tasks = tasks_.load(); tasks < wanted; tasks = tasks_.load()) {
     if (!tasks_.compare_exchange_strong(tasks, tasks + 1)) continue;
-    input_.builders->Post([this] { BuildTurn(); });
+    try {
+      PostTurn();
+    } catch (...) {
+      tasks_.fetch_sub(1);
+      throw;
+    }
   }
+}
+
+void GraphBuilder::PostTurn() {
+  input_.builders->Post([this] { RunBuilder([this] { BuildTurn(); }); });
+}
+
+template <typename Work>
+void GraphBuilder::RunBuilder(Work work) {
+  try {
+    work();
+  } catch (...) {
+    const struct CountDown {
+      std::atomic<int>& tasks;
+      ~CountDown() { tasks.fetch_sub(1); }
+    } ended{tasks_};
+    Fail(CurrentFailure());
+    if (input_.builders == nullptr) throw;  // to who appended
+  }
+}
+
+void GraphBuilder::Fail(const std::string& what) {
+  stopping_.store(true);
+  std::vector<Waiter> waiters;
+  Status failure;
+  {
+    std::lock_guard lock(mutex_);
+    if (!failure_.ok()) return;
+    failure = failure_ = Error(ErrorCode::kInternal, "index: building it failed: ", what);
+    waiters.swap(waiters_);
+  }
+  if (input_.failed != nullptr) input_.failed(what);
+  for (Waiter& waiter : waiters) waiter.done(failure);
 }
 
 bool GraphBuilder::Claim(RowOrdinal* first, RowOrdinal* end) {
@@ -116,13 +153,13 @@ void GraphBuilder::StepAside() {
     return;
   }
   looks_ = quiet_looks_ = 0;
-  input_.builders->PostAfter(kLookAgainNanos, [this] { LookAgain(); });
+  input_.builders->PostAfter(kLookAgainNanos, [this] { RunBuilder([this] { LookAgain(); }); });
 }
 
 void GraphBuilder::LookAgain() {
   quiet_looks_ = WritersBusy() ? 0 : quiet_looks_ + 1;
   if (!stopping_.load() && quiet_looks_ < kQuietLooks && ++looks_ < kMostLooks) {
-    input_.builders->PostAfter(kLookAgainNanos, [this] { LookAgain(); });
+    input_.builders->PostAfter(kLookAgainNanos, [this] { RunBuilder([this] { LookAgain(); }); });
     return;
   }
   aside_.store(false);
@@ -153,10 +190,7 @@ bool GraphBuilder::BuildSome() {
 // meanwhile always find a builder. Once it is counted out, or another turn may be, the epochs may be gone.
 void GraphBuilder::BuildRows() {
   const bool more = BuildSome();
-  if (more && input_.builders != nullptr) {
-    input_.builders->Post([this] { BuildTurn(); });
-    return;
-  }
+  if (more && input_.builders != nullptr) return PostTurn();
   if (stopping_.load() || input_.builders == nullptr) {
     tasks_.fetch_sub(1);
     return;
@@ -169,7 +203,7 @@ void GraphBuilder::BuildRows() {
       return;
     }
   }
-  input_.builders->Post([this] { BuildTurn(); });
+  PostTurn();
 }
 
 void GraphBuilder::Finish(RowOrdinal first, RowOrdinal end) {
@@ -196,14 +230,18 @@ void GraphBuilder::Finish(RowOrdinal first, RowOrdinal end) {
 }
 
 void GraphBuilder::WhenIndexed(RowOrdinal end, std::function<void(Status)> done) {
+  Status failure;
   {
     std::lock_guard lock(mutex_);
     if (indexed_end() < end) {
-      waiters_.push_back({end, std::move(done)});
-      return;
+      failure = failure_;
+      if (failure.ok()) {
+        waiters_.push_back({end, std::move(done)});
+        return;
+      }
     }
   }
-  done(Status::OK());
+  done(failure);
 }
 
 std::unique_ptr<GraphBuilder::Bench> GraphBuilder::TakeBench() {
@@ -355,7 +393,26 @@ void GraphBuilder::StartMaintenance() {
 
 void GraphBuilder::PostMaintenance() {
   if (input_.builders == nullptr) return Maintain();
-  input_.builders->Post([this] { Maintain(); });
+  try {
+    input_.builders->Post([this] { RunMaintenance([this] { Maintain(); }); });
+  } catch (...) {
+    maintenance_.store(Maintenance::kIdle);
+    throw;
+  }
+}
+
+// As RunBuilder.
+template <typename Work>
+void GraphBuilder::RunMaintenance(Work work) {
+  try {
+    work();
+  } catch (...) {
+    const struct GiveUp {
+      GraphBuilder* builder;
+      ~GiveUp() { builder->EndMaintenance(); }
+    } ended{this};
+    Fail(CurrentFailure());
+  }
 }
 
 void GraphBuilder::Maintain() {
@@ -382,7 +439,7 @@ void GraphBuilder::MaintainSome() {
     while (!sweeper_->Step(kNodesASlice)) {
     }
   } else if (!sweeper_->Step(kNodesASlice)) {
-    input_.builders->Post([this] { MaintainSome(); });
+    input_.builders->Post([this] { RunMaintenance([this] { MaintainSome(); }); });
     return;
   }
   Graph& graph = *this->graph();

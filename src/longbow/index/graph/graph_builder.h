@@ -105,6 +105,12 @@ class GraphBuilder {
   };
 
   void StartBuilders();
+  void PostTurn();
+  // What every task of builders goes through. One that fails ends all building: those who wait are told, and
+  // the task counts as ended like any other.
+  template <typename Work>
+  void RunBuilder(Work work);
+  void Fail(const std::string& what);
   void BuildTurn();
   bool BuildSome();
   void BuildRows();
@@ -131,6 +137,8 @@ class GraphBuilder {
   void StartMaintenance();
   void PlaceRows(const LoadedGraph& loaded);
   void PostMaintenance();
+  template <typename Work>
+  void RunMaintenance(Work work);
   bool MaintenanceDue() const;
   void Maintain();
   void MaintainSome();
@@ -157,10 +165,10 @@ class GraphBuilder {
   // Asked: it may have become due again meanwhile.
   enum class Maintenance : uint8_t { kIdle, kRunning, kAsked };
   std::atomic<Maintenance> maintenance_{Maintenance::kIdle};
-  std::atomic<bool> stopping_{false};
-  std::atomic<int> tasks_{0};        // posted or running
-  std::atomic<bool> aside_{false};   // one of them waits for writers
-  int looks_ = 0, quiet_looks_ = 0;  // of the one that waits
+  std::atomic<bool> stopping_{false};  // or failed
+  std::atomic<int> tasks_{0};          // posted or running
+  std::atomic<bool> aside_{false};     // one of them waits for writers
+  int looks_ = 0, quiet_looks_ = 0;    // of the one that waits
 
   std::mutex first_mutex_;  // serialises making the graph and linking its first nodes
 
@@ -170,6 +178,7 @@ class GraphBuilder {
   RowOrdinal claimed_end_ = 0;                   // guarded by mutex_
   std::map<RowOrdinal, RowOrdinal> finished_;    // guarded by mutex_: claims done beyond indexed_end_
   std::vector<Waiter> waiters_;                  // guarded by mutex_
+  Status failure_;                               // guarded by mutex_: why nothing is built any more
   std::vector<std::unique_ptr<Bench>> benches_;  // guarded by mutex_
   std::vector<Slot> dead_;                       // guarded by mutex_
   std::shared_ptr<GraphSweeper>
