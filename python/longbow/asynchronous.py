@@ -431,7 +431,10 @@ class AsyncClient:
         await self._bridge.call(self._sync.wait_durable, sequence, timeout)
 
     async def put_allow_list(self, name: str, values: Iterable[int | str]) -> int:
-        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory."""
+        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory.
+
+        A list of any length: what is over 32 MiB travels in parts, and filters used meanwhile see those that have come.
+        """
         return await self._bridge.call(self._sync.put_allow_list, name, values)
 
     async def drop_allow_list(self, name: str) -> None:

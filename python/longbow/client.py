@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # Keys in one call, whose body the server takes up to 1 MiB of.
 _DELETE_KEYS = 2000
 _GET_KEYS = 10_000
+_LIST_PART_BYTES = 32 << 20
 
 # Closed before the interpreter ends, and with them the servers that were started for them.
 _open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
@@ -796,14 +797,26 @@ class Client:
         self._connection.action("wait_durable", {"token": sequence} if sequence else {}, timeout=timeout)
 
     def put_allow_list(self, name: str, values: Iterable[int | str]) -> int:
-        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory."""
+        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory.
+
+        A list of any length: what is over 32 MiB travels in parts, and filters used meanwhile see those that have come.
+        """
         array = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values if hasattr(values, "__len__") else list(values))
         table = pa.table({name: array})
-        with pa.BufferOutputStream() as out:
-            with pa.ipc.new_stream(out, table.schema) as writer:
-                writer.write_table(table)
-            body = out.getvalue().to_pybytes()
-        return int(_first_json(self._connection.action("put-allow-list", body))["count"])
+        start = 0
+        while start < max(1, len(table)):
+            part = table.slice(start)
+            while part.nbytes > _LIST_PART_BYTES and len(part) > 1:
+                part = part.slice(0, max(1, min(len(part) // 2, len(part) * _LIST_PART_BYTES // part.nbytes)))
+            marked = part.replace_schema_metadata({"longbow.append": "true"} if start else None)
+            with pa.BufferOutputStream() as out:
+                with pa.ipc.new_stream(out, marked.schema) as writer:
+                    writer.write_table(marked)
+                body = out.getvalue().to_pybytes()
+            # Safe to repeat, parts too: a value that is there twice is there.
+            self._connection.action("put-allow-list", body)
+            start += max(1, len(part))
+        return len(table)
 
     def drop_allow_list(self, name: str) -> None:
         """Drops an uploaded list."""

@@ -117,7 +117,15 @@ def _of_dataset(dataset: Any) -> tuple[_Raw, int]:
 
 
 def _of_file(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[_Raw, int | None]:
-    return _open(files.read(Path(path)), names)
+    file = Path(path)
+    with files.readable(file):
+        raw, rows = _open(files.read(file), names)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with files.readable(file):
+            yield from raw.batches
+
+    return _Raw(raw.schema, batches()), rows
 
 
 def _of_frame(frame: Any, names: Sequence[str]) -> tuple[_Raw, int]:

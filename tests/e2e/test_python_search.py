@@ -212,6 +212,20 @@ def test_patterns_and_uploaded_lists_choose_rows(books: longbow.Dataset, client:
         books.search(MATRIX[3]).where(col("id").in_list("mine")).run()
 
 
+def test_lists_longer_than_a_message_are_uploaded_in_parts(books: longbow.Dataset, client: longbow.Client) -> None:
+    millions = np.arange(10_000_000, 0, -1)
+    assert millions.nbytes > 2 * (32 << 20), "three messages"
+    uneven = ["x" * (40 << 20), *map(str, range(N)), "y" * (40 << 20)]
+    try:
+        assert client.put_allow_list("long", millions) == len(millions)
+        assert books.count("id in list 'long'") == N - 1 and books.count("id in list 'long' and id = 0") == 0
+        assert client.put_allow_list("long", uneven) == N + 2
+        assert client.put_allow_list("long", pa.array([], pa.int64())) == 0
+        assert books.count("id in list 'long'") == 0
+    finally:
+        client.drop_allow_list("long")
+
+
 def test_words_and_weights_rank_alone_and_beside_a_vector(client: longbow.Client, dataset: str) -> None:
     weights = pa.array([[(7, 1.0), (42, 0.5)], [(7, 0.1)], []], pa.map_(pa.uint32(), pa.float32()))
     rows = {"id": [1, 2, 3], "vector": np.eye(3, dtype="f4"), "title": ["long bow", "cross bow", "arrow"], "note": ["arrow", None, "bow bow"], "terms": weights}
