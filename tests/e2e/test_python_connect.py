@@ -189,8 +189,10 @@ def stop(server: longbow.Server) -> None:
 def test_a_server_that_does_not_answer_costs_no_more_than_the_timeout(tmp_path: Path) -> None:
     with longbow.Server(tmp_path / "data") as server:
         with server.connect(timeout=0.3, retry=longbow.RetryPolicy()) as client, server.connect(timeout=0.3) as fresh:
-            client.put("x", ROWS)
-            client.search("x", [0, 1, 0, 0])
+            client.put("x", ROWS, timeout=30)
+            client.search("x", [0, 1, 0, 0], timeout=30)
+            for _ in range(4):
+                client.count("x", timeout=30)  # so that every channel is open
             stop(server)
             try:
                 for call in (
@@ -219,12 +221,12 @@ def test_a_server_that_does_not_answer_costs_no_more_than_the_timeout(tmp_path: 
                     assert raised.value.request_id and raised.value.details
             finally:
                 os.kill(server.pid, signal.SIGCONT)
-            assert client.count("x") in (1, 2)
+            assert client.count("x", timeout=30) in (1, 2)
 
 
 def test_a_call_of_its_own_timeout_may_take_longer_than_the_clients(tmp_path: Path) -> None:
     with longbow.Server(tmp_path / "data") as server, server.connect(timeout=0.3, retry=longbow.RetryPolicy()) as client:
-        client.put("x", ROWS)
+        client.put("x", ROWS, timeout=30)
         for call in (lambda: client.get("x", timeout=20).num_rows, lambda: client.insert("x", ROWS, timeout=20).rows, lambda: client.count("x", timeout=20)):
             stop(server)
             going_on = threading.Timer(1, os.kill, (server.pid, signal.SIGCONT))
@@ -238,43 +240,40 @@ def test_a_call_of_its_own_timeout_may_take_longer_than_the_clients(tmp_path: Pa
 def test_what_gets_on_is_not_ended_however_long_it_takes(tmp_path: Path) -> None:
     """Longer than the timeout in all: a source that pauses, a reader that pauses, a server that works in fits and starts."""
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        for i in range(40):
-            time.sleep(1.3 if i in (1, 30) else 0.05)
-            yield pa.RecordBatch.from_pydict({"id": np.arange(i * 100, i * 100 + 100), "vector": vector_array(np.ones((100, 4), "f4"))})
+    def batches(count: int, rows: int, pause: float) -> Iterator[pa.RecordBatch]:
+        for i in range(count):
+            time.sleep(pause if i == 1 else 0.1)
+            yield pa.RecordBatch.from_pydict({"id": np.arange(i * rows, (i + 1) * rows), "vector": vector_array(np.ones((rows, 128), "f4"))})
 
-    with longbow.Server(tmp_path / "data") as server, server.connect(timeout=1) as client:
-        result = client.insert("slow", batches())
-        assert (result.rows, result.batches, result.resumed) == (4000, 40, 0)
-        assert client.get("slow")["id"].to_pylist() == list(range(4000)), "each row once, in order"
+    with longbow.Server(tmp_path / "data") as server, server.connect(timeout=2) as client:
+        result = client.insert("slow", batches(30, 100, 2.3), durability="memory")
+        assert (result.rows, result.batches, result.resumed) == (3000, 30, 0)
+        assert client.get("slow")["id"].to_pylist() == list(range(3000)), "each row once, in order"
 
         over = threading.Event()
 
         def fits_and_starts() -> None:
-            while not over.wait(0.05):
+            while not over.is_set():
                 os.kill(server.pid, signal.SIGSTOP)
                 over.wait(0.4)
                 os.kill(server.pid, signal.SIGCONT)
+                over.wait(0.2)
 
         worker = threading.Thread(target=fits_and_starts)
         worker.start()
         try:
-            vectors = np.ones((300_000, 128), "f4")
-            start = time.monotonic()
-            result = client.insert("large", {"id": np.arange(len(vectors)), "vector": vectors}, durability="memory")
-            print(f"{time.monotonic() - start:.1f} s, resumed {result.resumed} times")
-            assert result.rows == len(vectors) and result.resumed == 0
+            result = client.insert("large", batches(30, 5000, 0.1), durability="memory")
         finally:
             over.set()
             worker.join()
-            os.kill(server.pid, signal.SIGCONT)
-        assert client.count("large") == len(vectors)
+        assert (result.rows, result.resumed) == (150_000, 0)
+        assert client.get("large", columns=["id"])["id"].to_pylist() == list(range(150_000))
 
         read = 0
         for batch in client.scan("large"):
-            time.sleep(1.2 if read == 0 else 0)
+            time.sleep(2.3 if read == 0 else 0)
             read += batch.num_rows
-        assert read == len(vectors)
+        assert read == 150_000
 
 
 def test_a_server_behind_tls_that_speaks_none_is_unavailable(server: longbow.Server) -> None:
