@@ -213,6 +213,19 @@ def test_directories_are_looked_after_and_plans_explained(start_server: Callable
     assert not within("verify", str(copy), "--json", ok=False)["ok"]
 
 
+@pytest.mark.parametrize("command", ["snapshot", "compact"])
+def test_care_ends_with_its_time(start_server: Callable[..., longbow.Server], command: str) -> None:
+    server = start_server()
+    at = {"LONGBOW_URI": server.uri, "LONGBOW_TOKEN": server.token}
+    assert shell(command, "--timeout", "30", **at).returncode == 0
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        late = shell(command, "--timeout", "0.5", **at)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert late.returncode == 1 and late.stderr.startswith("longbow: ") and "--timeout SECONDS" in late.stderr
+
+
 @pytest.mark.parametrize(
     "arguments, title",
     [
