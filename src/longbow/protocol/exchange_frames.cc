@@ -4,6 +4,7 @@
 #include <arrow/compute/cast.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "longbow/protocol/json_document.h"
 #include "longbow/protocol/put_frames.h"
 #include "longbow/protocol/search_json.h"
+#include "longbow/query/vector_values.h"
 
 namespace longbow::protocol {
 namespace {
@@ -182,6 +184,16 @@ Status ReadRequestId(const arrow::RecordBatch& batch, std::string* out) {
   return Status::OK();
 }
 
+// What the field of an sq8 column says, as numbers.
+void AppendSq8Range(const arrow::Schema& schema, std::string* out) {
+  const auto field = schema.GetFieldByName("vector");
+  if (!field || !field->HasMetadata()) return;
+  const auto scale = field->metadata()->Get(query::kSq8ScaleKey);
+  const auto offset = field->metadata()->Get(query::kSq8OffsetKey);
+  if (!scale.ok() || !offset.ok()) return;
+  out->append(",\"sq8\":{\"scale\":").append(*scale).append(",\"offset\":").append(*offset).append("}");
+}
+
 }  // namespace
 
 Result<ExchangeCommand> ReadExchangeCommand(const FlightDescriptor& descriptor) {
@@ -223,7 +235,17 @@ std::string WriteExchangeMetadata(const std::string& request_id, const query::Se
   if (!request_id.empty()) out.append("\"request_id\":").append(request_id).append(",");
   out.append("\"sequence\":\"").append(SequenceToken(answer.sequence));
   out.append("\",\"coverage\":\"").append(query::CoverageName(answer.coverage));
-  return out.append("\",\"stats\":").append(query::StatsJson(answer)).append("}");
+  out.append("\"");
+  AppendSq8Range(*answer.hits->schema(), &out);
+  return out.append(",\"stats\":").append(query::StatsJson(answer)).append("}");
+}
+
+Result<std::shared_ptr<arrow::Schema>> WithoutSq8Range(const std::shared_ptr<arrow::Schema>& schema) {
+  const int place = schema->GetFieldIndex("vector");
+  if (place < 0) return schema;
+  const auto& field = schema->field(place);
+  if (!field->HasMetadata() || !field->metadata()->Contains(query::kSq8ScaleKey)) return schema;
+  return schema->SetField(place, field->RemoveMetadata());
 }
 
 }  // namespace longbow::protocol

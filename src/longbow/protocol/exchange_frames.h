@@ -11,7 +11,8 @@
 
 namespace arrow {
 class RecordBatch;
-}
+class Schema;
+}  // namespace arrow
 
 namespace longbow::protocol {
 
@@ -42,7 +43,10 @@ struct ExchangeRequest {
 // first row). InvalidArgument that names the column.
 Result<ExchangeRequest> ReadExchangeRequest(const arrow::RecordBatch& batch, const SearchCall& defaults);
 
-// {"request_id", "sequence", "coverage": exact|approximate|partial, "stats": {...}}.
+// {"request_id", "sequence", "coverage": exact|approximate|partial, "sq8": {"scale", "offset"} of vectors so
+// encoded, "stats": {...}}.
 std::string WriteExchangeMetadata(const std::string& request_id, const query::SearchAnswer& answer);
+// An answer's schema as the stream's: without the range of its sq8 column, which the next answer has its own.
+Result<std::shared_ptr<arrow::Schema>> WithoutSq8Range(const std::shared_ptr<arrow::Schema>& schema);
 
 }  // namespace longbow::protocol

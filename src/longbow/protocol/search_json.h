@@ -19,6 +19,9 @@ Status ReadSearch(const JsonObject& object, SearchCall* call);
 // "column", "column desc", or {"column", "descending"} under the key order_by.
 Status ReadOrder(const JsonObject& object, std::optional<query::OrderBy>* order);
 
+// The key vector_format; kStored when it is absent.
+Result<query::VectorFormat> ReadVectorFormat(const JsonObject& object);
+
 // InvalidArgument "no query vector provided" when neither vectors nor text say what to look for.
 Status CheckHasQuery(const SearchCall& call);
 

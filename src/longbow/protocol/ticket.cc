@@ -101,6 +101,7 @@ Result<TicketRequest> ReadTicket(std::string_view bytes) {
   if (scan.limit < 0) return object.Invalid("field 'limit': expected 0 (all) or more");
   LB_ASSIGN_OR_RETURN(scan.filter, ReadFilters(object));
   LB_RETURN_NOT_OK(object.Read("columns", &scan.columns));
+  LB_ASSIGN_OR_RETURN(scan.vectors, ReadVectorFormat(object));
   LB_RETURN_NOT_OK(object.Read("offset", &scan.offset));
   if (scan.offset < 0) return object.Invalid("field 'offset': expected 0 or more");
   LB_RETURN_NOT_OK(object.Read("count", &scan.count));
