@@ -198,6 +198,8 @@ ExchangeStream::Answer ExchangeStream::Acknowledge(uint64_t number, int64_t rows
   progress_.Finish(number, outcome);
   (outcome.ok() ? shared().counters.rows_put : shared().counters.rows_put_failed).Add(rows);
   LB_RETURN_NOT_OK(outcome.status());
+  shared().index_timing->RowsWritten(serving().engine(),
+                                     std::get<protocol::ExchangeIngest>(*command_).dataset);
   const protocol::PutAck ack = progress_.Take(outcome->sequence, shared().options.put_window_bytes);
   const std::string metadata = protocol::WriteIngestAck(number, rows, ack);
   return Reply{nullptr, ToByteBuffer(protocol::EncodeMetadataMessage(metadata))};

@@ -32,6 +32,7 @@ class GetStream final : public StreamReactor {
   // Batches ahead of the first step to be sent: the schema.
   Result<std::vector<grpc::ByteBuffer>> SchemaMessages(const arrow::Schema& schema);
   void SendBatch(std::vector<grpc::ByteBuffer> before, const arrow::RecordBatch& batch);
+  void FailBatch(const Status& why);
   void Refuse(const Status& status, const std::string& dataset);
 
   std::string dataset_;
