@@ -70,6 +70,7 @@ ONE_CONDITION = [
     ({"field": "born", "op": ">=", "value": "2024-02-20"}, lambda i: i >= 50),
     ({"field": "tags", "op": "contains", "value": "t1"}, lambda i: i % 5 and i % 4 == 1),
     ({"field": "tags", "op": "in", "value": ["t1", "t2"]}, lambda i: i % 5 and i % 4 in (1, 2)),
+    ({"field": "tags", "op": "not in", "value": ["t1", "t2"]}, lambda i: i % 5 and i % 4 not in (1, 2)),
     ({"field": "level", "op": ">", "value": -300}, lambda i: True),
     ({"field": "level", "op": "=", "value": 300}, lambda i: False),
     ({"logic": "OR", "filters": [{"field": "year", "op": "<", "value": 2002}, {"field": "sold", "op": "=", "value": 1}]}, lambda i: i < 2 or i % 2 == 1),
@@ -91,7 +92,9 @@ def test_a_condition_chooses_its_rows_in_scans_searches_and_counts(
 TEXTS = [
     ("year >= 2050 and lang in ('en','de')", lambda i: has_year(i) and i >= 50 and i % 3 < 2),
     ("not (sold = true or year is null)", lambda i: i % 2 == 0 and has_year(i)),
+    ("year exists and not sold = true and not year isnull", lambda i: i % 2 == 0 and has_year(i)),
     ("title like 'Book 0%' and tags contains 't1'", lambda i: i < 10 and i % 5 and i % 4 == 1),
+    ("tags not in ('t0', 't3')", lambda i: i % 5 and i % 4 in (1, 2)),
     ('"year" between 2005 and 2007', lambda i: i in (5, 6, 7)),
     ("added >= timestamp '2024-01-03T00:00:00Z'", lambda i: i >= 48),
     ("price < 1 && !(level = 0)", lambda i: i < 4 and i % 7 != 0),

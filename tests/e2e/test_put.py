@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
 
@@ -253,9 +254,9 @@ def test_a_variable_list_is_payload(calls: Calls, dataset: str) -> None:
 class AcknowledgedStream:
     """Frames of the acknowledged mode, sent one by one."""
 
-    def __init__(self, calls: Calls, dataset: str, schema: pa.Schema, client: str = "c", stream: str = "s") -> None:
+    def __init__(self, calls: Calls, dataset: str, schema: pa.Schema, client: str = "c", stream: str = "s", **more: Any) -> None:
         self.writer, self.reader = calls.open_put(dataset, schema)
-        self._opening: dict[str, Any] = {"protocol": 1, "client": client, "stream": stream}
+        self._opening: dict[str, Any] = {"protocol": 1, "client": client, "stream": stream, **more}
 
     def send(self, seq: int, rows: pa.RecordBatch) -> None:
         metadata = {**self._opening, "seq": seq, "rows": rows.num_rows}
@@ -420,6 +421,19 @@ def test_a_stream_cannot_choose_another_durability(calls: Calls, dataset: str) -
     calls.put(dataset, random_batch(1, 4, seed=0))
     with fails("FailedPrecondition", "durability"):
         calls.put(dataset, random_batch(1, 4, seed=0).replace_schema_metadata({"longbow.durability": "memory"}))
+
+
+@pytest.mark.parametrize("level, code", [("memory", "FailedPrecondition"), ("bogus", "InvalidArgument"), ("fsync", None)])
+def test_the_first_frame_cannot_choose_another_durability(calls: Calls, dataset: str, level: str, code: str | None) -> None:
+    rows = random_batch(5, 4, seed=0)
+    calls.put(dataset, schema=rows.schema)
+    stream = AcknowledgedStream(calls, dataset, rows.schema, durability=level)
+    with fails(code, "durability", "fsync") if code else nullcontext():
+        stream.send(1, rows)
+        stream.fin(1, 5)
+        stream.results()
+        stream.close()
+    assert calls.get(dataset).num_rows == (0 if code else 5)
 
 
 # Vectors

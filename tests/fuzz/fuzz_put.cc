@@ -45,6 +45,9 @@ class Stream {
     const int64_t rows = has_batch ? input.batch.batch->num_rows() : 0;
     if (acknowledged_mode_) {
       LB_ASSIGN_OR_RETURN(const auto put, protocol::ReadPutFrame(input.app_metadata));
+      if (writer_) {
+        LB_RETURN_NOT_OK(protocol::CheckPutDurability(put, storage::DurabilityName(writer_->durability())));
+      }
       LB_RETURN_NOT_OK(sequence_.Next(put, has_batch, rows).status());
       LB_RETURN_NOT_OK(protocol::CheckPutFrame(put, rows, input.message.body));
     }
