@@ -184,6 +184,16 @@ def test_a_scan_gives_vectors_in_the_format_asked_for(calls: Calls, dataset: str
         calls.get({"name": dataset, "vector_format": "f24"})
 
 
+def test_a_scan_takes_as_many_values_as_a_filter_may_hold(calls: Calls, dataset: str) -> None:
+    keys = [f"{i:08x}-5ab9-4c1e-9d2f-0123456789ab" for i in range(10_000)]
+    calls.put(dataset, batch(keys[::100] + ["other"], np.ones((101, 2))))
+    chosen = {"name": dataset, "filters": [{"field": "id", "op": "in", "value": keys}]}
+    assert len(json.dumps(chosen)) > 400_000
+    assert calls.get(chosen).num_rows == 100
+    with fails("InvalidArgument", "bytes", "1048576"):
+        calls.get({"name": dataset, "padding": "x" * (1 << 20)})
+
+
 def test_deleted_rows_are_gone_with_and_without_filter(calls: Calls, dataset: str) -> None:
     calls.put(dataset, random_batch(10, 2, seed=1, n=list(range(10))))
     calls.action("delete", {"dataset": dataset, "id": "4"})

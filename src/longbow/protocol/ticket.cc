@@ -92,7 +92,7 @@ bool MatchesRows(const FilterTree& term, int64_t rows) {
 
 Result<TicketRequest> ReadTicket(std::string_view bytes) {
   if (bytes.empty() || bytes[0] != '{') return ReadNameTicket(bytes);
-  LB_ASSIGN_OR_RETURN(auto document, JsonDocument::Parse(bytes, kMaxSearchTicketBytes, "ticket"));
+  LB_ASSIGN_OR_RETURN(auto document, JsonDocument::Parse(bytes, kMaxTicketBytes, "ticket"));
   LB_ASSIGN_OR_RETURN(auto object, document.Object());
   query::ScanRequest scan;
   LB_RETURN_NOT_OK(object.Read("dataset", &scan.dataset));
@@ -120,10 +120,6 @@ Result<TicketRequest> ReadTicket(std::string_view bytes) {
     LB_RETURN_NOT_OK(CheckHasQuery(call));
     return TicketRequest(std::move(call));
   }
-  if (bytes.size() > kMaxTicketBytes) {
-    return InvalidArgument("invalid ticket format: ", bytes.size(), " bytes, at most ", kMaxTicketBytes,
-                           " are allowed for a scan");
-  }
   if (scan.dataset.empty()) return object.Invalid("expected \"name\" to be a dataset's name");
   return TicketRequest(std::move(scan));
 }
@@ -137,7 +133,7 @@ Result<FlightCriteria> FlightCriteria::Read(std::string_view expression) {
   FlightCriteria out;
   if (expression.empty()) return out;
   const auto in_context = [](const Status& status) { return WithContext(status, "Invalid criteria"); };
-  auto document = JsonDocument::Parse(expression, kMaxTicketBytes, "criteria");
+  auto document = JsonDocument::Parse(expression, kMaxCriteriaBytes, "criteria");
   if (!document.ok()) return in_context(document.status());
   auto object = document->Object();
   if (!object.ok()) return in_context(object.status());
