@@ -78,6 +78,16 @@ def test_vectors_come_along_when_asked_for(calls: Calls, dataset: str) -> None:
     assert new["vector"].to_pylist() == [[1.5, 0], [0, 2.5]]
 
 
+def test_a_limit_beside_the_search_cuts_the_answer(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(50, 8, seed=2))
+    for search, rows in (({"vector": [0] * 8, "k": 5}, 5), ({"vectors": [[0] * 8, [1] * 8], "k": 4}, 8)):
+        whole = calls.get({"search": {"dataset": dataset, **search}})
+        assert whole.num_rows == rows
+        for limit in (0, 1, rows - 1, rows, 100):
+            cut = calls.get({"name": "", "limit": limit, "search": {"dataset": dataset, **search}})
+            assert cut["id"].to_pylist() == whole["id"].to_pylist()[: limit or rows]
+
+
 def test_vectors_as_bytes_with_scale_and_offset(calls: Calls, dataset: str) -> None:
     stored = random_batch(100, 24, seed=5)
     calls.put(dataset, stored)

@@ -38,9 +38,10 @@ struct ExchangeRequest {
 };
 
 // One query a row. Columns: dataset (utf8, the same in every row; may be left out when the command names it),
-// query_vector (list or fixed-size list of numbers) or id (stored rows: integers or utf8), k (any integer
-// type), ef and recall (the batch is searched with the largest of each), request_id (utf8 or integer, of the
-// first row). InvalidArgument that names the column.
+// query_vector (list or fixed-size list of numbers) or id (stored rows: integers or utf8), text_query (utf8,
+// in batches of one row, which then need neither of the former, as with a text in the command), k (any
+// integer type), ef and recall (the batch is searched with the largest of each), request_id (utf8 or integer,
+// of the first row). InvalidArgument that names the column.
 Result<ExchangeRequest> ReadExchangeRequest(const arrow::RecordBatch& batch, const SearchCall& defaults);
 
 // {"request_id", "sequence", "coverage": exact|approximate|partial, "sq8": {"scale", "offset"} of vectors so

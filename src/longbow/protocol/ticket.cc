@@ -112,6 +112,7 @@ Result<TicketRequest> ReadTicket(std::string_view bytes) {
     SearchCall call;
     call.request.k = {0};
     call.request.describe = true;
+    call.limit = scan.limit;
     call.request.filter = std::move(scan.filter);
     call.request.columns = std::move(scan.columns);
     LB_RETURN_NOT_OK(ReadSearch(*search, &call));

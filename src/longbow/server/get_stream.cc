@@ -51,6 +51,7 @@ void GetStream::BeginScan(const query::ScanRequest& request) {
 
 void GetStream::BeginSearch(protocol::SearchCall call) {
   dataset_ = call.request.dataset;
+  if (call.limit > 0 && call.request.explain == query::Explain::kNo) most_hits_ = call.limit;
   FillLimits(&call, shared(), deadline_ns(), stop());
   const Status placed = shared().RunSearch(
       std::move(call), [this, self = shared_from_this()](Result<query::SearchAnswer> answer) {
@@ -63,6 +64,7 @@ void GetStream::BeginHits(Result<query::SearchAnswer> answer) {
   shared().counters.get_open.Add(answer.ok());
   if (!answer.ok()) return Refuse(answer.status(), dataset_);
   hits_ = std::move(answer->hits);
+  if (hits_->num_rows() > most_hits_) hits_ = hits_->Slice(0, most_hits_);
   auto messages = SchemaMessages(*hits_->schema());
   if (!messages.ok()) return End(messages.status());
   NextOfSearch(*std::move(messages));
