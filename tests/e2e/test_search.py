@@ -88,6 +88,14 @@ def test_a_limit_beside_the_search_cuts_the_answer(calls: Calls, dataset: str) -
             assert cut["id"].to_pylist() == whole["id"].to_pylist()[: limit or rows]
 
 
+def test_the_word_projection_names_columns_too(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(5, 8, seed=2, a=[1] * 5, b=[2] * 5))
+    for words in ({"projection": ["b"]}, {"columns": ["b"]}, {"columns": ["b"], "projection": ["a"]}):
+        assert calls.get(search_ticket(dataset, [0] * 8, k=1, **words)).column_names == ["id", "score", "distance", "b"]
+    with fails("InvalidArgument", "nope"):
+        calls.get(search_ticket(dataset, [0] * 8, k=1, projection=["nope"]))
+
+
 def test_vectors_as_bytes_with_scale_and_offset(calls: Calls, dataset: str) -> None:
     stored = random_batch(100, 24, seed=5)
     calls.put(dataset, stored)

@@ -182,7 +182,7 @@ Status ReadSearch(const JsonObject& object, SearchCall* call) {
   request.filter = AllOf(std::move(request.filter), std::move(filters));
   LB_RETURN_NOT_OK(ReadEffort(object, &request.effort));
   LB_RETURN_NOT_OK(object.Read("exact", &request.exact));
-  LB_RETURN_NOT_OK(object.Read("columns", &request.columns));
+  LB_RETURN_NOT_OK(object.Read(object.Find("columns") ? "columns" : "projection", &request.columns));
   LB_RETURN_NOT_OK(ReadReturnedVectors(object, &request));
   LB_RETURN_NOT_OK(ReadLimits(object, call));
   LB_RETURN_NOT_OK(ReadOrder(object, &request.order_by));
