@@ -204,6 +204,7 @@ void QueryEngine::ListCounters(CounterVisitor& visitor) const {
   visitor.Visit("hnsw_search_pool_new_total", "Search workspaces made", {}, scratch_->made);
   filters_.ListCounters(visitor);
   answers_.ListCounters(visitor);
+  recall_.Keep([this](const std::string& dataset) { return engine_->Info(dataset).ok(); });
   recall_.ListCounters(visitor);
   datasets_.ListCounters(visitor);
 }
