@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -35,8 +36,7 @@ def cycles(layer: Layer, seconds: float, most: int = 1000) -> int:
             layer.step()
             done += 1
     except Missing as missing:
-        print(f"SKIPPED LAYER {layer.name}: {missing}", file=sys.__stderr__)
-        pytest.skip(f"{layer.name}: {missing}")
+        pytest.skip(f"LAYER {layer.name}: {missing}")
     finally:
         layer.end()
     return done
@@ -47,6 +47,14 @@ def test_nothing_acknowledged_is_lost(make: type[Layer], tmp_path: Path) -> None
     seed = random.SystemRandom().randrange(2**31)
     print(f"{make.name}: {make.what}; again: tests/prove/prove.py --layer {make.name} --seed {seed}")
     cycles(make(tmp_path, seed, {"volatile_disk": VOLATILE_DISK}), SECONDS)
+
+
+def test_what_is_skipped_is_told_at_the_end(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    (tmp_path / "test_skip.py").write_text("import pytest\ndef test_it():\n    pytest.skip('LAYER x: needs root')\n")
+    command = [sys.executable, "-m", "pytest", "-c", str(root / "pytest.ini"), "--rootdir", str(tmp_path), str(tmp_path / "test_skip.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert "SKIPPED [1]" in done.stdout and "LAYER x: needs root" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_disk_that_ignores_flushes_is_noticed(tmp_path: Path) -> None:
