@@ -41,6 +41,13 @@ def test_every_conversion_has_every_row(hits: Results) -> None:
         hits.to_numpy("vektor")
 
 
+@pytest.mark.parametrize("kind", [pa.int8(), pa.float32(), pa.float16(), pa.uint64()])
+def test_vectors_that_are_null_are_rows_of_nan(kind: pa.DataType) -> None:
+    vectors = pa.chunked_array([pa.array([[9, 9], [1, 2], None], pa.list_(kind, 2)), pa.array([None, [3, 4]], pa.list_(kind, 2))]).slice(1)
+    matrix = Results(pa.table({"v": vectors})).to_numpy("v")
+    assert np.array_equal(matrix, [[1, 2], [np.nan] * 2, [np.nan] * 2, [3, 4]], equal_nan=True)
+
+
 def test_a_result_is_used_like_a_table(hits: Results) -> None:
     assert len(hits) == hits.num_rows == 3 and hits.column_names[0] == "id"
     assert hits["id"].to_pylist() == [7, 8, 9] and hits[0]["title"] == "<b>" and hits[-1]["id"] == 9

@@ -150,6 +150,10 @@ void IndexWorld::WaitIndexed() {
   LB_CHECK(index_->indexed_end() >= end_);
 }
 
+int64_t IndexWorld::row_bytes() const {
+  return subject_.type->row_bytes(metric_, store_->scalars(), subject_.codec);
+}
+
 size_t IndexWorld::query_bytes() const {
   return store_->scalars() * (distance::QueryTypeOf(element_) == distance::QueryType::kFloat32 ? 4 : 8);
 }

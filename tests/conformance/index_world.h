@@ -63,6 +63,9 @@ class IndexWorld {
   void Adopt(std::unique_ptr<VectorIndex> index) { index_ = std::move(index); }
 
   VectorIndex& index() const { return *index_; }
+  int64_t index_memory() const { return ledger_.used(MemoryUse::kIndex); }
+  // What the type says that a row of this column takes.
+  int64_t row_bytes() const;
   Sequence now() const { return now_; }
   RowOrdinal end() const { return end_; }
   Visibility At(Sequence at) const { return {&versions_, at, end_}; }

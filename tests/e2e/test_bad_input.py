@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 from flight_calls import Calls, batch, fails, query_batch, random_batch, vectors
+from longbow.command.top import read_metrics
 from raw_flight import (
     RawFlight,
     batch_message,
@@ -449,6 +450,37 @@ def test_more_memory_than_there_may_be(start_server: Callable[..., longbow.Serve
             stored += 5_000
     assert calls.get({"name": "large", "columns": ["id"]}).num_rows == stored
     assert calls.search_action(dataset="large", vector=[0] * 128, k=3)[0].num_rows == 3
+
+
+def test_at_the_memory_limit_reads_go_on_and_what_was_taken_is_indexed(start_server: Callable[..., longbow.Server], open_calls: Callable[..., Calls]) -> None:
+    limit = 32 << 20
+    server = start_server(MAX_MEMORY=str(limit))
+    calls = open_calls(server)
+    stored = 0
+    with fails("ResourceExhausted", "memory limit"):
+        while True:
+            calls.put("wide", random_batch(200, 1024, seed=stored, first_id=stored))
+            stored += 200
+    assert stored > 1000
+
+    def reads_go_on(calls: Calls) -> None:
+        for _ in range(20):
+            assert calls.search_action(dataset="wide", vector=[0] * 1024, k=3)[0].num_rows == 3
+        hits = calls.exchange({"command": "VectorSearch", "dataset": "wide", "k": 3}, query_batch([[0.0] * 1024]))[0][0]
+        assert hits.num_rows == 3
+        assert calls.get({"name": "wide", "columns": ["id"]}).num_rows == stored
+
+    reads_go_on(calls)
+    calls.action("wait_indexed", {"dataset": "wide"})
+    reads_go_on(calls)
+    # Slabs of 2 MiB are taken whole.
+    assert read_metrics(f"127.0.0.1:{server.http_port}")["longbow_memory_reserved_bytes"] <= limit + (2 << 20)
+    server.stop()
+    server.start()
+    calls = open_calls(server)
+    calls.action("wait_indexed", {"dataset": "wide"})
+    reads_go_on(calls)
+    assert read_metrics(f"127.0.0.1:{server.http_port}")["longbow_memory_reserved_bytes"] <= limit + (2 << 20)
 
 
 VANISHING_CLIENT = """

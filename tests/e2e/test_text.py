@@ -85,6 +85,23 @@ def test_searches_with_text_are_ordered_explained_and_checked(calls: Calls, book
     assert ids(calls, books, radius=1.5, **{**both, "alpha": 1.0}) == [4, 3]
 
 
+@pytest.mark.parametrize("columns", [{}, {"vector": np.ones((2000, 512), np.float32)}])
+def test_the_first_search_may_be_of_text_cut_short_and_checked(start_server: Any, open_calls: Any, columns: Any) -> None:
+    calls = open_calls(start_server())
+    rows = {"id": np.arange(2000), "text": [f"doc {i} word{i % 5}" for i in range(2000)]}
+    if columns:
+        calls.put("d", batch(rows["id"], columns["vector"], text=rows["text"]))
+    else:
+        calls.put("d", pa.record_batch(rows))
+    request = {"text_query": "word1", "max_distances": 1, "allow_partial": True, "check_recall": True}
+    found = find(calls, "d", **request)
+    assert found.schema.metadata[b"longbow.coverage"] == b"partial"
+    assert 0 <= json.loads(found.schema.metadata[b"longbow.stats"])["recall"] < 1
+    (answer,) = calls.search_action(dataset="d", k=3, format="arrow", **request)
+    assert answer.num_rows <= 3
+    assert len(ids(calls, "d", text_query="word1")) == 10
+
+
 def test_declared_text_is_indexed_before_anybody_asks(start_server: Any, open_calls: Any) -> None:
     server = start_server()
     calls = open_calls(server)

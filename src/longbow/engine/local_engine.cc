@@ -291,6 +291,10 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
   visitor.Visit("duplicates_ignored_total", "Batches recognised as sent again.", {}, c.duplicates_ignored);
   visitor.Visit("datasets_created_total", "Datasets created.", {}, c.datasets_created);
   visitor.Visit("datasets_dropped_total", "Datasets dropped.", {}, c.datasets_dropped);
+  visitor.Visit("datasets_fenced_total", "Datasets fenced because work for them failed.", {},
+                c.datasets_fenced);
+  visitor.Visit("background_task_failures_total", "Tasks in the background that ended with an exception.", {},
+                TaskFailures());
   visitor.Visit("bm25_documents_indexed_total", "Rows whose text or weights were indexed.", {},
                 *parts_.documents_indexed);
   visitor.Visit("blocks_merged_total", "Row blocks merged into larger ones.", {}, c.blocks_merged);
@@ -314,6 +318,10 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
         "dataset_durability", "1; the level is its label.",
         {{"dataset", info->name}, {"level", std::string(storage::DurabilityName(info->schema->durability))}},
         1);
+    if (const Status fence = dataset->queue().fence(); !fence.ok()) {
+      visitor.VisitValue("dataset_fenced", "1 for a dataset that is refused until it is loaded again.",
+                         {{"dataset", info->name}, {"reason", std::string(fence.message())}}, 1);
+    }
     visitor.VisitValue("hnsw_node_count", "Rows in a dataset's vector index.", labels,
                        static_cast<double>(nodes));
     visitor.VisitValue("dataset_bytes", "Bytes of vectors and payload.", labels,

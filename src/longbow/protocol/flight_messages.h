@@ -41,9 +41,9 @@ struct FlightInfo {
 
 // InvalidArgument "invalid <message>: ..." for bytes that are none, or more of them than allowed.
 Result<FlightDescriptor> ParseFlightDescriptor(std::string_view bytes);
-Result<std::string> ParseTicket(std::string_view bytes);  // the ticket's own bytes
-Result<Action> ParseAction(std::string_view bytes);
-Result<std::string> ParseCriteria(std::string_view bytes);          // the expression
+Result<std::string> ParseTicket(std::string_view bytes);    // the ticket's own bytes
+Result<Action> ParseAction(std::string_view bytes);         // as long as a message may be; bodies have limits
+Result<std::string> ParseCriteria(std::string_view bytes);  // the expression
 Result<std::string> ParseHandshakeRequest(std::string_view bytes);  // the payload
 
 std::string EncodeFlightDescriptor(const FlightDescriptor& descriptor);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "longbow/index/graph/graph.h"
@@ -34,6 +35,10 @@ struct GraphOptions {
 // give the same graph.
 class GraphBuilder {
  public:
+  // What a row of `scalars` comes to take here, once it is linked.
+  static int64_t RowBytes(distance::Metric metric, size_t scalars, std::string_view codec,
+                          GraphOptions options = {});
+
   GraphBuilder(const IndexInput& input, GraphOptions options);
   ~GraphBuilder();
 
@@ -100,6 +105,12 @@ class GraphBuilder {
   };
 
   void StartBuilders();
+  void PostTurn();
+  // What every task of builders goes through. One that fails ends all building: those who wait are told, and
+  // the task counts as ended like any other.
+  template <typename Work>
+  void RunBuilder(Work work);
+  void Fail(const std::string& what);
   void BuildTurn();
   bool BuildSome();
   void BuildRows();
@@ -114,6 +125,7 @@ class GraphBuilder {
   void MakeCodes();
   bool Claim(RowOrdinal* first, RowOrdinal* end);
   void Finish(RowOrdinal first, RowOrdinal end);
+  void Owe(int64_t rows);
   std::unique_ptr<Bench> TakeBench();
   void ReturnBench(std::unique_ptr<Bench> bench);
   Graph* StartGraph();
@@ -125,6 +137,8 @@ class GraphBuilder {
   void StartMaintenance();
   void PlaceRows(const LoadedGraph& loaded);
   void PostMaintenance();
+  template <typename Work>
+  void RunMaintenance(Work work);
   bool MaintenanceDue() const;
   void Maintain();
   void MaintainSome();
@@ -132,6 +146,8 @@ class GraphBuilder {
 
   const IndexInput input_;
   const GraphOptions options_;
+  const int64_t
+      row_bytes_;  // in the ledger for every row from its append to its index, which then has its own
   RowChains chains_;
   RecallCalibration calibration_;
   std::unique_ptr<GraphSpace> space_;  // made before graph_ is published
@@ -149,10 +165,10 @@ class GraphBuilder {
   // Asked: it may have become due again meanwhile.
   enum class Maintenance : uint8_t { kIdle, kRunning, kAsked };
   std::atomic<Maintenance> maintenance_{Maintenance::kIdle};
-  std::atomic<bool> stopping_{false};
-  std::atomic<int> tasks_{0};        // posted or running
-  std::atomic<bool> aside_{false};   // one of them waits for writers
-  int looks_ = 0, quiet_looks_ = 0;  // of the one that waits
+  std::atomic<bool> stopping_{false};  // or failed
+  std::atomic<int> tasks_{0};          // posted or running
+  std::atomic<bool> aside_{false};     // one of them waits for writers
+  int looks_ = 0, quiet_looks_ = 0;    // of the one that waits
 
   std::mutex first_mutex_;  // serialises making the graph and linking its first nodes
 
@@ -162,6 +178,7 @@ class GraphBuilder {
   RowOrdinal claimed_end_ = 0;                   // guarded by mutex_
   std::map<RowOrdinal, RowOrdinal> finished_;    // guarded by mutex_: claims done beyond indexed_end_
   std::vector<Waiter> waiters_;                  // guarded by mutex_
+  Status failure_;                               // guarded by mutex_: why nothing is built any more
   std::vector<std::unique_ptr<Bench>> benches_;  // guarded by mutex_
   std::vector<Slot> dead_;                       // guarded by mutex_
   std::shared_ptr<GraphSweeper>
