@@ -421,6 +421,19 @@ def test_ingest_acknowledges_every_batch(calls: Calls, dataset: str) -> None:
     writer.close()
 
 
+def test_both_ports_take_exchanges(calls: Calls, meta_calls: Calls, dataset: str) -> None:
+    writer, reader = meta_calls.client.do_exchange(flight.FlightDescriptor.for_path("ingest", dataset), meta_calls.options)
+    writer.begin(random_batch(1, 4, seed=0).schema)
+    writer.write_batch(random_batch(9, 4, seed=0))
+    assert json.loads(reader.read_chunk().app_metadata.to_pybytes())["status"] == "acked"
+    writer.done_writing()
+    writer.close()
+    command = {"command": "VectorSearch", "dataset": dataset, "k": 3}
+    queries = query_batch(matrix_of(random_batch(9, 4, seed=0)["vector"])[4:6])
+    answers = [[hits.to_pydict() for hits, _ in port.exchange(command, queries)] for port in (calls, meta_calls)]
+    assert answers[0] == answers[1] and answers[0][0]["id"][::3] == [4, 5]
+
+
 def test_ingest_needs_a_dataset(calls: Calls) -> None:
     writer, reader = calls.client.do_exchange(flight.FlightDescriptor.for_path("ingest"), calls.options)
     with fails("InvalidArgument"):
