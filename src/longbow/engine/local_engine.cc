@@ -205,6 +205,7 @@ void LocalEngine::DropNamespace(std::string_view text, Done done) {
         return WriteAck{position.sequence, 0, storage::Durability::kFsync};
       };
       mutations.back()->done = one_done;
+      mutations.back()->passes_fence = true;
     }
     const Status status = AppendCatalog(RecordKind::kDropNamespace, Encode(record), queues, mutations);
     for (const auto& dataset : datasets) {
@@ -260,6 +261,7 @@ void LocalEngine::Compact(std::string_view name, SnapshotDone done) {
   if (name.empty()) return snapshotter_->RequestCompaction(std::nullopt, std::move(done));
   const auto dataset = Find(name);
   if (!dataset.ok()) return done(dataset.status());
+  if (const Status fence = (*dataset)->queue().fence(); !fence.ok()) return done(fence);
   snapshotter_->RequestCompaction((*dataset)->id(), std::move(done));
 }
 
