@@ -150,6 +150,12 @@ void IndexWorld::WaitIndexed() {
   LB_CHECK(index_->indexed_end() >= end_);
 }
 
+AuditReport IndexWorld::WaitSettled() {
+  AuditReport report;
+  builders_->WaitUntil([&] { return (report = index_->Audit().ValueOrDie()).settled; });
+  return report;
+}
+
 size_t IndexWorld::query_bytes() const {
   return store_->scalars() * (distance::QueryTypeOf(element_) == distance::QueryType::kFloat32 ? 4 : 8);
 }
