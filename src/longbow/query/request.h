@@ -97,7 +97,7 @@ struct SearchAnswer {
   Sequence sequence = 0;
   index::SearchWork work;
   std::string_view plan = "none";   // how it was found
-  uint64_t rows = 0, selected = 0;  // visible; of these selected by the filter, about
+  uint64_t rows = 0, selected = 0;  // visible; of these selected by the filter
   bool cached = false;
   StageTimes stages;
   int64_t nanos = 0;
