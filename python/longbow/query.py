@@ -42,6 +42,7 @@ _RENAMED = {
     "vector": "vectors",
     "id": "ids",
     "limit": "k",
+    "projection": "columns",
     "text_query": "text",
     "filters": "filter",
     "sparse_query": "sparse",

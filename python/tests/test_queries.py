@@ -84,7 +84,7 @@ def test_every_key_of_the_wire_protocols_search_is_known() -> None:
     query = Query.from_dict({"name": "b", "id": "x", "limit": 4, "local_only": True, "include_vectors": True, "timeout_ms": 250, "vector_format": "f32"})
     assert query == Query("b", ids="x", k=4, include_vectors=True, timeout=0.25, vector_format="f32")
     assert query.wire(None) == {"dataset": "b", "k": 4, "include_vectors": True, "vector_format": "f32", "deadline_ms": 250}
-    assert Query.from_dict({"dataset": "b", "ids": "abc"}).ids == "abc"
+    assert Query.from_dict({"dataset": "b", "ids": "abc", "projection": ["a"]}) == Query("b", ids="abc", columns=("a",))
 
 
 @pytest.mark.parametrize(
