@@ -16,6 +16,7 @@ import longbow
 import numpy as np
 import polars
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 import pytest
 from flight_calls import Calls, batch, fails, matrix_of, query_batch, random_batch
@@ -82,6 +83,44 @@ def test_duckdb_polars_and_pyarrow_open_the_blocks_while_the_server_is_off(start
         f"select id from read_parquet('{block}') order by list_distance(vector, {matrix_of(sent['vector'])[77].tolist()}::float[]) limit 1"
     ).fetchall()
     assert nearest == [(77,)]
+
+
+def test_extension_types_outlast_snapshots_and_restarts(start_server: StartServer, open_calls: OpenCalls) -> None:
+    server = start_server()
+    calls = open_calls(server)
+    matrix = np.random.default_rng(1).standard_normal((4, 2, 2)).astype("float32")
+    uuids = pa.array([bytes([65 + i]) * 16 for i in range(4)], pa.binary(16))
+    sent = pa.RecordBatch.from_pydict(
+        {
+            "id": pa.array(range(4)),
+            "vector": pa.FixedShapeTensorArray.from_numpy_ndarray(matrix),
+            "flags": pa.FixedSizeListArray.from_arrays(pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0] * 4, pa.int8())), 2),
+            "uuid": pa.ExtensionArray.from_storage(pa.uuid(), uuids),
+            "some": pa.array([[uuids[0].as_py()], None, [], [None]], pa.list_(pa.binary(16))).cast(pa.list_(pa.uuid())),
+            "opaque": pa.ExtensionArray.from_storage(pa.opaque(pa.timestamp("s"), "t", "v"), pa.array(range(4), pa.timestamp("s"))),
+            "runs": pc.run_end_encode(pa.array(["x", "x", "x", None])),
+        }
+    )
+    calls.put("d", sent)
+    plain = pa.Table.from_batches([sent]).set_column(6, "runs", pa.array(["x", "x", "x", None]))
+    for snapshot in (False, True):
+        if snapshot:
+            calls.put("d", pa.RecordBatch.from_pydict({"id": [4]}))  # a row without a vector
+            calls.action("delete", {"dataset": "d", "id": 4})
+            calls.action("ForceSnapshot")
+        server.kill()
+        server.start()
+        calls = open_calls(server)
+        got = calls.get("d")
+        assert got.schema.types == plain.schema.types, f"snapshot: {snapshot}"
+        assert got.combine_chunks().equals(plain.combine_chunks()), f"snapshot: {snapshot}"
+        assert calls.search_action(dataset="d", vector=matrix[2].reshape(-1).tolist(), k=1)[0]["id"].to_pylist() == [2]
+    server.stop()
+    assert check_directory(server, "--verify")[0] == 0
+    (block,) = blocks(server)
+    assert parquet.read_table(block)["uuid"].cast(pa.binary(16)).to_pylist() == uuids.to_pylist()
+    assert [bytes(value) for value in polars.read_parquet(block, columns=["uuid"])["uuid"]] == uuids.to_pylist()
+    assert duckdb.sql(f"select count(distinct uuid) from read_parquet('{block}')").fetchall() == [(4,)]
 
 
 def test_the_same_answers_before_and_after_a_restart(start_server: StartServer, open_calls: OpenCalls) -> None:
