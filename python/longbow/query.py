@@ -269,7 +269,7 @@ class Query:
 def _numbers(vectors: Any) -> tuple[list[Any], bool, str]:
     """Query vectors as lists of Python's numbers, whether it was one, and the type of the numbers as NumPy calls it."""
     queries, single = query_array(vectors)
-    kind = np.dtype(queries.type.value_type.to_pandas_dtype()).name
+    kind = queries.flatten().to_numpy(zero_copy_only=False).dtype.name
     lists: list[Any] = queries.to_pylist()
     if isinstance(vectors, (list, tuple)) and np.asarray(vectors).dtype.kind in "fiu":
         lists = np.atleast_2d(np.asarray(vectors)).tolist()  # as they were given: 0.1 and not the nearest float32
@@ -283,7 +283,11 @@ def _of_type(vectors: Any, kind: Any) -> np.ndarray[Any, Any]:
         dtype = np.dtype(kind)
         if dtype.kind not in "fiu":
             raise TypeError("no type of numbers")
-        return np.array(vectors, dtype)
+        given = np.asarray(vectors)
+        typed = given.astype(dtype)
+        if dtype.kind in "iu" and not np.array_equal(typed, given):
+            raise OverflowError("not every number fits")
+        return typed
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgumentError(f"query: vector_type {kind!r} does not go with the vectors: {error}") from error
 

@@ -31,6 +31,26 @@ def test_importing_is_silent_and_loads_nothing_of_the_extras() -> None:
     assert in_new_python("import longbow") == ""
 
 
+def test_nothing_needs_the_extras() -> None:
+    code = """
+import sys
+class Missing:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in ("pandas", "polars", "dask", "pydantic", "opentelemetry", "tqdm"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing)
+import longbow, numpy as np
+with longbow.connect(":memory:") as db:
+    db.insert("books", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "title": ["A", "B"]})
+    query = db.dataset("books").search(np.eye(2, 4)[1], k=1).where("title = 'B'")
+    assert longbow.Query.from_dict(query.to_dict()).to_dict() == query.to_dict()
+    assert query.to_list()[0]["title"] == "B" and query.explain().to_list()
+    assert db.get("books").to_numpy("vector").shape == (2, 4) and db.stats("books").rows == 2
+"""
+    assert in_new_python(code) == ""
+
+
 def test_the_version_is_the_one_of_the_repository() -> None:
     assert longbow.__version__ == (ROOT / "VERSION").read_text().strip()
 

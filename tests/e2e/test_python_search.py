@@ -149,7 +149,9 @@ def test_a_query_becomes_whatever_its_hits_become(books: longbow.Dataset) -> Non
     query = books.search(MATRIX[3], k=3).select("year")
     ids = query.run()["id"].to_pylist()
     assert query.to_numpy("id").tolist() == query.to_numpy()["id"].tolist() == ids
-    assert pa.table(query)["id"].to_pylist() == query.to_batches()[0]["id"].to_pylist() == pl.DataFrame(query)["id"].to_list() == ids
+    assert pa.table(query)["id"].to_pylist() == query.to_batches()[0]["id"].to_pylist() == ids
+    if tuple(map(int, pl.__version__.split(".")[:2])) >= (1, 3):  # from which on it takes __arrow_c_stream__
+        assert pl.DataFrame(query)["id"].to_list() == ids
     assert [hit.id for hit in query.to_pydantic()] == query.to_dask()["id"].compute().tolist() == ids
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import pyarrow as pa
 import typer
@@ -179,7 +179,7 @@ def failure_of(error: Exception) -> Failure | None:
         return Failure(error.message, by_text or _HINTS[error.code], error.code)
     if isinstance(error, _UsageError):
         command = getattr(getattr(error, "ctx", None), "command_path", "longbow")
-        return Failure(error.format_message(), f"`{command} --help` shows what it takes", status=2)
+        return Failure(cast(typer.BadParameter, error).format_message(), f"`{command} --help` shows what it takes", status=2)
     if isinstance(error, ImportError):
         return Failure(str(error), "install with pip what it names", "FailedPrecondition")
     if isinstance(error, OSError):
