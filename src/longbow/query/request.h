@@ -109,6 +109,7 @@ struct ScanRequest {
   std::optional<std::vector<std::string>> columns;
   std::optional<OrderBy> order_by;  // absent: insertion order
   bool count = false;               // one row, column `count` int64: how many rows there are
+  int64_t timeout_ms = 0;           // for the whole stream, however slowly it is read; 0: none
   bool strict = false;              // a filter on an unknown column is an error, and not an empty answer
 };
 
