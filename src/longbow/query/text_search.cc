@@ -44,9 +44,6 @@ Result<SearchParts> ChooseParts(const SearchRequest& request) {
         "radius is a distance, and hits by text have none; leave it out, or search by vector alone with "
         "alpha 1");
   }
-  if (request.offset && parts.both()) {
-    return InvalidArgument("offset passes over hits of one order, not of a fusion; ask for a larger k");
-  }
   return parts;
 }
 
@@ -100,7 +97,8 @@ void TakeTexts(std::span<const uint32_t> k, uint32_t offset, Workspace* workspac
 }
 
 Status FuseTexts(const engine::View& view, distance::Metric metric, const SearchRequest& request,
-                 const SearchParts& parts, std::span<const uint32_t> k, Workspace* workspace) {
+                 const SearchParts& parts, std::span<const uint32_t> k, uint32_t offset,
+                 Workspace* workspace) {
   LB_ASSIGN_OR_RETURN(const FusionType* const type, FindFusionType(request.text.fusion));
   index::SearchHits& hits = workspace->hits;
   std::vector<index::Neighbor> fused;
@@ -118,9 +116,9 @@ Status FuseTexts(const engine::View& view, distance::Metric metric, const Search
     Fuse(*type, input, k[query] + (left_out == kNoRow ? 0 : 1), view.key_order(), &best);
     std::erase_if(best, [&](const FusedHit& hit) { return hit.row == left_out; });
     if (best.size() > k[query]) best.resize(k[query]);
-    for (const FusedHit& hit : best) {
-      fused.push_back({hit.distance, hit.row});
-      workspace->scores.push_back(hit.score);
+    for (size_t i = offset; i < best.size(); ++i) {
+      fused.push_back({best[i].distance, best[i].row});
+      workspace->scores.push_back(best[i].score);
     }
     begin = end;
     hits.offsets[query + 1] = static_cast<uint32_t>(fused.size());

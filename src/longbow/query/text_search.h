@@ -37,8 +37,9 @@ Status FindTexts(const TextSearch& search, Workspace* workspace);
 // Makes workspace->texts its hits, for every query those from `offset` up to its `k`: distances NaN, scores
 // as they are.
 void TakeTexts(std::span<const uint32_t> k, uint32_t offset, Workspace* workspace);
-// Fuses workspace->hits, query by query, with workspace->texts; k as the request has it, one a query.
+// Fuses workspace->hits, query by query, with workspace->texts, and leaves the hits from `offset` up to `k`.
 Status FuseTexts(const engine::View& view, distance::Metric metric, const SearchRequest& request,
-                 const SearchParts& parts, std::span<const uint32_t> k, Workspace* workspace);
+                 const SearchParts& parts, std::span<const uint32_t> k, uint32_t offset,
+                 Workspace* workspace);
 
 }  // namespace longbow::query

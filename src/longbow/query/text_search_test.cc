@@ -180,6 +180,45 @@ TEST_F(TextSearches, PagesOfTextFollowEachOther) {
   EXPECT_EQ(paged, all);
 }
 
+// However long its pages are, a fusion has one order.
+TEST_F(TextSearches, PagesOfAFusionFollowEachOther) {
+  std::mt19937_64 random(5);
+  std::vector<std::optional<std::string>> texts;
+  std::vector<std::vector<double>> vectors;
+  for (int64_t id = 0; id < 1500; ++id) {
+    texts.push_back(std::string("w").append(std::to_string(random() % 4)) + (random() % 3 == 0 ? " x" : ""));
+    vectors.push_back({static_cast<double>(random() % 30), static_cast<double>(random() % 30)});
+  }
+  database_.Put("d",
+                Batch({{"id", Range(0, 1500)}, {"body", Strings(texts)}, {"vector", Vectors(vectors, 2)}}));
+  for (const char* fusion : {"rrf", "weighted"}) {
+    auto request = Asks("w3 x", 0.5, 600);
+    request.text.fusion = fusion;
+    request.queries.numbers = {{15, 15}, {3, 9}};
+    request.offset = 0;
+    const auto whole = Answer(request);
+    EXPECT_EQ(whole.coverage, index::Coverage::kExact);
+    ASSERT_EQ(whole.offsets, (std::vector<int64_t>{0, 600, 1200}));
+    for (const int64_t length : {1, 7, 100}) {
+      request.k = {length};
+      for (int64_t offset = 0; offset + length <= 600; offset += length * 20) {
+        request.offset = offset;
+        const auto page = Answer(request);
+        ASSERT_EQ(page.hits->num_rows(), 2 * length);
+        for (const int64_t query : {0, 1}) {
+          const auto part = whole.hits->Slice(query * 600 + offset, length);
+          const auto nans_are_equal = arrow::EqualOptions::Defaults().nans_equal(true);
+          EXPECT_TRUE(page.hits->Slice(query * length, length)->Equals(*part, false, nans_are_equal))
+              << fusion << " " << length << " from " << offset;
+        }
+      }
+    }
+    request.offset = 995;
+    request.k = {6};
+    EXPECT_EQ(Refused(request), ErrorCode::kInvalidArgument);
+  }
+}
+
 // Of a fusion only the part by vector can miss rows: what an approximate search of it found is compared with
 // what an exact one would have led to.
 TEST_F(TextSearches, RecallOfAFusionIsThatOfItsHits) {
