@@ -94,6 +94,7 @@ struct SearchAnswer {
   std::optional<double> recall;
   Sequence sequence = 0;
   index::SearchWork work;
+  int64_t postings = 0;             // in the lists that a search by text opened
   std::string_view plan = "none";   // how it was found
   uint64_t rows = 0, selected = 0;  // visible; of these selected by the filter
   bool cached = false;

@@ -217,6 +217,7 @@ Status SearchRun::Find() {
 // By text, fused with what was found by vector.
 Status SearchRun::FindText(Budget* budget) {
   LB_RETURN_NOT_OK(FindTexts(Texts(budget), &workspace_));
+  answer_.postings = workspace_.texts.postings;
   tools_.counters->hybrid_texts.Add();
   if (!parts_.vectors) {
     TakeTexts(wanted_, offset_, &workspace_);
@@ -356,8 +357,7 @@ Result<SearchAnswer> SearchRun::Explained(bool ran) {
     input.neighbor_plan = neighbor_plan_;
   }
   if (parts_.texts) {
-    LB_ASSIGN_OR_RETURN(const auto columns, TextColumnsOf(*view_->schema(), request_.text));
-    input.text_nanos = view_->EstimateTextNanos(columns);
+    LB_ASSIGN_OR_RETURN(input.texts, EstimateTexts(Texts(&budget), &workspace_));
     if (any) answer_.plan = parts_.vectors ? kFusion : kPostings;
   }
   if (ran) input.hits = answer_.hits->num_rows();

@@ -16,6 +16,37 @@ size_t CountAskedWords(const TextRequest& request) {
   return words;
 }
 
+// What is asked of an index. Stays where it is: parts point at each other.
+struct IndexQuestion {
+  text::TextIndex* index = nullptr;
+  text::TextScratch* scratch = nullptr;
+  text::TextQuery parsed;
+  text::TextSearchSpec spec;
+};
+
+Status Prepare(const TextSearch& search, Workspace* workspace, IndexQuestion* question) {
+  const engine::View& view = *search.view;
+  LB_ASSIGN_OR_RETURN(const auto columns, TextColumnsOf(*view.schema(), *search.request));
+  LB_ASSIGN_OR_RETURN(question->index, view.Texts(columns));
+  question->scratch = workspace->ScratchOf(*question->index, columns.analyzer);
+  if (search.request->weights.empty() && !search.request->clauses) {
+    LB_ASSIGN_OR_RETURN(question->parsed, text::ParseTextQuery(search.request->query));
+  }
+  text::TextSearchSpec& spec = question->spec;
+  if (columns.analyzer != nullptr) {
+    spec.query = search.request->clauses ? &*search.request->clauses : &question->parsed;
+  }
+  spec.weights = search.request->weights;
+  spec.k = search.k;
+  spec.visibility = view.visibility();
+  spec.selection = search.selection;
+  spec.selected = search.selected;
+  // Keys that nobody gave ascend with the rows.
+  spec.ties = view.schema()->key == engine::KeyKind::kHidden ? nullptr : &view.key_order();
+  spec.budget = search.budget;
+  return Status::OK();
+}
+
 bool HasVectors(const Queries& queries) {
   return !queries.numbers.empty() || queries.array != nullptr || !queries.keys.empty();
 }
@@ -52,25 +83,16 @@ Result<engine::TextColumns> TextColumnsOf(const engine::DatasetSchema& schema, c
   return engine::ChooseTextColumns(schema, request.columns);
 }
 
+Result<text::TextCost> EstimateTexts(const TextSearch& search, Workspace* workspace) {
+  IndexQuestion question;
+  LB_RETURN_NOT_OK(Prepare(search, workspace, &question));
+  return question.index->Estimate(question.spec, question.scratch);
+}
+
 Status FindTexts(const TextSearch& search, Workspace* workspace) {
-  const engine::View& view = *search.view;
-  LB_ASSIGN_OR_RETURN(const auto columns, TextColumnsOf(*view.schema(), *search.request));
-  LB_ASSIGN_OR_RETURN(text::TextIndex* const index, view.Texts(columns));
-  text::TextQuery parsed;
-  if (search.request->weights.empty() && !search.request->clauses) {
-    LB_ASSIGN_OR_RETURN(parsed, text::ParseTextQuery(search.request->query));
-  }
-  text::TextSearchSpec spec;
-  if (columns.analyzer != nullptr) spec.query = search.request->clauses ? &*search.request->clauses : &parsed;
-  spec.weights = search.request->weights;
-  spec.k = search.k;
-  spec.visibility = view.visibility();
-  spec.selection = search.selection;
-  spec.selected = search.selected;
-  // Keys that nobody gave ascend with the rows.
-  spec.ties = view.schema()->key == engine::KeyKind::kHidden ? nullptr : &view.key_order();
-  spec.budget = search.budget;
-  LB_RETURN_NOT_OK(index->Search(spec, workspace->ScratchOf(*index, columns.analyzer), &workspace->texts));
+  IndexQuestion question;
+  LB_RETURN_NOT_OK(Prepare(search, workspace, &question));
+  LB_RETURN_NOT_OK(question.index->Search(question.spec, question.scratch, &workspace->texts));
   const BudgetEnd end = search.budget->end();
   if (end == BudgetEnd::kStopped) return BudgetError(end);
   if (end == BudgetEnd::kDeadline && workspace->texts.partial && workspace->texts.hits.empty()) {

@@ -7,6 +7,7 @@
 #include "longbow/query/fusion.h"
 #include "longbow/query/text_request.h"
 #include "longbow/query/workspace.h"
+#include "longbow/text/text_index.h"
 
 namespace longbow::query {
 
@@ -31,6 +32,8 @@ struct TextSearch {
   uint32_t k = 10;
   Budget* budget = nullptr;
 };
+// What FindTexts would cost.
+Result<text::TextCost> EstimateTexts(const TextSearch& search, Workspace* workspace);
 // The k best by text into workspace->texts. Errors as a search by vector has them.
 Status FindTexts(const TextSearch& search, Workspace* workspace);
 

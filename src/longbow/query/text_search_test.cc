@@ -291,6 +291,43 @@ TEST_F(TextSearches, RecallOfTextCutShortIsThatOfTheWholeText) {
   }
 }
 
+TEST_F(TextSearches, PlansOfTextCostWhatTheirListsAndSelectionsHold) {
+  std::vector<std::optional<std::string>> texts;
+  for (int64_t id = 0; id < 3000; ++id) texts.push_back(id % 3 == 0 ? "often now" : "often");
+  database_.Put("d", Batch({{"id", Range(0, 3000)}, {"body", Strings(texts)}}));
+  using Plans = std::map<std::string, std::pair<double, bool>>;
+  const auto explain = [&](const std::string& text, const char* filter, Explain how, int64_t postings) {
+    auto request = Asks(text);
+    if (*filter != 0) request.filter = filter::ParseFilter(filter).ValueOrDie();
+    EXPECT_EQ(Answer(request).postings, postings);
+    request.explain = how;
+    const auto table = Answer(request).hits;
+    const auto names = std::static_pointer_cast<arrow::StringArray>(table->GetColumnByName("plan"));
+    const auto chosen = std::static_pointer_cast<arrow::BooleanArray>(table->GetColumnByName("chosen"));
+    const auto seen = std::static_pointer_cast<arrow::Int64Array>(table->GetColumnByName("postings"));
+    const auto costs = Values<arrow::DoubleType>(*table, "cost_nanos");
+    Plans plans;
+    for (int64_t i = 0; i < table->num_rows(); ++i) {
+      plans[names->GetString(i)] = {costs[static_cast<size_t>(i)], chosen->Value(i)};
+      EXPECT_EQ(seen->IsValid(i), chosen->Value(i) && how == Explain::kAnalyze);
+      if (seen->IsValid(i)) EXPECT_EQ(seen->Value(i), postings);
+    }
+    return plans;
+  };
+  const auto common = explain("often", "", Explain::kAnalyze, 3000);
+  const auto rare = explain("now", "", Explain::kPlan, 1000);
+  ASSERT_EQ(common.size(), 1u);
+  EXPECT_GT(common.at("postings").first, rare.at("postings").first);
+  const auto few = explain("often now", "id < 5", Explain::kAnalyze, 4000);
+  ASSERT_EQ(few.size(), 2u);
+  EXPECT_TRUE(few.at("postings_of_selection").second);
+  EXPECT_LT(few.at("postings_of_selection").first, few.at("postings").first);
+  const auto many = explain("often now", "id < 2900", Explain::kPlan, 4000);
+  EXPECT_TRUE(many.at("postings").second);
+  EXPECT_GT(many.at("postings_of_selection").first, many.at("postings").first);
+  EXPECT_EQ(explain("+often", "id < 5", Explain::kPlan, 3000).size(), 1u);  // clauses go through the lists
+}
+
 TEST_F(TextSearches, ScoresFollowTheirHitsIntoAnotherOrder) {
   Put({1, 2, 3}, {"fox fox fox", "fox and whale", "fox"}, {{0, 0}, {0, 0}, {0, 0}});
   const auto plain = Answer(Asks("fox"));
