@@ -204,8 +204,12 @@ void Node::Recover(Recovered recovered) {
 Result<RecoveryOutcome> Node::OpenEngine() try {
   const Environment& environment = serving_->environment();
   const int64_t start = environment.clock->MonotonicNanos();
-  ARROW_ASSIGN_OR_RAISE(engine_, engine::Engine::Open(environment, &ledger_, &arena_,
-                                                      EngineOptionsOf(settings_, lock_), &progress_));
+  engine::EngineOptions options = EngineOptionsOf(settings_, lock_);
+  options.fenced = [log = log_](const std::string& dataset, const Status& why) {
+    log->Error("a dataset is fenced", {{"dataset", dataset}, {"why", std::string(why.message())}});
+  };
+  ARROW_ASSIGN_OR_RAISE(engine_,
+                        engine::Engine::Open(environment, &ledger_, &arena_, std::move(options), &progress_));
   query_ =
       std::make_unique<query::QueryEngine>(engine_.get(), environment, &ledger_, QueryOptionsOf(settings_));
   RecoveryOutcome outcome;

@@ -134,12 +134,16 @@ def test_scans_and_counts_take_a_timeout(calls: Calls, books: str) -> None:
             calls.get({**ticket, "timeout_ms": -1})
 
 
-def test_an_allow_list_is_uploaded_once_and_used_by_name(calls: Calls, books: str) -> None:
+def stream_of(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    table = pa.table({"e2e-mine": pa.array([3, 5, 7, 1000], pa.uint32())})
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    assert calls.action_json("put-allow-list", sink.getvalue().to_pybytes()) == {"count": 4}
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def test_an_allow_list_is_uploaded_once_and_used_by_name(calls: Calls, books: str) -> None:
+    table = pa.table({"e2e-mine": pa.array([3, 5, 7, 1000], pa.uint32())})
+    assert calls.action_json("put-allow-list", stream_of(table)) == {"count": 4}
     assert calls.ids(books, {"field": "id", "op": "in_list", "value": "e2e-mine"}) == [3, 5, 7]
     search = {"dataset": books, "vector": [6, 0], "k": 2, "filter": "id in list 'e2e-mine'"}
     assert calls.get({"search": search})["id"].to_pylist() == [5, 7]
@@ -150,3 +154,20 @@ def test_an_allow_list_is_uploaded_once_and_used_by_name(calls: Calls, books: st
         calls.get({"search": search})
     with fails("NotFound", "e2e-mine"):
         calls.action("drop-allow-list", {"name": "e2e-mine"})
+
+
+def test_an_allow_list_has_any_length_in_one_message_or_in_parts(calls: Calls, books: str) -> None:
+    search = {"dataset": books, "vector": [6, 0], "k": 2, "filter": "id in list 'e2e-long'"}
+    millions = pa.table({"e2e-long": np.arange(5, 5_000_005)})
+    assert calls.action_json("put-allow-list", stream_of(millions)) == {"count": 5_000_000}
+    assert calls.get({"search": search})["id"].to_pylist() == [6, 5]
+    part = pa.table({"e2e-long": pa.array([7], pa.int64())}).replace_schema_metadata({"longbow.append": "true"})
+    calls.action("put-allow-list", {"name": "e2e-long", "values": [5]})
+    calls.action("put-allow-list", stream_of(part))
+    calls.action("put-allow-list", {"name": "e2e-long", "values": [8], "append": True})
+    assert sorted(calls.get({"search": search | {"k": 9}})["id"].to_pylist()) == [5, 7, 8]
+    with fails("InvalidArgument", "int64", "string"):
+        calls.action("put-allow-list", {"name": "e2e-long", "values": ["x"], "append": True})
+    calls.action("drop-allow-list", {"name": "e2e-long"})
+    with fails("NotFound", "append"):
+        calls.action("put-allow-list", {"name": "e2e-long", "values": [8], "append": True})

@@ -25,9 +25,9 @@ Counter& MutableTaskFailures() {
   return *failures;
 }
 
-void ReportTaskFailure(const char* what) {
+void ReportTaskFailure(const std::string& what) {
   MutableTaskFailures().Add();
-  std::fprintf(stderr, "longbow: a background task failed: %s\n", what);
+  std::fprintf(stderr, "longbow: a background task failed: %s\n", what.c_str());
 }
 
 // Threads serve one queue. Timers lie in a heap; one idle thread, the timekeeper, sleeps no longer than until
@@ -238,10 +238,18 @@ thread_local const ThreadPool* ThreadPool::serving_ = nullptr;
 void RunTask(const Task& task) {
   try {
     task();
-  } catch (const std::exception& e) {
-    ReportTaskFailure(e.what());
   } catch (...) {
-    ReportTaskFailure("an exception that is no std::exception");
+    ReportTaskFailure(CurrentFailure());
+  }
+}
+
+std::string CurrentFailure() {
+  try {
+    throw;
+  } catch (const std::exception& failure) {
+    return failure.what();
+  } catch (...) {
+    return "an exception that is no std::exception";
   }
 }
 

@@ -42,6 +42,8 @@ class Executor {
 // Runs a task the way every executor does: an exception out of it is caught, counted in TaskFailures() and
 // said on stderr, and the thread goes on. A task whose failure matters (a request, an apply) catches its own.
 void RunTask(const Task& task);
+// Inside a catch block: what was thrown, in words.
+std::string CurrentFailure();
 const Counter& TaskFailures();  // of the process
 
 struct ThreadPoolOptions {

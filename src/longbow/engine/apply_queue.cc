@@ -1,8 +1,11 @@
 #include "longbow/engine/apply_queue.h"
 
-#include <exception>
-
 namespace longbow::engine {
+namespace {
+
+const std::string kApplyFailed = "applying a write failed: ";
+
+}  // namespace
 
 ApplyQueue::ApplyQueue(Executor* appliers, std::shared_ptr<TaskGate> gate, std::function<void()> publish)
     : strand_(std::make_shared<Strand>(appliers)), gate_(std::move(gate)), publish_(std::move(publish)) {}
@@ -72,27 +75,30 @@ std::deque<std::shared_ptr<Mutation>> ApplyQueue::TakeSettled() {
   return ready;
 }
 
-void ApplyQueue::Fence(const char* reason) {
-  std::lock_guard lock(mutex_);
-  if (fence_.ok()) {
-    fence_ = Error(ErrorCode::kInternal, "the dataset is fenced: applying a write failed: ", reason,
-                   "; restart the server to load it again from the log");
+void ApplyQueue::Fence(const std::string& what) {
+  Status fence;
+  {
+    std::lock_guard lock(mutex_);
+    if (!fence_.ok()) return;
+    fence = fence_ = Error(ErrorCode::kInternal, "the dataset is fenced: ", what,
+                           "; restart the server to load it again from the log");
   }
+  fenced_(fence);
 }
 
 Result<WriteAck> ApplyQueue::ApplyOne(const Mutation& mutation) {
   {
     std::lock_guard lock(mutex_);
-    if (!fence_.ok()) return fence_;
+    if (!fence_.ok() && !mutation.passes_fence) return fence_;
     if (log_failure_.ok()) log_failure_ = mutation.status;
     if (!log_failure_.ok()) return log_failure_;
   }
   try {
     auto ack = mutation.apply(mutation.position);
-    if (!ack.ok()) Fence(ack.status().ToString().c_str());
+    if (!ack.ok()) Fence(kApplyFailed + ack.status().ToString());
     return ack;
-  } catch (const std::exception& failure) {
-    Fence(failure.what());
+  } catch (...) {
+    Fence(kApplyFailed + CurrentFailure());
   }
   return fence();
 }
@@ -121,8 +127,8 @@ void ApplyQueue::Drain() {
 void ApplyQueue::PublishApplied(std::vector<Result<WriteAck>>* acks) {
   try {
     return publish_();
-  } catch (const std::exception& failure) {
-    Fence(failure.what());
+  } catch (...) {
+    Fence(kApplyFailed + CurrentFailure());
   }
   for (Result<WriteAck>& ack : *acks) {
     if (ack.ok()) ack = fence();

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "longbow/base/executor.h"
@@ -20,6 +21,7 @@ struct Mutation {
   std::function<Result<WriteAck>(const storage::LogPosition&)> apply;
   WriteDone done;                     // once applied and published, or failed
   MemoryReservation message, memory;  // given back once applied
+  bool passes_fence = false;          // it needs nothing of the state: a drop
 
   // Set by ApplyQueue::Settle.
   storage::LogPosition position;
@@ -47,8 +49,12 @@ class ApplyQueue : public std::enable_shared_from_this<ApplyQueue> {
   void Drain();
   // Pushed, not yet taken to be applied.
   int64_t waiting() const;
-  // Why nothing is applied any more: a failed apply fences the shard. OK otherwise.
+  // Nothing is applied any more: what was done to the shard cannot be relied on. `what` failed, and why.
+  void Fence(const std::string& what);
+  // Why nothing is applied any more: a failed apply fences the shard, too. OK otherwise.
   Status fence() const;
+  // Told of the fence, once, on the thread that came to it; before the first Push.
+  void WhenFenced(std::function<void(const Status&)> fenced) { fenced_ = std::move(fenced); }
 
   // Tasks on the strand hold this, so that it lives until they ran.
   void set_owner(std::weak_ptr<void> owner) { owner_ = std::move(owner); }
@@ -58,11 +64,11 @@ class ApplyQueue : public std::enable_shared_from_this<ApplyQueue> {
   std::deque<std::shared_ptr<Mutation>> TakeSettled();
   Result<WriteAck> ApplyOne(const Mutation& mutation);
   void PublishApplied(std::vector<Result<WriteAck>>* acks);
-  void Fence(const char* reason);
 
   const std::shared_ptr<Strand> strand_;
   const std::shared_ptr<TaskGate> gate_;
   const std::function<void()> publish_;
+  std::function<void(const Status&)> fenced_ = [](const Status&) {};
   std::weak_ptr<void> owner_;
   std::mutex apply_mutex_;  // held while applying
   mutable std::mutex mutex_;

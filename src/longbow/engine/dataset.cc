@@ -41,6 +41,14 @@ Result<std::shared_ptr<Dataset>> Dataset::Make(EngineParts* parts, DatasetId id,
   auto dataset =
       std::shared_ptr<Dataset>(new Dataset(parts, id, std::move(name), StoredLayout::Make(schema)));
   dataset->queue_->set_owner(dataset);
+  dataset->queue_->WhenFenced([parts, name = dataset->name_](const Status& why) {
+    parts->counters.datasets_fenced.Add();
+    parts->options.fenced(name, why);
+  });
+  // Not the dataset itself: who lets go of it last would wait for its own task.
+  dataset->shard_->WhenBroken([weak = std::weak_ptr<ApplyQueue>(dataset->queue_)](const std::string& what) {
+    if (const auto queue = weak.lock()) queue->Fence(what);
+  });
   dataset->shard_->WhenForgetDue([weak = std::weak_ptr<Dataset>(dataset)] {
     if (const auto self = weak.lock()) self->PostForget();
   });
@@ -272,6 +280,7 @@ Status Dataset::AppendDrop(std::function<void()> applied, WriteDone done) {
     return WriteAck{position.sequence, 0, kCatalogDurability};
   };
   mutation->done = std::move(done);
+  mutation->passes_fence = true;
   std::lock_guard lock(append_mutex_);
   if (dropped_) return NotThere();
   LB_RETURN_NOT_OK(
@@ -386,7 +395,15 @@ Result<DatasetInfo> Dataset::Info() const {
   return DatasetInfo{name_, state.layout->schema, state.live_rows, state.bytes};
 }
 
-void Dataset::WhenIndexed(Done done) const {
+void Dataset::WhenIndexed(Done when_indexed) const {
+  if (const Status fence = queue_->fence(); !fence.ok()) return when_indexed(fence);
+  // Of what fails meanwhile the fence says more.
+  Done done = [weak = std::weak_ptr<ApplyQueue>(queue_),
+               when_indexed = std::move(when_indexed)](const Status& status) {
+    const auto queue = weak.lock();
+    const Status fence = queue == nullptr ? Status::OK() : queue->fence();
+    when_indexed(fence.ok() ? status : fence);
+  };
   const Published state = published();
   if (state.shard == nullptr) return done(NotThere());
   const size_t columns = state.layout->schema->vectors.size();

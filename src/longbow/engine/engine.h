@@ -95,6 +95,9 @@ struct EngineOptions {
   int64_t snapshot_interval_ns = 0;
   SchemaLimits schema_limits;
   int64_t max_row_bytes = int64_t{1} << 20;  // of payload
+  // Told, on any thread, that a dataset was fenced, and why: it is refused from then on, others go on.
+  std::function<void(const std::string& dataset, const Status& why)> fenced = [](const std::string&,
+                                                                                 const Status&) {};
   // What a second server on the same directory is told about this one: process, host.
   std::string holder = "a longbow engine";
   // kDirectoryLock, when the caller took it before; null: Open takes it.
@@ -104,7 +107,7 @@ struct EngineOptions {
 struct EngineCounters {
   Counter batches_written, rows_written, bytes_written, rows_deleted, edges_added, batches_rejected,
       duplicates_ignored;
-  Counter datasets_created, datasets_dropped, blocks_merged;
+  Counter datasets_created, datasets_dropped, datasets_fenced, blocks_merged;
   Histogram apply_nanos, ack_nanos, replay_nanos;
 };
 

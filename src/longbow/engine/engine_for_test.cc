@@ -48,6 +48,7 @@ EngineForTest::~EngineForTest() {
   engine_.reset();
   appliers_.reset();
   searchers_.reset();
+  builder_pool_.reset();
   builders_.reset();
   disk_.reset();
   files_.reset();
@@ -65,7 +66,8 @@ Status EngineForTest::Start() {
   files_ = std::move(files);
   appliers_ = MakeThreadPool({"applier", 2, 4096});
   searchers_ = MakeThreadPool({"searcher", 1, 4096});
-  builders_ = MakeThreadPool({"builder", 1, 4096});
+  builder_pool_ = MakeThreadPool({"builder", 1, 4096});
+  builders_ = std::make_unique<FailingExecutor>(builder_pool_.get());
   environment_ = {disk_.get(),     SystemClock(),    SystemRandom(),
                   appliers_.get(), searchers_.get(), builders_.get()};
   return Engine::Open(environment_, ledger_.get(), arena_.get(), options_).Value(&engine_);
@@ -75,6 +77,7 @@ void EngineForTest::Stop() {
   engine_.reset();
   appliers_.reset();
   searchers_.reset();
+  builder_pool_.reset();
   builders_.reset();
 }
 
@@ -126,8 +129,8 @@ Result<SnapshotInfo> EngineForTest::Snapshot() {
   return promise.get_future().get();
 }
 
-Status EngineForTest::WaitIndexed() {
-  return Await([&](Done done) { engine_->WhenIndexed("", std::move(done)); });
+Status EngineForTest::WaitIndexed(const std::string& dataset) {
+  return Await([&](Done done) { engine_->WhenIndexed(dataset, std::move(done)); });
 }
 
 Result<Delivered> Deliver(const arrow::RecordBatch& batch, int64_t piece_bytes) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "longbow/base/failing_executor_for_test.h"
 #include "longbow/base/filling_disk_for_test.h"
 #include "longbow/engine/engine.h"
 
@@ -31,7 +32,8 @@ class EngineForTest {
   Result<std::unique_ptr<Engine>> OpenSecond();
   MemoryLedger& ledger() { return *ledger_; }
   SlabArena& arena() { return *arena_; }
-  FillingDisk& disk() { return *disk_; }  // until the next Start
+  FillingDisk& disk() { return *disk_; }              // until the next Start
+  FailingExecutor& builders() { return *builders_; }  // the same
   const std::string& directory() const { return directory_; }
 
   // The calls, waited for.
@@ -44,7 +46,7 @@ class EngineForTest {
   Status CreateNamespace(const std::string& name);
   Status DropNamespace(const std::string& name);
   Result<SnapshotInfo> Snapshot();
-  Status WaitIndexed();
+  Status WaitIndexed(const std::string& dataset = "");
 
  private:
   void Open();
@@ -55,7 +57,8 @@ class EngineForTest {
   std::unique_ptr<SlabArena> arena_;
   std::unique_ptr<FileSystem> files_;
   std::unique_ptr<FillingDisk> disk_;
-  std::unique_ptr<Executor> appliers_, searchers_, builders_;
+  std::unique_ptr<Executor> appliers_, searchers_, builder_pool_;
+  std::unique_ptr<FailingExecutor> builders_;
   Environment environment_;
   std::unique_ptr<Engine> engine_;
 };

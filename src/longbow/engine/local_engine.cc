@@ -205,6 +205,7 @@ void LocalEngine::DropNamespace(std::string_view text, Done done) {
         return WriteAck{position.sequence, 0, storage::Durability::kFsync};
       };
       mutations.back()->done = one_done;
+      mutations.back()->passes_fence = true;
     }
     const Status status = AppendCatalog(RecordKind::kDropNamespace, Encode(record), queues, mutations);
     for (const auto& dataset : datasets) {
@@ -260,6 +261,7 @@ void LocalEngine::Compact(std::string_view name, SnapshotDone done) {
   if (name.empty()) return snapshotter_->RequestCompaction(std::nullopt, std::move(done));
   const auto dataset = Find(name);
   if (!dataset.ok()) return done(dataset.status());
+  if (const Status fence = (*dataset)->queue().fence(); !fence.ok()) return done(fence);
   snapshotter_->RequestCompaction((*dataset)->id(), std::move(done));
 }
 
@@ -291,6 +293,10 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
   visitor.Visit("duplicates_ignored_total", "Batches recognised as sent again.", {}, c.duplicates_ignored);
   visitor.Visit("datasets_created_total", "Datasets created.", {}, c.datasets_created);
   visitor.Visit("datasets_dropped_total", "Datasets dropped.", {}, c.datasets_dropped);
+  visitor.Visit("datasets_fenced_total", "Datasets fenced because work for them failed.", {},
+                c.datasets_fenced);
+  visitor.Visit("background_task_failures_total", "Tasks in the background that ended with an exception.", {},
+                TaskFailures());
   visitor.Visit("bm25_documents_indexed_total", "Rows whose text or weights were indexed.", {},
                 *parts_.documents_indexed);
   visitor.Visit("blocks_merged_total", "Row blocks merged into larger ones.", {}, c.blocks_merged);
@@ -314,8 +320,14 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
         "dataset_durability", "1; the level is its label.",
         {{"dataset", info->name}, {"level", std::string(storage::DurabilityName(info->schema->durability))}},
         1);
+    if (const Status fence = dataset->queue().fence(); !fence.ok()) {
+      visitor.VisitValue("dataset_fenced", "1 for a dataset that is refused until it is loaded again.",
+                         {{"dataset", info->name}, {"reason", std::string(fence.message())}}, 1);
+    }
     visitor.VisitValue("hnsw_node_count", "Rows in a dataset's vector index.", labels,
                        static_cast<double>(nodes));
+    visitor.VisitValue("sharded_hnsw_shard_size", "Alias of hnsw_node_count: a dataset has one shard.",
+                       {{"dataset", info->name}, {"shard", "0"}}, static_cast<double>(nodes));
     visitor.VisitValue("dataset_bytes", "Bytes of vectors and payload.", labels,
                        static_cast<double>(info->bytes));
     visitor.VisitValue("dataset_rows", "Visible rows.", labels, static_cast<double>(info->rows));

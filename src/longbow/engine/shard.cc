@@ -52,6 +52,12 @@ Shard::Shard(const ShardInput& input, std::string dataset, const StoredLayout& l
       recovering_(input.recovering),
       texts_(&versions_, input.environment.builders, input.ledger, input.documents_indexed) {}
 
+void Shard::WhenBroken(std::function<void(const std::string&)> broken) {
+  broken_ = std::move(broken);
+  texts_.WhenFailed(
+      [broken = broken_](const std::string& what) { broken("building an index of text failed: " + what); });
+}
+
 Shard::~Shard() {
   for (const Retired& retired : retired_) {
     for (const auto& [column, slab] : retired.slabs) vectors_[column]->store.Free(slab);
@@ -130,13 +136,9 @@ bool Shard::EraseDue() const {
 void Shard::ScheduleErase() const {
   if (loading() || (!EraseDue() && !ForgetDue())) return;
   if (erase_scheduled_.exchange(true)) return;
-  input_.environment.builders->Post([gate = input_.gate, weak = weak_from_this()] {
-    gate->Run([&] {
-      const auto self = weak.lock();
-      if (self == nullptr) return;
-      self->erase_scheduled_ = false;
-      self->EraseDead();
-    });
+  PostWork("taking dead rows out of its indexes", [](const Shard& shard) {
+    shard.erase_scheduled_ = false;
+    shard.EraseDead();
   });
 }
 

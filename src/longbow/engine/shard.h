@@ -103,6 +103,10 @@ class Shard : public std::enable_shared_from_this<Shard> {
   int64_t blocks_merged() const { return blocks_merged_; }
   int64_t vector_bytes() const;
 
+  // Told when work in the background has failed and what the shard holds can no longer be relied on: which
+  // work, and why. On the task that failed; before MakeVectors.
+  void WhenBroken(std::function<void(const std::string& what)> broken);
+
   // ---- rows that died for every view (shard_forget.cc) ----
   // `due`, on any thread, when Forget has something to do; before the first write.
   void WhenForgetDue(std::function<void()> due);
@@ -171,6 +175,9 @@ class Shard : public std::enable_shared_from_this<Shard> {
     std::vector<std::pair<size_t, std::byte*>> slabs;  // by vector column
   };
 
+  // Runs `work`, which is `what`, on a builder while the shard is there; it breaks the shard when it fails.
+  template <typename Work>
+  void PostWork(std::string_view what, Work work) const;
   void LoadIndex(int column, const std::string& directory) const;
   void EraseUnread(int column) const;
   void RestoreVectors(const SealedRows& rows, RestoredRows* out);
@@ -203,6 +210,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   const KeyKind key_kind_;
   const int key_payload_;
   const uint64_t seed_;
+  std::function<void(const std::string&)> broken_ = [](const std::string&) {};
   RowVersions versions_;
   ChunkedArray<uint64_t> key_numbers_;
   ChunkedArray<RowOrdinal> previous_;  // the row before this one with the same key number
@@ -245,5 +253,20 @@ class Shard : public std::enable_shared_from_this<Shard> {
   std::function<void()> forget_due_ = [] {};
   Gauge tombstones_;  // rows that died
 };
+
+template <typename Work>
+void Shard::PostWork(std::string_view what, Work work) const {
+  input_.environment.builders->Post([gate = input_.gate, weak = weak_from_this(), what, work] {
+    gate->Run([&] {
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      try {
+        work(*self);
+      } catch (...) {
+        self->broken_(std::string(what) + " failed: " + CurrentFailure());
+      }
+    });
+  });
+}
 
 }  // namespace longbow::engine

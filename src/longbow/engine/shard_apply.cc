@@ -47,6 +47,9 @@ Result<std::vector<std::unique_ptr<ShardVectors>>> Shard::MakeVectors(const Data
     input.epochs = &epochs_;
     input.ledger = input_.ledger;
     input.seed = seed_ + i;
+    input.failed = [broken = broken_, name = column.name](const std::string& what) {
+      broken("building the index of column '" + name + "' failed: " + what);
+    };
     LB_ASSIGN_OR_RETURN(const auto* type, index::FindIndexType(column.index));
     LB_ASSIGN_OR_RETURN(vectors->index, type->make(input));
     out.push_back(std::move(vectors));

@@ -189,12 +189,9 @@ void Shard::LoadIndexes(Sequence applied) {
   }
   for (auto& saved : std::exchange(to_load_, {})) {
     if (saved.sequence > applied) saved.directory.clear();
-    input_.environment.builders->Post(
-        [gate = input_.gate, weak = weak_from_this(), saved = std::move(saved)] {
-          gate->Run([&] {
-            if (const auto self = weak.lock()) self->LoadIndex(saved.column, saved.directory);
-          });
-        });
+    PostWork("loading an index", [saved = std::move(saved)](const Shard& shard) {
+      shard.LoadIndex(saved.column, saved.directory);
+    });
   }
 }
 

@@ -140,6 +140,7 @@ Result<text::TextIndex*> ShardTexts::Find(const TextColumns& columns,
   input.builders = builders_;
   input.ledger = ledger_;
   input.documents = documents_.get();
+  input.failed = failed_;
   made->index = std::make_unique<text::TextIndex>(input);
   made->index->Begin(written_end_, horizon);
   if (published_end_ > 0) {

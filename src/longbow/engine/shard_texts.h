@@ -2,9 +2,11 @@
 // is first asked for. Each is kept up to date from then on.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "longbow/base/counters.h"
@@ -26,6 +28,8 @@ class ShardTexts {
   ShardTexts(const RowVersions* versions, Executor* builders, MemoryLedger* ledger,
              std::shared_ptr<Counter> documents);
   ~ShardTexts();
+  // Told that building one of them has failed; before the first is made.
+  void WhenFailed(std::function<void(const std::string& what)> failed) { failed_ = std::move(failed); }
 
   // ---- apply ----
   // Held while rows are written and die. [.., end) have been written before.
@@ -55,6 +59,7 @@ class ShardTexts {
   Executor* const builders_;
   MemoryLedger* const ledger_;
   const std::shared_ptr<Counter> documents_;
+  std::function<void(const std::string&)> failed_ = nullptr;
 
   mutable std::mutex mutex_;
   RowOrdinal written_end_ = 0;               // guarded by mutex_

@@ -86,11 +86,16 @@ struct SearchSpec {
   std::span<const uint32_t> k;  // one a query
   Effort effort;
   Visibility visibility;
+  uint64_t rows = 0;                        // visible ones, about; 0: as many as ordinals were ever given
   const RowSelection* selection = nullptr;  // null: every visible row
   uint64_t selected = 0;                    // its size, when the caller knows it; 0: it is counted
   const TieOrder* ties = nullptr;           // null: by ordinal
   Budget* budget = nullptr;                 // null: none
 };
+
+inline uint64_t VisibleRows(const SearchSpec& spec) {
+  return spec.rows > 0 ? spec.rows : spec.visibility.end;
+}
 
 // Hits of query i: neighbors[offsets[i] .. offsets[i + 1]). Reused between searches, so it does not allocate
 // once warm.
@@ -116,6 +121,7 @@ struct IndexGauge {
 
 struct AuditReport {
   int64_t nodes = 0, live = 0, unreachable = 0;
+  bool settled = false;  // nobody was at work: what the parts say of each other was compared, too
   std::vector<std::string> violations;  // empty: sound
 };
 
@@ -148,7 +154,7 @@ class VectorIndex {
   // Rows below this are indexed (found by the index's own structure rather than by scanning); equal to the
   // rows appended when nothing is behind.
   virtual RowOrdinal indexed_end() const = 0;
-  // `done` once indexed_end() >= end; at once when it already is.
+  // `done` once indexed_end() >= end; at once when it already is, or with why it never will be.
   virtual void WhenIndexed(RowOrdinal end, std::function<void(Status)> done) = 0;
 
   // Derived files under `directory`, readable by Load of the same index type; NotFound from Load means: build
@@ -160,6 +166,10 @@ class VectorIndex {
   virtual int64_t memory_bytes() const = 0;  // beyond the store's
 };
 
+// Told, once, that work of an index in the background has ended with an exception, and what it said. Called
+// on the task that failed; what it calls outlives the index.
+using BuildFailed = std::function<void(const std::string& what)>;
+
 // What an index is made from. Pointers outlive the index.
 struct IndexInput {
   distance::Metric metric = distance::Metric::kL2;
@@ -170,6 +180,7 @@ struct IndexInput {
   ReadEpochs* epochs = nullptr;  // entered by its tasks while they read rows; may be null
   MemoryLedger* ledger = nullptr;
   uint64_t seed = 0;
+  BuildFailed failed = nullptr;  // nothing is built any more; who waits for it gets Internal. May be null
 };
 
 // One row of the list of index types; engine/ looks a column's `longbow.index` up here.
@@ -177,6 +188,8 @@ struct IndexType {
   std::string_view name;
   Result<std::unique_ptr<VectorIndex>> (*make)(const IndexInput& input);
   std::span<const std::string_view> codecs;  // that `make` takes
+  // What such an index comes to hold of a row of `scalars`, beyond the store.
+  int64_t (*row_bytes)(distance::Metric metric, size_t scalars, std::string_view codec);
 };
 std::span<const IndexType> IndexTypes();
 // InvalidArgument that names the known ones.

@@ -83,6 +83,7 @@ Result<Plan> FindNeighbors(const NeighborSearch& search, Workspace* workspace) {
   spec.k = workspace->k;
   spec.effort = search.effort;
   spec.visibility = search.view->visibility();
+  spec.rows = input.shape.rows;
   spec.selection = search.selection;
   spec.selected = search.selected;
   spec.ties = &search.view->key_order();

@@ -87,7 +87,7 @@ Result<std::unique_ptr<Scan>> MakeOrderedScan(BlockScanInput input, const OrderB
   LB_RETURN_NOT_OK(CheckOrder(order, *view.schema()));
   LB_ASSIGN_OR_RETURN(const RowSelection matching, Matching(input, filters));
   constexpr int64_t kBytesARow = sizeof(RowOrdinal) + sizeof(uint64_t);
-  LB_ASSIGN_OR_RETURN(auto memory, ledger->Reserve(MemoryUse::kRequests, matching.Count() * kBytesARow));
+  LB_ASSIGN_OR_RETURN(auto memory, ledger->ReserveToRead(matching.Count() * kBytesARow));
   std::vector<RowOrdinal> rows;
   matching.ForEach(0, matching.end(), [&](RowOrdinal row) {
     if (view.visibility().Visible(row)) rows.push_back(row);

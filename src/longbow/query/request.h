@@ -67,6 +67,8 @@ struct SearchRequest {
   // ordered by these. 0: all.
   uint32_t dims = 0;
   VectorFormat vectors = VectorFormat::kNone;
+  // Of the searched column when `columns` names it and `vectors` is kNone.
+  VectorFormat named_vectors = VectorFormat::kStored;
   std::optional<std::vector<std::string>> columns;  // payload to return; absent: all
   bool number_queries = false;                      // adds column `query`
   bool describe = false;                            // the answer's schema says how it came about
@@ -108,10 +110,11 @@ struct ScanRequest {
   int64_t offset = 0;
   int64_t limit = 0;  // 0: all
   std::optional<std::vector<std::string>> columns;
-  std::optional<OrderBy> order_by;  // absent: insertion order
-  bool count = false;               // one row, column `count` int64: how many rows there are
-  int64_t timeout_ms = 0;           // for the whole stream, however slowly it is read; 0: none
-  bool strict = false;              // a filter on an unknown column is an error, and not an empty answer
+  VectorFormat vectors = VectorFormat::kStored;  // of every vector column; or kFloat32, kFloat16
+  std::optional<OrderBy> order_by;               // absent: insertion order
+  bool count = false;                            // one row, column `count` int64: how many rows there are
+  int64_t timeout_ms = 0;                        // for the whole stream, however slowly it is read; 0: none
+  bool strict = false;  // a filter on an unknown column is an error, and not an empty answer
 };
 
 struct ScanOptions {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <future>
 #include <map>
 #include <random>
 #include <ranges>
@@ -566,6 +567,16 @@ TEST_F(SearchFormsTest, RealSearchesAreRepeatedExactlyToTellTheirRecall) {
   EXPECT_LT(ratios["search_recall_low_ratio/d/all"], mean);
   EXPECT_GT(ratios["search_recall_high_ratio/d/all"], mean);
   EXPECT_GT(ratios["search_recall_samples_total/d/10%-100%"], 0);
+  // What was told of a dataset goes with it, once the searches that wait are over.
+  std::promise<Status> dropped;
+  database_.engine().DropDataset("d", [&](Status status) { dropped.set_value(std::move(status)); });
+  ASSERT_TRUE(dropped.get_future().get().ok());
+  bool told = true;
+  for (int round = 0; told && round < 20000; ++round) {
+    told = !std::isnan(CountersSeen::Of(query)["search_recall_ratio/d/all"]);
+    if (told) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  EXPECT_FALSE(told);
 }
 
 }  // namespace

@@ -125,8 +125,7 @@ Status SearchRun::Prepare() {
   if (!workspace_.layout.Fits(view_->schema(), column_, request_)) {
     LB_ASSIGN_OR_RETURN(workspace_.layout, ResultLayout::Make(view_->schema(), column_, request_));
   }
-  LB_ASSIGN_OR_RETURN(memory_,
-                      tools_.ledger->Reserve(MemoryUse::kRequests, MemoryNeeded(*view_, workspace_)));
+  LB_ASSIGN_OR_RETURN(memory_, tools_.ledger->ReserveToRead(MemoryNeeded(*view_, workspace_)));
   answer_.sequence = view_->sequence();
   answer_.rows = answer_.selected = static_cast<uint64_t>(view_->live_rows());
   answer_.stages.prepare = Lap();

@@ -24,6 +24,7 @@ Result<std::string> Readiness(engine::Engine& engine, const std::string& name) {
       return ReadinessJson("NOT_FOUND", "dataset not found: " + name, 0);
     }
     LB_RETURN_NOT_OK(info.status());
+    LB_RETURN_NOT_OK(engine.Pin(name).status());  // why it is fenced
     rows = info->rows;
   }
   const int64_t backlog = engine.IndexBacklog(name);

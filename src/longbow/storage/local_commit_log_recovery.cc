@@ -189,9 +189,15 @@ void LocalCommitLog::Post(Executor* executor, int64_t delay_ns, Work work) {
       log = handle->log;
       handle->running[executor] += 1;
     }
+    const struct CountDown {
+      Handle* handle;
+      Executor* executor;
+      ~CountDown() {
+        std::lock_guard lock(handle->mutex);
+        handle->running[executor] -= 1;
+      }
+    } ended{handle.get(), executor};
     (log->*work)();
-    std::lock_guard lock(handle->mutex);
-    handle->running[executor] -= 1;
   };
   if (delay_ns == 0) {
     executor->Post(std::move(task));

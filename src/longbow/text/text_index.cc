@@ -83,11 +83,48 @@ void TextIndex::StartTurn() {
   {
     std::lock_guard lock(turn_mutex_);
     more_ = true;
-    if (turning_) return;
+    if (turning_ || stopping_) return;
     turning_ = true;
   }
   if (input_.builders == nullptr) return Turn();
-  input_.builders->Post([this] { Turn(); });
+  try {
+    PostTurn();
+  } catch (...) {
+    std::lock_guard lock(turn_mutex_);
+    turning_ = false;
+    throw;
+  }
+}
+
+// A turn that fails is the last one, and has ended like any other when all were told.
+void TextIndex::PostTurn() {
+  input_.builders->Post([this] {
+    try {
+      Turn();
+    } catch (...) {
+      const struct End {
+        TextIndex* index;
+        ~End() {
+          std::lock_guard lock(index->turn_mutex_);
+          index->stopping_ = true;
+          index->turning_ = false;
+        }
+      } end{this};
+      Fail(CurrentFailure());
+    }
+  });
+}
+
+void TextIndex::Fail(const std::string& what) {
+  std::vector<Waiter> waiters;
+  Status failure;
+  {
+    std::lock_guard lock(waiters_mutex_);
+    failure = failure_ = Error(ErrorCode::kInternal, "text index: building it failed: ", what);
+    waiters.swap(waiters_);
+  }
+  if (input_.failed != nullptr) input_.failed(what);
+  for (Waiter& waiter : waiters) waiter.done(failure);
 }
 
 bool TextIndex::TurnGoesOn(bool worked) {
@@ -103,8 +140,7 @@ void TextIndex::Turn() {
     const bool built = BuildSlice(), merged = MergeSlice();
     if (!TurnGoesOn(built || merged)) return;
     if (input_.builders == nullptr) continue;
-    input_.builders->Post([this] { Turn(); });
-    return;
+    return PostTurn();
   }
 }
 
@@ -148,10 +184,13 @@ bool TextIndex::CatchUp(RowOrdinal end, Budget* budget) {
 }
 
 void TextIndex::WhenIndexed(RowOrdinal end, std::function<void(Status)> done) {
+  Status failure;
   {
     std::lock_guard lock(waiters_mutex_);
-    waiters_.push_back({end, std::move(done)});
+    if (indexed_end() < end) failure = failure_;
+    if (failure.ok()) waiters_.push_back({end, std::move(done)});
   }
+  if (!failure.ok()) return done(failure);
   WakeWaiters();
 }
 

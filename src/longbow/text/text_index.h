@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -76,6 +77,9 @@ struct TextIndexInput {
   Executor* builders = nullptr;  // null: whoever appends builds
   MemoryLedger* ledger = nullptr;
   Counter* documents = nullptr;  // counts those indexed; may be null
+  // Told once that building has ended with an exception; nothing is built in the background any more. On the
+  // task that failed; may be null.
+  std::function<void(const std::string& what)> failed = nullptr;
 };
 
 // What a search would look at, and about what its two ways would take on one core. They are chosen between
@@ -115,7 +119,7 @@ class TextIndex {
 
   RowOrdinal indexed_end() const { return indexed_end_.load(std::memory_order_acquire); }
   RowOrdinal appended_end() const { return appended_end_.load(std::memory_order_acquire); }
-  // `done` once indexed_end() >= end; at once when it already is.
+  // `done` once indexed_end() >= end; at once when it already is, or with why it never will be.
   void WhenIndexed(RowOrdinal end, std::function<void(Status)> done);
 
   size_t terms() const { return dictionary_.size(); }
@@ -133,7 +137,9 @@ class TextIndex {
   };
 
   void StartTurn();
+  void PostTurn();
   void Turn();
+  void Fail(const std::string& what);
   // Whether the turn has to look for work; otherwise it has ended.
   bool TurnGoesOn(bool worked);
   bool BuildSlice();
@@ -159,9 +165,10 @@ class TextIndex {
   mutable std::mutex turn_mutex_;
   bool turning_ = false;   // guarded by turn_mutex_: a turn is posted or running
   bool more_ = false;      // guarded by turn_mutex_: there may be work that the turn has not seen
-  bool stopping_ = false;  // guarded by turn_mutex_
+  bool stopping_ = false;  // guarded by turn_mutex_; or failed
   std::mutex waiters_mutex_;
   std::vector<Waiter> waiters_;  // guarded by waiters_mutex_
+  Status failure_;               // guarded by waiters_mutex_: why nothing is built any more
 };
 
 }  // namespace longbow::text

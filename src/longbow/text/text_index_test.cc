@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <future>
 #include <map>
+#include <new>
 #include <random>
 #include <set>
 #include <string>
@@ -429,6 +431,38 @@ TEST(TextIndex, AnIndexBegunAmongOldRowsKnowsWhichAreDead) {
   world.Append(1000);
   world.Kill(100);
   for (int i = 0; i < 20; ++i) world.Ask(world.View());
+}
+
+// Cannot be read.
+class LostDocuments final : public DocumentSource {
+ public:
+  void Read(RowOrdinal, RowOrdinal, DocumentVisitor*) const override { throw std::bad_alloc(); }
+};
+
+TEST(TextIndexFailureTest, WhoWaitsForAnIndexThatCannotBeBuiltIsTold) {
+  MemoryLedger ledger(0, 0);
+  RowVersions versions(&ledger);
+  versions.Grow(10);
+  const LostDocuments source;
+  const auto builders = MakeThreadPool({.threads = 2});
+  std::promise<std::string> failed;
+  TextIndexInput input;
+  input.analyzer = *FindAnalyzerType("whitespace");
+  input.source = &source;
+  input.versions = &versions;
+  input.builders = builders.get();
+  input.ledger = &ledger;
+  input.failed = [&](const std::string& what) { failed.set_value(what); };
+  auto index = std::make_unique<TextIndex>(input);
+  std::promise<Status> early;
+  index->WhenIndexed(10, [&](const Status& status) { early.set_value(status); });
+  index->RowsAppended(0, 10);
+  EXPECT_EQ(failed.get_future().get(), "std::bad_alloc");
+  EXPECT_EQ(CodeOf(early.get_future().get()), ErrorCode::kInternal);
+  Status late;
+  index->WhenIndexed(10, [&](const Status& status) { late = status; });
+  EXPECT_EQ(CodeOf(late), ErrorCode::kInternal);
+  index.reset();  // waits for nobody
 }
 
 }  // namespace

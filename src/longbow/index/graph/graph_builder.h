@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "longbow/index/graph/graph.h"
@@ -34,6 +35,10 @@ struct GraphOptions {
 // give the same graph.
 class GraphBuilder {
  public:
+  // What a row of `scalars` comes to take here, once it is linked.
+  static int64_t RowBytes(distance::Metric metric, size_t scalars, std::string_view codec,
+                          GraphOptions options = {});
+
   GraphBuilder(const IndexInput& input, GraphOptions options);
   ~GraphBuilder();
 
@@ -63,6 +68,8 @@ class GraphBuilder {
   bool maintaining() const { return maintenance_.load() != Maintenance::kIdle; }
   int64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
   int64_t bytes() const;
+  // For an audit. Settled when all is done that was asked for before, and nothing is asked for meanwhile.
+  GraphAccount Account() const;
 
   Status Save(FileSystem* files, std::string_view directory);
   // Before the first row is appended.
@@ -74,6 +81,7 @@ class GraphBuilder {
   static constexpr RowOrdinal kRowsToCode = 1024;  // at a time
   static constexpr int kMostBuilders = 8;
   static constexpr int64_t kLookAgainNanos = 5'000'000;
+  static constexpr int64_t kInsertionNanos = 500'000;  // about, of one that is held up now and then
   // Building goes on after so many quiet looks, and for a turn after so many in all, so that it never stops.
   static constexpr int kQuietLooks = 2, kMostLooks = 20;
   static constexpr RowOrdinal kSampledRows = 1024;  // whose mean is the centre
@@ -84,7 +92,8 @@ class GraphBuilder {
   static constexpr uint64_t kMostDeadShare = 25;
   // Of maintenance, before others get their turn; and of a builder that helps.
   static constexpr uint32_t kNodesASlice = 2048, kNodesAHelp = 512;
-  static constexpr uint64_t kFirstNodes = 512;  // linked one after the other, so that they find each other
+  // Of a graph that has no more, linked one after the other, so that they find each other.
+  static constexpr uint64_t kFirstNodes = 512;
 
   struct Waiter {
     RowOrdinal end;
@@ -100,6 +109,12 @@ class GraphBuilder {
   };
 
   void StartBuilders();
+  void PostTurn();
+  // What every task of builders goes through. One that fails ends all building: those who wait are told, and
+  // the task counts as ended like any other.
+  template <typename Work>
+  void RunBuilder(Work work);
+  void Fail(const std::string& what);
   void BuildTurn();
   bool BuildSome();
   void BuildRows();
@@ -114,6 +129,7 @@ class GraphBuilder {
   void MakeCodes();
   bool Claim(RowOrdinal* first, RowOrdinal* end);
   void Finish(RowOrdinal first, RowOrdinal end);
+  void Owe(int64_t rows);
   std::unique_ptr<Bench> TakeBench();
   void ReturnBench(std::unique_ptr<Bench> bench);
   Graph* StartGraph();
@@ -125,13 +141,22 @@ class GraphBuilder {
   void StartMaintenance();
   void PlaceRows(const LoadedGraph& loaded);
   void PostMaintenance();
+  template <typename Work>
+  void RunMaintenance(Work work);
   bool MaintenanceDue() const;
   void Maintain();
-  void MaintainSome();
+  void StartSweep();
+  void SweepSome();
+  void EndSweep();
   void EndMaintenance();
+  // Goes on with `next` once the insertions that began before `epoch` ended are over: they may have seen
+  // nodes live that are dead since.
+  void AfterInsertions(uint64_t epoch, void (GraphBuilder::*next)());
 
   const IndexInput input_;
   const GraphOptions options_;
+  const int64_t
+      row_bytes_;  // in the ledger for every row from its append to its index, which then has its own
   RowChains chains_;
   RecallCalibration calibration_;
   std::unique_ptr<GraphSpace> space_;  // made before graph_ is published
@@ -149,10 +174,13 @@ class GraphBuilder {
   // Asked: it may have become due again meanwhile.
   enum class Maintenance : uint8_t { kIdle, kRunning, kAsked };
   std::atomic<Maintenance> maintenance_{Maintenance::kIdle};
-  std::atomic<bool> stopping_{false};
-  std::atomic<int> tasks_{0};        // posted or running
-  std::atomic<bool> aside_{false};   // one of them waits for writers
-  int looks_ = 0, quiet_looks_ = 0;  // of the one that waits
+  std::atomic<bool> stopping_{false};  // or failed
+  std::atomic<int> tasks_{0};          // posted or running
+  std::atomic<bool> aside_{false};     // one of them waits for writers
+  int looks_ = 0, quiet_looks_ = 0;    // of the one that waits
+
+  ReadEpochs linking_;       // entered by whoever makes edges
+  std::vector<Slot> dying_;  // of the one that maintains: taken from dead_, not yet a sweeper's
 
   std::mutex first_mutex_;  // serialises making the graph and linking its first nodes
 
@@ -162,6 +190,7 @@ class GraphBuilder {
   RowOrdinal claimed_end_ = 0;                   // guarded by mutex_
   std::map<RowOrdinal, RowOrdinal> finished_;    // guarded by mutex_: claims done beyond indexed_end_
   std::vector<Waiter> waiters_;                  // guarded by mutex_
+  Status failure_;                               // guarded by mutex_: why nothing is built any more
   std::vector<std::unique_ptr<Bench>> benches_;  // guarded by mutex_
   std::vector<Slot> dead_;                       // guarded by mutex_
   std::shared_ptr<GraphSweeper>
