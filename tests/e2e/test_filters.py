@@ -127,6 +127,13 @@ def test_what_is_wrong_with_a_filter_is_said(calls: Calls, books: str) -> None:
     assert calls.get({"name": books, "filter": "yeer = 1"}).num_rows == 0, "old clients know a scan of nothing"
 
 
+def test_scans_and_counts_take_a_timeout(calls: Calls, books: str) -> None:
+    for ticket in ({"name": books}, {"name": books, "count": True}, {"name": books, "order_by": "year"}):
+        assert calls.get({**ticket, "timeout_ms": 60_000}) == calls.get(ticket)
+        with fails("InvalidArgument", "timeout_ms"):
+            calls.get({**ticket, "timeout_ms": -1})
+
+
 def stream_of(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:

@@ -302,6 +302,7 @@ def test_the_search_action_still_speaks_json(calls: Calls, sift: str) -> None:
     answer = calls.action_json("VectorSearch", {"dataset": sift, "vector": query, "k": 4, "format": "json"})
     table = calls.get(search_ticket(sift, query, k=4))
     assert answer["ids"] == table["id"].to_pylist()
+    assert answer["coverage"] in ("exact", "approximate")
     np.testing.assert_allclose(answer["scores"], table["score"], rtol=1e-5)
 
 
@@ -312,7 +313,7 @@ def test_search_by_id_leaves_the_row_itself_out(calls: Calls, sift: str, id: int
     exact = ((base - base[7]) ** 2).sum(1)
     exact[7] = np.inf
     np.testing.assert_allclose(exact[answer["ids"]], np.sort(exact)[:5])
-    assert len(answer["scores"]) == 5
+    assert len(answer["scores"]) == 5 and answer["coverage"] in ("exact", "approximate")
 
 
 def test_search_by_an_unknown_id_is_not_found(calls: Calls, sift: str) -> None:
@@ -457,6 +458,16 @@ def line(_shared_calls: Calls) -> str:
 def test_pages_neither_repeat_nor_skip(calls: Calls, line: str) -> None:
     pages = [calls.get(search_ticket(line, [0, 0], k=50, offset=at, limit=7)) for at in range(0, 50, 7)]
     assert [i for page in pages for i in page["id"].to_pylist()] == list(range(50))
+
+
+def test_a_limit_alone_is_the_first_page(calls: Calls, sift: str) -> None:
+    query = np.load(SIFT / "queries.npy")[1].tolist()
+    pages = [calls.get({"search": {"dataset": sift, "vector": query, "limit": 5, **page}}) for page in ({}, {"offset": 5})]
+    assert [page.schema.metadata[b"longbow.coverage"] for page in pages] == [b"exact", b"exact"]
+    exact = ((np.load(SIFT / "base.npy").astype("f8") - query) ** 2).sum(1)
+    found = [i for page in pages for i in page["id"].to_pylist()]
+    assert len(set(found)) == 10
+    np.testing.assert_allclose(exact[found], np.sort(exact)[:10])
 
 
 def test_a_radius_holds_all_within(calls: Calls, line: str) -> None:

@@ -80,6 +80,12 @@ def test_searches_with_text_are_ordered_explained_and_checked(calls: Calls, book
         assert (chosen["hits"] is None) == (explain is True)
         (alone,) = find(calls, books, explain=explain, text_query="fox").to_pylist()
         assert alone["plan"] == "postings" and alone["chosen"] and alone["hits"] == (None if explain is True else 2)
+    rare = {"text_query": "fox whale", "filters": [{"field": "id", "op": "=", "value": 3}], "explain": "analyze"}
+    plans = {plan["plan"]: plan for plan in find(calls, books, **rare).to_pylist()}
+    assert set(plans) == {"postings", "postings_of_selection"}
+    (chosen,) = [plan for plan in plans.values() if plan["chosen"]]
+    assert chosen["postings"] == 4 and chosen["cost_nanos"] == min(plan["cost_nanos"] for plan in plans.values())
+    assert [plan["reason"] for plan in plans.values() if not plan["chosen"]] == ["costs more"]
     with fails("InvalidArgument", "radius is a distance", "alpha 1"):
         find(calls, books, radius=2.0, **both)
     assert ids(calls, books, radius=1.5, **{**both, "alpha": 1.0}) == [4, 3]

@@ -73,6 +73,7 @@ Result<SearchCall> ReadVectorSearchByKey(std::string_view body) {
   SearchCall out;
   out.request.k = {0};
   out.request.columns.emplace();
+  out.request.describe = true;
   LB_RETURN_NOT_OK(ReadSearch(object, &out));
   LB_RETURN_NOT_OK(CheckDataset(object, out.request.dataset));
   if (out.request.queries.keys.empty()) return object.Invalid("expected \"id\" to be the key of a row");
@@ -201,6 +202,9 @@ Result<std::string> HitsJson(const arrow::RecordBatch& hits, int64_t first, int6
     }
     out["scores"].push_back(scores->Value(row));
   }
+  const auto about = hits.schema()->metadata();
+  if (about != nullptr && about->Contains("longbow.coverage"))
+    out["coverage"] = *about->Get("longbow.coverage");
   return Dump(out);
 }
 

@@ -73,7 +73,8 @@ std::string CountJson(int64_t count);                               // {"count":
 std::string NamespacesJson(const std::vector<std::string>& names);  // {"namespaces": [...], "count": n}
 // `reason` empty: left out.
 std::string ReadinessJson(std::string_view status, std::string_view reason, int64_t index_len);
-// Rows [first, end) of a search's hits as {"ids": [...], "scores": [...]}; ids are keys as clients know them.
+// Rows [first, end) of a search's hits as {"ids": [...], "scores": [...], "coverage": ...}; ids are keys as
+// clients know them, and coverage is left out where the hits' schema does not tell it.
 Result<std::string> HitsJson(const arrow::RecordBatch& hits, int64_t first, int64_t end);
 // The same rows as [{"ID", "Distance", "Score", "Metadata": {payload}, "Vector": [...] or null}].
 Result<std::string> HitObjectsJson(const arrow::RecordBatch& hits, int64_t first, int64_t end);

@@ -6,6 +6,7 @@
 #include <arrow/ipc/reader.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -91,6 +92,10 @@ TEST(Answers, HaveTheKeysThatClientsRead) {
   EXPECT_EQ(json::parse(ReadinessJson("BUSY", "why", 5))["reason"], "why");
   EXPECT_EQ(json::parse(*HitsJson(*Hits(), 1, 3)),
             (json{{"ids", {2, 18446744073709551615u}}, {"scores", {0.5, 0.25}}}));
+  const auto told = Hits()->ReplaceSchemaMetadata(arrow::key_value_metadata({"longbow.coverage"}, {"exact"}));
+  EXPECT_EQ(json::parse(*HitsJson(*told, 1, 2)),
+            (json{{"ids", {2}}, {"scores", {0.5}}, {"coverage", "exact"}}));
+  EXPECT_TRUE(ReadVectorSearchByKey(R"({"dataset":"d","id":1})")->request.describe);
 }
 
 TEST(Answers, AreArrowStreamsOfTheRowsAskedFor) {

@@ -104,6 +104,8 @@ Result<TicketRequest> ReadTicket(std::string_view bytes) {
   LB_ASSIGN_OR_RETURN(scan.vectors, ReadVectorFormat(object));
   LB_RETURN_NOT_OK(object.Read("offset", &scan.offset));
   if (scan.offset < 0) return object.Invalid("field 'offset': expected 0 or more");
+  LB_RETURN_NOT_OK(object.Read("timeout_ms", &scan.timeout_ms));
+  if (scan.timeout_ms < 0) return object.Invalid("field 'timeout_ms': expected 0 (none) or more");
   LB_RETURN_NOT_OK(object.Read("count", &scan.count));
   LB_RETURN_NOT_OK(object.Read("strict", &scan.strict));
   LB_RETURN_NOT_OK(ReadOrder(object, &scan.order_by));

@@ -46,6 +46,7 @@ std::string StatsJson(const SearchAnswer& answer) {
     out.append(",\"").append(name).append("\":").append(std::to_string(value));
   }
   if (answer.coverage == index::Coverage::kPartial) out.append(",\"covered\":" + NumberText(answer.covered));
+  if (answer.postings > 0) out.append(",\"postings\":").append(std::to_string(answer.postings));
   if (answer.recall) out.append(",\"recall\":" + NumberText(*answer.recall));
   if (answer.cached) out.append(",\"cached\":true");
   return out.append("}");

@@ -46,6 +46,7 @@ class BlockScan final : public Scan {
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
+    LB_RETURN_NOT_OK(CheckTime(input_));
     gathered_.clear();
     std::optional<Piece> whole;
     while (!whole && rows_left_ > static_cast<int64_t>(gathered_.size())) {
@@ -106,6 +107,7 @@ class BlockScan final : public Scan {
 
   // Copies which rows of the block are visible and match, and learns how large they are.
   Status EnterBlock() {
+    LB_RETURN_NOT_OK(CheckTime(input_));
     const engine::RowBlock& block = Block();
     next_ = block.first;
     const Visibility& visibility = input_.view->visibility();
@@ -165,6 +167,12 @@ class BlockScan final : public Scan {
 };
 
 }  // namespace
+
+Status CheckTime(const BlockScanInput& input) {
+  if (input.deadline_ns == 0 || input.clock->MonotonicNanos() < input.deadline_ns) return Status::OK();
+  return Error(ErrorCode::kDeadlineExceeded,
+               "the scan's timeout_ms passed before its end; give more time, or a limit");
+}
 
 Result<std::vector<int>> ScanColumns(const engine::DatasetSchema& schema,
                                      const std::optional<std::vector<std::string>>& names) {

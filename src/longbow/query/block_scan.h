@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "longbow/base/clock.h"
 #include "longbow/base/counters.h"
 #include "longbow/engine/view.h"
 #include "longbow/query/filter_cache.h"
@@ -24,7 +25,12 @@ struct BlockScanInput {
   int64_t limit = 0;                          // 0: all
   ScanOptions options;
   Counter* rows_scanned = nullptr;  // outlives the scan
+  const Clock* clock = nullptr;
+  int64_t deadline_ns = 0;  // on the clock's monotonic scale; 0: none
 };
+
+// DeadlineExceeded when the scan's time is over.
+Status CheckTime(const BlockScanInput& input);
 
 // Positions of the named columns in the schema, ascending; all when `names` is empty. InvalidArgument for
 // unknown ones.

@@ -132,7 +132,7 @@ Result<SearchAnswer> SearchAlongEdges(QueryEngine& query, const engine::Engine& 
   if (!(alpha >= 0) || !std::isfinite(alpha)) {
     return InvalidArgument("graph_alpha: expected 0 or more, got ", alpha);
   }
-  if (request.offset || request.radius || request.order_by) {
+  if (request.offset.value_or(0) > 0 || request.radius || request.order_by) {
     return InvalidArgument("graph_alpha orders hits anew; leave out offset, radius and order_by");
   }
   LB_ASSIGN_OR_RETURN(SearchAnswer answer, query.Search(request));

@@ -88,16 +88,25 @@ void AddNeighborPlans(const ExplainInput& input, bool part, std::vector<Row>* ro
   }
 }
 
+// The ways to search by text, of which the cheaper is taken.
+void AddTextPlans(const text::TextCost& texts, bool part, bool nothing, std::vector<Row>* rows) {
+  const bool selected = texts.selected_nanos && *texts.selected_nanos < texts.lists_nanos;
+  const auto add = [&](std::string_view name, double nanos, bool taken) {
+    Row row{{name, {}, nanos, true}, "text", taken && !part && !nothing, {}};
+    if (taken && part) row.reason = kPart;
+    if (!taken) row.reason = "costs more";
+    rows->push_back(std::move(row));
+  };
+  add(kPostings, texts.lists_nanos, !selected);
+  if (texts.selected_nanos) add(kPostingsOfSelection, *texts.selected_nanos, selected);
+}
+
 std::vector<Row> RowsOf(const ExplainInput& input) {
-  const bool both = input.neighbors != nullptr && input.text_nanos;
+  const bool both = input.neighbors != nullptr && input.texts;
   const bool nothing = input.answer->plan == kNoPlan;
   std::vector<Row> rows;
   if (input.neighbors != nullptr) AddNeighborPlans(input, both, &rows);
-  if (input.text_nanos) {
-    Row row{{kPostings, {}, *input.text_nanos, true}, "text", !both && !nothing, {}};
-    if (both) row.reason = kPart;
-    rows.push_back(std::move(row));
-  }
+  if (input.texts) AddTextPlans(*input.texts, both, nothing, &rows);
   if (both && !nothing) {
     Row fusion{{kFusion, {}, 0, true}, "fusion", true, {}};
     for (const Row& row : rows) {
@@ -137,6 +146,7 @@ Status AddRow(const Row& row, const ExplainInput& input, TableBuilder* table) {
       {"codes", answer.work.codes},
       {"hops", answer.work.hops},
       {"bytes", answer.work.bytes},
+      {"postings", answer.postings},
       {"prepare_nanos", answer.stages.prepare},
       {"filter_nanos", answer.stages.filter},
       {"search_nanos", answer.stages.search},

@@ -44,6 +44,8 @@ void Fuse(const FusionType& type, const FusionInput& input, size_t k, const TieO
 
 // How deep both lists have to be so that k of the fusion are worth their name.
 inline size_t FusionDepth(size_t k) { return std::max<size_t>(100, 4 * k); }
+// Pages are cut from one order, so its lists are as deep for each of them; no page goes beyond.
+inline constexpr uint32_t kPagedFusionDepth = 1000;
 
 // The share of vectors in a query of so many words.
 inline double AdaptiveAlpha(size_t words) { return words < 3 ? 0.3 : words <= 5 ? 0.5 : 0.8; }

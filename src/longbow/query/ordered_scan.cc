@@ -15,8 +15,10 @@ namespace {
 Result<RowSelection> Matching(const BlockScanInput& input, FilterCache* filters) {
   const engine::View& view = *input.view;
   if (input.filter != nullptr) {
-    Budget budget;
-    return filters->Select(*input.filter, view, &budget);
+    Budget budget(input.clock, input.deadline_ns, nullptr, 0);
+    auto selection = filters->Select(*input.filter, view, &budget);
+    if (!selection.ok() && budget.end() == BudgetEnd::kDeadline) LB_RETURN_NOT_OK(CheckTime(input));
+    return selection;
   }
   RowSelection all(view.visibility().end);
   if (!input.nothing) all.AddRange(0, all.end());
@@ -37,6 +39,7 @@ class OrderedScan final : public Scan {
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
 
   Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
+    LB_RETURN_NOT_OK(CheckTime(input_));
     const size_t count = std::min(static_cast<size_t>(batch_rows_), rows_.size() - next_);
     if (count == 0) return nullptr;
     LB_ASSIGN_OR_RETURN(auto batch, GatherRows(input_, schema_, std::span(rows_).subspan(next_, count)));

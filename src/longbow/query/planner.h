@@ -22,8 +22,10 @@ struct Plan {
 
 inline constexpr std::string_view kPrefixScan =
     "prefix_scan";  // the first elements of every row, then rescore
-inline constexpr std::string_view kPostings = "postings", kFusion = "fusion";  // of searches with text
-inline constexpr std::string_view kNoPlan = "none";                            // nothing was selected
+// Of searches with text: through the lists of the terms, or from one selected row to the next.
+inline constexpr std::string_view kPostings = "postings", kPostingsOfSelection = "postings_of_selection";
+inline constexpr std::string_view kFusion = "fusion";
+inline constexpr std::string_view kNoPlan = "none";  // nothing was selected
 
 // What is to be planned for. The count of selected rows is that of the materialised selection, so filters
 // that choose the same rows get the same plan, however they are written.

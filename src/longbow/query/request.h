@@ -96,6 +96,7 @@ struct SearchAnswer {
   std::optional<double> recall;
   Sequence sequence = 0;
   index::SearchWork work;
+  int64_t postings = 0;             // in the lists that a search by text opened
   std::string_view plan = "none";   // how it was found
   uint64_t rows = 0, selected = 0;  // visible; of these selected by the filter
   bool cached = false;
@@ -112,6 +113,7 @@ struct ScanRequest {
   VectorFormat vectors = VectorFormat::kStored;  // of every vector column; or kFloat32, kFloat16
   std::optional<OrderBy> order_by;               // absent: insertion order
   bool count = false;                            // one row, column `count` int64: how many rows there are
+  int64_t timeout_ms = 0;                        // for the whole stream, however slowly it is read; 0: none
   bool strict = false;  // a filter on an unknown column is an error, and not an empty answer
 };
 

@@ -273,5 +273,39 @@ TEST_F(ScanTest, ScansBesideWritersSeeOneMoment) {
   writer.join();
 }
 
+// A second passes at each look at the clock.
+TEST_F(ScanTest, EndsWhenItsTimeIsOver) {
+  database_.Put("d", Batch({{"id", Range(0, 20'000)}, {"n", Range(0, 20'000)}}));
+  auto request = All("d");
+  const auto ends = [&](int64_t timeout_ms, std::optional<OrderBy> order_by, bool count) {
+    request.timeout_ms = timeout_ms;
+    request.order_by = std::move(order_by);
+    request.count = count;
+    auto scan = database_.query().OpenScan(request);
+    for (; scan.ok();) {
+      const auto batch = (*scan)->Next();
+      if (!batch.ok()) return CodeOf(batch.status());
+      if (*batch == nullptr) return ErrorCode::kOk;
+    }
+    return CodeOf(scan.status());
+  };
+  database_.clock.step_ns = 1'000'000'000;
+  for (const auto& filter : {"", "n >= 0", "n < 0"}) {
+    request.filter.reset();
+    if (*filter != 0) request.filter = filter::ParseFilter(filter).ValueOrDie();
+    EXPECT_EQ(ends(500, std::nullopt, false), ErrorCode::kDeadlineExceeded);
+    EXPECT_EQ(ends(0, std::nullopt, false), ErrorCode::kOk);
+    EXPECT_EQ(ends(1'000'000, std::nullopt, false), ErrorCode::kOk);
+    EXPECT_EQ(ends(500, OrderBy{"n", true}, false), ErrorCode::kDeadlineExceeded);
+    EXPECT_EQ(ends(1'000'000, OrderBy{"n", true}, false), ErrorCode::kOk);
+    EXPECT_EQ(ends(INT64_MAX, std::nullopt, true), ErrorCode::kOk);
+  }
+  request.filter.reset();
+  EXPECT_EQ(ends(2500, std::nullopt, false), ErrorCode::kDeadlineExceeded);  // behind the first rows
+  request.filter = filter::ParseFilter("n > 1").ValueOrDie();                // not evaluated before
+  EXPECT_EQ(ends(500, std::nullopt, true), ErrorCode::kDeadlineExceeded);
+  EXPECT_EQ(ends(-1, std::nullopt, false), ErrorCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace longbow::query

@@ -20,6 +20,8 @@ namespace {
 // What a filter's evaluation and an answer's columns cost beside the search, for estimates.
 constexpr double kFilterNanos = 20000, kFilterNanosPerRow = 2, kHitNanos = 100;
 constexpr double kMillion = 1e6;
+constexpr int64_t kNanosPerMilli = 1'000'000;
+constexpr int64_t kLongestScanMs = int64_t{1} << 40;  // longer is for ever, and no overflow
 
 size_t Conditions(const filter::FilterTree& tree) {
   size_t count = 1;
@@ -155,7 +157,8 @@ double QueryEngine::EstimateNanos(const SearchRequest& request) const {
 
 Result<std::unique_ptr<Scan>> QueryEngine::OpenScan(const ScanRequest& request) {
   counters_.scans.Add();
-  for (const auto& [name, value] : {std::pair("limit", request.limit), std::pair("offset", request.offset)}) {
+  for (const auto& [name, value] : {std::pair("limit", request.limit), std::pair("offset", request.offset),
+                                    std::pair("timeout_ms", request.timeout_ms)}) {
     if (value < 0) return InvalidArgument(name, " is ", value, "; it must not be negative");
   }
   LB_ASSIGN_OR_RETURN(auto view, engine_->Pin(request.dataset));
@@ -165,6 +168,11 @@ Result<std::unique_ptr<Scan>> QueryEngine::OpenScan(const ScanRequest& request) 
   input.offset = request.offset;
   input.limit = request.limit;
   input.rows_scanned = &counters_.rows_scanned;
+  input.clock = environment_.clock;
+  if (request.timeout_ms > 0) {
+    input.deadline_ns =
+        input.clock->MonotonicNanos() + std::min(request.timeout_ms, kLongestScanMs) * kNanosPerMilli;
+  }
   if (request.filter) {
     input.nothing = !request.strict && NamesUnknownColumn(*request.filter, *view->schema()->arrow);
     if (!input.nothing) {

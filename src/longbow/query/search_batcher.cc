@@ -10,21 +10,31 @@
 #include <utility>
 
 #include "longbow/query/answer_cache.h"
+#include "longbow/query/selection.h"
 
 namespace longbow::query {
 namespace {
 
-// One request for all: their vectors, their k, the last deadline.
+// The earliest of all; 0: none has one.
+int64_t FirstDeadline(const std::vector<const SearchRequest*>& requests) {
+  int64_t first = 0;
+  for (const SearchRequest* one : requests) {
+    if (one->deadline_ns > 0 && (first == 0 || one->deadline_ns < first)) first = one->deadline_ns;
+  }
+  return first;
+}
+
+// One request for all: their vectors, their k, the first deadline.
 Result<SearchRequest> Joined(const std::vector<const SearchRequest*>& requests) {
   SearchRequest joined = *requests[0];
   joined.stop = nullptr;
+  joined.deadline_ns = FirstDeadline(requests);
   joined.number_queries = joined.describe = false;
   joined.queries = {};
   joined.k.clear();
   arrow::ArrayVector arrays;
   for (const SearchRequest* one : requests) {
     joined.k.push_back(one->k[0]);
-    joined.deadline_ns = std::max(joined.deadline_ns, one->deadline_ns);
     if (one->queries.array != nullptr) {
       arrays.push_back(one->queries.array);
     } else {
@@ -146,13 +156,22 @@ std::vector<SearchBatcher::Waiting> SearchBatcher::Take() {
   return batch;
 }
 
-void SearchBatcher::Run(std::vector<Waiting> batch) {
-  std::erase_if(batch, [](Waiting& one) {
-    if (one.request.stop == nullptr || !one.request.stop->stopped()) return false;
-    one.done(Error(ErrorCode::kCancelled, "the search was cancelled"));
-    return true;
+// Answers those that were cancelled or whose time is over; how many there were.
+size_t SearchBatcher::AnswerEnded(std::vector<Waiting>* batch) const {
+  const int64_t now = query_->environment().clock->MonotonicNanos();
+  return std::erase_if(*batch, [now](Waiting& one) {
+    const SearchRequest& request = one.request;
+    const bool stopped = request.stop != nullptr && request.stop->stopped();
+    const bool over = request.deadline_ns > 0 && now >= request.deadline_ns;
+    if (stopped || over) one.done(BudgetError(stopped ? BudgetEnd::kStopped : BudgetEnd::kDeadline));
+    return stopped || over;
   });
-  if (batch.size() > 1) {
+}
+
+// Together as long as the first deadline lets them; when it ended the search, the others begin again.
+void SearchBatcher::Run(std::vector<Waiting> batch) {
+  AnswerEnded(&batch);
+  while (batch.size() > 1) {
     std::vector<const SearchRequest*> requests;
     for (const Waiting& one : batch) requests.push_back(&one.request);
     const auto joined = Joined(requests);
@@ -165,6 +184,7 @@ void SearchBatcher::Run(std::vector<Waiting> batch) {
       }
       return;
     }
+    if (CodeOf(all.status()) != ErrorCode::kDeadlineExceeded || AnswerEnded(&batch) == 0) break;
   }
   // Alone, or together with one that is wrong: each gets its own answer.
   for (const Waiting& one : batch) one.done(Search(query_, one.request));

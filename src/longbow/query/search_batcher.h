@@ -17,7 +17,8 @@ namespace longbow::query {
 
 // There is no timer: a searcher that gets free takes the query that waited longest and with it those that
 // ask the same of the same dataset, so batches are as long as searchers are busy, and who comes alone is
-// alone. Guarded by its mutex. Its tasks keep it alive; the query engine is there as long as a search waits.
+// alone. Each keeps its own deadline. Guarded by its mutex. Its tasks keep it alive; the query engine is
+// there as long as a search waits.
 class SearchBatcher : public std::enable_shared_from_this<SearchBatcher> {
  public:
   using Done = std::function<void(Result<SearchAnswer>)>;
@@ -44,6 +45,7 @@ class SearchBatcher : public std::enable_shared_from_this<SearchBatcher> {
   bool Withdraw(uint64_t number);
   void Turn();
   std::vector<Waiting> Take();
+  size_t AnswerEnded(std::vector<Waiting>* batch) const;
   void Run(std::vector<Waiting> batch);
 
   QueryEngine* const query_;

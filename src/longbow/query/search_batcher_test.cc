@@ -120,6 +120,31 @@ TEST_F(SearchBatcherTest, OneThatIsWrongHarmsNoOther) {
   EXPECT_EQ(CodeOf(answers_[3]->status()), ErrorCode::kCancelled);
 }
 
+TEST_F(SearchBatcherTest, WhoseTimeIsOverIsToldSoAndTheOthersAreAnswered) {
+  auto late = Ask(3, 2, false), soon = late, patient = late;
+  late.deadline_ns = database_.clock.MonotonicNanos() - 1;
+  patient.deadline_ns = database_.clock.MonotonicNanos() + 30'000'000'000;
+  for (const auto& request : {late, Ask(4, 2, false), patient, Ask(5, 2, false)}) Submit(request);
+  searchers_.RunAll();
+  EXPECT_EQ(CodeOf(answers_[0]->status()), ErrorCode::kDeadlineExceeded);
+  for (size_t i = 1; i < 4; ++i) EXPECT_TRUE(answers_[i]->ok());
+  EXPECT_EQ(Batched(), 3);
+
+  // A second passes at each look: the search begins behind the first deadline.
+  answers_.clear();
+  patient.deadline_ns = database_.clock.MonotonicNanos() + 300'000'000'000;
+  database_.clock.step_ns = 1'000'000'000;
+  soon.deadline_ns = database_.clock.MonotonicNanos() + 1'500'000'000;
+  for (const auto& request : {soon, Ask(4, 2, false), patient, soon, Ask(5, 2, false)}) Submit(request);
+  searchers_.RunAll();
+  for (const size_t i : {0, 3}) EXPECT_EQ(CodeOf(answers_[i]->status()), ErrorCode::kDeadlineExceeded);
+  for (const size_t i : {1, 2, 4}) {
+    ASSERT_TRUE(answers_[i]->ok()) << answers_[i]->status();
+    EXPECT_EQ((*answers_[i])->hits->num_rows(), 2);
+  }
+  EXPECT_EQ(Batched(), 6);
+}
+
 TEST_F(SearchBatcherTest, WhereNoMoreMayWaitItSaysSoAndForgets) {
   searchers_.full = true;
   bool called = false;

@@ -53,8 +53,16 @@ Result<uint32_t> CountFor(const SearchParts& parts, const Queries& queries, cons
   return CountQueries(queries, limits);
 }
 
-void Deepen(std::vector<uint32_t>* k) {
-  for (uint32_t& wanted : *k) wanted = static_cast<uint32_t>(FusionDepth(wanted));
+// How deep the lists of a fusion are searched for these k, which reach to the ends of pages.
+Status Deepen(bool paged, std::vector<uint32_t>* k) {
+  for (uint32_t& wanted : *k) {
+    if (paged && wanted > kPagedFusionDepth) {
+      return InvalidArgument("the page ends at hit ", wanted, " of a fusion, whose pages are cut from the ",
+                             kPagedFusionDepth, " best by vector and by text; ask for earlier ones");
+    }
+    wanted = paged ? kPagedFusionDepth : static_cast<uint32_t>(FusionDepth(wanted));
+  }
+  return Status::OK();
 }
 
 // About what a search takes beyond its workspace: the answer, and a bit a row for a selection.
@@ -108,7 +116,7 @@ Status SearchRun::Prepare() {
   workspace_.scores.clear();
   if (parts_.texts) wanted_ = workspace_.k;
   if (parts_.vectors) {
-    if (parts_.both()) Deepen(&workspace_.k);
+    if (parts_.both()) LB_RETURN_NOT_OK(Deepen(request_.offset.has_value(), &workspace_.k));
     LB_RETURN_NOT_OK(PrepareQueries(request_.queries, count, *view_, column_, request_.dims, &workspace_));
   } else {
     workspace_.left_out.assign(count, kNoRow);
@@ -208,6 +216,7 @@ Status SearchRun::Find() {
 // By text, fused with what was found by vector.
 Status SearchRun::FindText(Budget* budget) {
   LB_RETURN_NOT_OK(FindTexts(Texts(budget), &workspace_));
+  answer_.postings = workspace_.texts.postings;
   tools_.counters->hybrid_texts.Add();
   if (!parts_.vectors) {
     TakeTexts(wanted_, offset_, &workspace_);
@@ -221,7 +230,7 @@ Status SearchRun::FindText(Budget* budget) {
 
 Status SearchRun::Fuse(Workspace* workspace) const {
   const auto metric = view_->schema()->vectors[static_cast<size_t>(column_)].metric;
-  return FuseTexts(*view_, metric, request_, parts_, wanted_, workspace);
+  return FuseTexts(*view_, metric, request_, parts_, wanted_, offset_, workspace);
 }
 
 Status SearchRun::CheckComplete(BudgetEnd end) {
@@ -347,8 +356,7 @@ Result<SearchAnswer> SearchRun::Explained(bool ran) {
     input.neighbor_plan = neighbor_plan_;
   }
   if (parts_.texts) {
-    LB_ASSIGN_OR_RETURN(const auto columns, TextColumnsOf(*view_->schema(), request_.text));
-    input.text_nanos = view_->EstimateTextNanos(columns);
+    LB_ASSIGN_OR_RETURN(input.texts, EstimateTexts(Texts(&budget), &workspace_));
     if (any) answer_.plan = parts_.vectors ? kFusion : kPostings;
   }
   if (ran) input.hits = answer_.hits->num_rows();

@@ -16,6 +16,37 @@ size_t CountAskedWords(const TextRequest& request) {
   return words;
 }
 
+// What is asked of an index. Stays where it is: parts point at each other.
+struct IndexQuestion {
+  text::TextIndex* index = nullptr;
+  text::TextScratch* scratch = nullptr;
+  text::TextQuery parsed;
+  text::TextSearchSpec spec;
+};
+
+Status Prepare(const TextSearch& search, Workspace* workspace, IndexQuestion* question) {
+  const engine::View& view = *search.view;
+  LB_ASSIGN_OR_RETURN(const auto columns, TextColumnsOf(*view.schema(), *search.request));
+  LB_ASSIGN_OR_RETURN(question->index, view.Texts(columns));
+  question->scratch = workspace->ScratchOf(*question->index, columns.analyzer);
+  if (search.request->weights.empty() && !search.request->clauses) {
+    LB_ASSIGN_OR_RETURN(question->parsed, text::ParseTextQuery(search.request->query));
+  }
+  text::TextSearchSpec& spec = question->spec;
+  if (columns.analyzer != nullptr) {
+    spec.query = search.request->clauses ? &*search.request->clauses : &question->parsed;
+  }
+  spec.weights = search.request->weights;
+  spec.k = search.k;
+  spec.visibility = view.visibility();
+  spec.selection = search.selection;
+  spec.selected = search.selected;
+  // Keys that nobody gave ascend with the rows.
+  spec.ties = view.schema()->key == engine::KeyKind::kHidden ? nullptr : &view.key_order();
+  spec.budget = search.budget;
+  return Status::OK();
+}
+
 bool HasVectors(const Queries& queries) {
   return !queries.numbers.empty() || queries.array != nullptr || !queries.keys.empty();
 }
@@ -44,9 +75,6 @@ Result<SearchParts> ChooseParts(const SearchRequest& request) {
         "radius is a distance, and hits by text have none; leave it out, or search by vector alone with "
         "alpha 1");
   }
-  if (request.offset && parts.both()) {
-    return InvalidArgument("offset passes over hits of one order, not of a fusion; ask for a larger k");
-  }
   return parts;
 }
 
@@ -55,25 +83,16 @@ Result<engine::TextColumns> TextColumnsOf(const engine::DatasetSchema& schema, c
   return engine::ChooseTextColumns(schema, request.columns);
 }
 
+Result<text::TextCost> EstimateTexts(const TextSearch& search, Workspace* workspace) {
+  IndexQuestion question;
+  LB_RETURN_NOT_OK(Prepare(search, workspace, &question));
+  return question.index->Estimate(question.spec, question.scratch);
+}
+
 Status FindTexts(const TextSearch& search, Workspace* workspace) {
-  const engine::View& view = *search.view;
-  LB_ASSIGN_OR_RETURN(const auto columns, TextColumnsOf(*view.schema(), *search.request));
-  LB_ASSIGN_OR_RETURN(text::TextIndex* const index, view.Texts(columns));
-  text::TextQuery parsed;
-  if (search.request->weights.empty() && !search.request->clauses) {
-    LB_ASSIGN_OR_RETURN(parsed, text::ParseTextQuery(search.request->query));
-  }
-  text::TextSearchSpec spec;
-  if (columns.analyzer != nullptr) spec.query = search.request->clauses ? &*search.request->clauses : &parsed;
-  spec.weights = search.request->weights;
-  spec.k = search.k;
-  spec.visibility = view.visibility();
-  spec.selection = search.selection;
-  spec.selected = search.selected;
-  // Keys that nobody gave ascend with the rows.
-  spec.ties = view.schema()->key == engine::KeyKind::kHidden ? nullptr : &view.key_order();
-  spec.budget = search.budget;
-  LB_RETURN_NOT_OK(index->Search(spec, workspace->ScratchOf(*index, columns.analyzer), &workspace->texts));
+  IndexQuestion question;
+  LB_RETURN_NOT_OK(Prepare(search, workspace, &question));
+  LB_RETURN_NOT_OK(question.index->Search(question.spec, question.scratch, &workspace->texts));
   const BudgetEnd end = search.budget->end();
   if (end == BudgetEnd::kStopped) return BudgetError(end);
   if (end == BudgetEnd::kDeadline && workspace->texts.partial && workspace->texts.hits.empty()) {
@@ -100,7 +119,8 @@ void TakeTexts(std::span<const uint32_t> k, uint32_t offset, Workspace* workspac
 }
 
 Status FuseTexts(const engine::View& view, distance::Metric metric, const SearchRequest& request,
-                 const SearchParts& parts, std::span<const uint32_t> k, Workspace* workspace) {
+                 const SearchParts& parts, std::span<const uint32_t> k, uint32_t offset,
+                 Workspace* workspace) {
   LB_ASSIGN_OR_RETURN(const FusionType* const type, FindFusionType(request.text.fusion));
   index::SearchHits& hits = workspace->hits;
   std::vector<index::Neighbor> fused;
@@ -118,9 +138,9 @@ Status FuseTexts(const engine::View& view, distance::Metric metric, const Search
     Fuse(*type, input, k[query] + (left_out == kNoRow ? 0 : 1), view.key_order(), &best);
     std::erase_if(best, [&](const FusedHit& hit) { return hit.row == left_out; });
     if (best.size() > k[query]) best.resize(k[query]);
-    for (const FusedHit& hit : best) {
-      fused.push_back({hit.distance, hit.row});
-      workspace->scores.push_back(hit.score);
+    for (size_t i = offset; i < best.size(); ++i) {
+      fused.push_back({best[i].distance, best[i].row});
+      workspace->scores.push_back(best[i].score);
     }
     begin = end;
     hits.offsets[query + 1] = static_cast<uint32_t>(fused.size());

@@ -7,6 +7,7 @@
 #include "longbow/query/fusion.h"
 #include "longbow/query/text_request.h"
 #include "longbow/query/workspace.h"
+#include "longbow/text/text_index.h"
 
 namespace longbow::query {
 
@@ -31,14 +32,17 @@ struct TextSearch {
   uint32_t k = 10;
   Budget* budget = nullptr;
 };
+// What FindTexts would cost.
+Result<text::TextCost> EstimateTexts(const TextSearch& search, Workspace* workspace);
 // The k best by text into workspace->texts. Errors as a search by vector has them.
 Status FindTexts(const TextSearch& search, Workspace* workspace);
 
 // Makes workspace->texts its hits, for every query those from `offset` up to its `k`: distances NaN, scores
 // as they are.
 void TakeTexts(std::span<const uint32_t> k, uint32_t offset, Workspace* workspace);
-// Fuses workspace->hits, query by query, with workspace->texts; k as the request has it, one a query.
+// Fuses workspace->hits, query by query, with workspace->texts, and leaves the hits from `offset` up to `k`.
 Status FuseTexts(const engine::View& view, distance::Metric metric, const SearchRequest& request,
-                 const SearchParts& parts, std::span<const uint32_t> k, Workspace* workspace);
+                 const SearchParts& parts, std::span<const uint32_t> k, uint32_t offset,
+                 Workspace* workspace);
 
 }  // namespace longbow::query

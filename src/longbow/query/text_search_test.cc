@@ -180,6 +180,45 @@ TEST_F(TextSearches, PagesOfTextFollowEachOther) {
   EXPECT_EQ(paged, all);
 }
 
+// However long its pages are, a fusion has one order.
+TEST_F(TextSearches, PagesOfAFusionFollowEachOther) {
+  std::mt19937_64 random(5);
+  std::vector<std::optional<std::string>> texts;
+  std::vector<std::vector<double>> vectors;
+  for (int64_t id = 0; id < 1500; ++id) {
+    texts.push_back(std::string("w").append(std::to_string(random() % 4)) + (random() % 3 == 0 ? " x" : ""));
+    vectors.push_back({static_cast<double>(random() % 30), static_cast<double>(random() % 30)});
+  }
+  database_.Put("d",
+                Batch({{"id", Range(0, 1500)}, {"body", Strings(texts)}, {"vector", Vectors(vectors, 2)}}));
+  for (const char* fusion : {"rrf", "weighted"}) {
+    auto request = Asks("w3 x", 0.5, 600);
+    request.text.fusion = fusion;
+    request.queries.numbers = {{15, 15}, {3, 9}};
+    request.offset = 0;
+    const auto whole = Answer(request);
+    EXPECT_EQ(whole.coverage, index::Coverage::kExact);
+    ASSERT_EQ(whole.offsets, (std::vector<int64_t>{0, 600, 1200}));
+    for (const int64_t length : {1, 7, 100}) {
+      request.k = {length};
+      for (int64_t offset = 0; offset + length <= 600; offset += length * 20) {
+        request.offset = offset;
+        const auto page = Answer(request);
+        ASSERT_EQ(page.hits->num_rows(), 2 * length);
+        for (const int64_t query : {0, 1}) {
+          const auto part = whole.hits->Slice(query * 600 + offset, length);
+          const auto nans_are_equal = arrow::EqualOptions::Defaults().nans_equal(true);
+          EXPECT_TRUE(page.hits->Slice(query * length, length)->Equals(*part, false, nans_are_equal))
+              << fusion << " " << length << " from " << offset;
+        }
+      }
+    }
+    request.offset = 995;
+    request.k = {6};
+    EXPECT_EQ(Refused(request), ErrorCode::kInvalidArgument);
+  }
+}
+
 // Of a fusion only the part by vector can miss rows: what an approximate search of it found is compared with
 // what an exact one would have led to.
 TEST_F(TextSearches, RecallOfAFusionIsThatOfItsHits) {
@@ -250,6 +289,43 @@ TEST_F(TextSearches, RecallOfTextCutShortIsThatOfTheWholeText) {
     EXPECT_GE(answer->recall.value_or(0), 0);
     EXPECT_LE(answer->recall.value_or(1), 1);
   }
+}
+
+TEST_F(TextSearches, PlansOfTextCostWhatTheirListsAndSelectionsHold) {
+  std::vector<std::optional<std::string>> texts;
+  for (int64_t id = 0; id < 3000; ++id) texts.push_back(id % 3 == 0 ? "often now" : "often");
+  database_.Put("d", Batch({{"id", Range(0, 3000)}, {"body", Strings(texts)}}));
+  using Plans = std::map<std::string, std::pair<double, bool>>;
+  const auto explain = [&](const std::string& text, const char* filter, Explain how, int64_t postings) {
+    auto request = Asks(text);
+    if (*filter != 0) request.filter = filter::ParseFilter(filter).ValueOrDie();
+    EXPECT_EQ(Answer(request).postings, postings);
+    request.explain = how;
+    const auto table = Answer(request).hits;
+    const auto names = std::static_pointer_cast<arrow::StringArray>(table->GetColumnByName("plan"));
+    const auto chosen = std::static_pointer_cast<arrow::BooleanArray>(table->GetColumnByName("chosen"));
+    const auto seen = std::static_pointer_cast<arrow::Int64Array>(table->GetColumnByName("postings"));
+    const auto costs = Values<arrow::DoubleType>(*table, "cost_nanos");
+    Plans plans;
+    for (int64_t i = 0; i < table->num_rows(); ++i) {
+      plans[names->GetString(i)] = {costs[static_cast<size_t>(i)], chosen->Value(i)};
+      EXPECT_EQ(seen->IsValid(i), chosen->Value(i) && how == Explain::kAnalyze);
+      if (seen->IsValid(i)) EXPECT_EQ(seen->Value(i), postings);
+    }
+    return plans;
+  };
+  const auto common = explain("often", "", Explain::kAnalyze, 3000);
+  const auto rare = explain("now", "", Explain::kPlan, 1000);
+  ASSERT_EQ(common.size(), 1u);
+  EXPECT_GT(common.at("postings").first, rare.at("postings").first);
+  const auto few = explain("often now", "id < 5", Explain::kAnalyze, 4000);
+  ASSERT_EQ(few.size(), 2u);
+  EXPECT_TRUE(few.at("postings_of_selection").second);
+  EXPECT_LT(few.at("postings_of_selection").first, few.at("postings").first);
+  const auto many = explain("often now", "id < 2900", Explain::kPlan, 4000);
+  EXPECT_TRUE(many.at("postings").second);
+  EXPECT_GT(many.at("postings_of_selection").first, many.at("postings").first);
+  EXPECT_EQ(explain("+often", "id < 5", Explain::kPlan, 3000).size(), 1u);  // clauses go through the lists
 }
 
 TEST_F(TextSearches, ScoresFollowTheirHitsIntoAnotherOrder) {

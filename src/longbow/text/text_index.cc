@@ -11,7 +11,7 @@ namespace longbow::text {
 namespace {
 
 // What building and asking cost about, for estimates.
-constexpr double kSearchNanos = 30000, kRowNanos = 2700;
+constexpr double kSearchNanos = 30000, kRowNanos = 2700, kPostingNanos = 1;
 // A step from one selected row to the next costs about as much as so many postings in a row.
 constexpr uint64_t kPostingsARow = 16;
 
@@ -208,6 +208,21 @@ void TextIndex::WakeWaiters() {
 
 double EstimateNanos(RowOrdinal end, RowOrdinal indexed_end) {
   return kSearchNanos + (end > indexed_end ? kRowNanos * (end - indexed_end) : 0);
+}
+
+TextCost TextIndex::Estimate(const TextSearchSpec& spec, TextScratch* scratch) const {
+  TextCost cost;
+  const auto segments = postings_.segments();
+  const bool any = Compile(spec, *segments, scratch);
+  for (const auto& segment : *segments) {
+    if (any) cost.postings += static_cast<int64_t>(CountPostings(*segment, scratch->query));
+  }
+  const double before = EstimateNanos(spec.visibility.end, indexed_end());
+  cost.lists_nanos = before + kPostingNanos * static_cast<double>(cost.postings);
+  if (spec.selection != nullptr && scratch->query.clauses.empty()) {
+    cost.selected_nanos = before + kPostingNanos * static_cast<double>(kPostingsARow * spec.selected);
+  }
+  return cost;
 }
 
 std::unique_ptr<TextScratch> TextIndex::NewScratch() const {

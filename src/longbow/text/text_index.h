@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -81,6 +82,14 @@ struct TextIndexInput {
   std::function<void(const std::string& what)> failed = nullptr;
 };
 
+// What a search would look at, and about what its two ways would take on one core. They are chosen between
+// segment by segment, by the same measure.
+struct TextCost {
+  int64_t postings = 0;                  // in the lists of its terms, as far as rows are indexed
+  double lists_nanos = 0;                // through the lists
+  std::optional<double> selected_nanos;  // from one selected row to the next, where that is possible
+};
+
 // About what a search takes on one core that sees rows up to `end` when those up to `indexed_end` are
 // indexed.
 double EstimateNanos(RowOrdinal end, RowOrdinal indexed_end);
@@ -105,6 +114,8 @@ class TextIndex {
   // The k best of the rows that match: exact, unless the budget ends. Rows not yet indexed are indexed first,
   // by the caller if need be. Statistics are those of the visible rows, whatever the selection.
   Status Search(const TextSearchSpec& spec, TextScratch* scratch, TextHits* hits);
+
+  TextCost Estimate(const TextSearchSpec& spec, TextScratch* scratch) const;
 
   RowOrdinal indexed_end() const { return indexed_end_.load(std::memory_order_acquire); }
   RowOrdinal appended_end() const { return appended_end_.load(std::memory_order_acquire); }
