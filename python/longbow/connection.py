@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import queue
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -39,6 +41,7 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
+_IDLE_OPENERS = 8
 # A server never seen is more likely mistyped than restarting.
 _FIRST_CONTACT_SECONDS = 2.0
 
@@ -292,9 +295,11 @@ class Connection:
 def _first_word(open_stream: Callable[[], flight.FlightStreamReader], silence: float | None) -> flight.FlightStreamReader:
     """The stream that `open_stream` returns, which it does only when the server has begun to answer.
 
-    Nothing can stop it before, so it runs in a thread that is left behind when the call is cancelled or `silence` seconds
-    are over; a stream that still comes then is cancelled.
+    Nothing can stop it before, so where it may have to be given up it runs in another thread, which is left behind when the
+    call is cancelled or `silence` seconds are over; a stream that still comes then is cancelled.
     """
+    if silence is None and not cancellation.possible():
+        return open_stream()
     opened: futures.Future[flight.FlightStreamReader] = futures.Future()
 
     def work() -> None:
@@ -309,7 +314,7 @@ def _first_word(open_stream: Callable[[], flight.FlightStreamReader], silence: f
         except futures.InvalidStateError:
             reader.cancel()
 
-    threading.Thread(target=work, name="longbow-get", daemon=True).start()
+    _Opener.run(work)
     with cancellation.Stoppable(opened.cancel, deadline_of(silence)) as stoppable:
         try:
             return opened.result()
@@ -317,6 +322,33 @@ def _first_word(open_stream: Callable[[], flight.FlightStreamReader], silence: f
             raise (_silent(silence) if stoppable.time_over else CancelledError("the call was cancelled")) from None
         finally:
             opened.cancel()
+
+
+class _Opener:
+    """A thread that opens streams. Some wait for the next when they have nothing to do, as a thread's first call of gRPC takes
+    milliseconds; while all are busy there is another one, as any of them may wait for a server that hangs. Guarded by the
+    interpreter: a deque's append and pop are one operation."""
+
+    _idle: ClassVar[deque[_Opener]] = deque()
+
+    def __init__(self) -> None:
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="longbow-get", daemon=True).start()
+
+    @classmethod
+    def run(cls, work: Callable[[], None]) -> None:
+        try:
+            opener = cls._idle.pop()
+        except IndexError:
+            opener = cls()
+        opener._orders.put(work)
+
+    def _work(self) -> None:
+        while True:
+            self._orders.get()()
+            if len(_Opener._idle) >= _IDLE_OPENERS:
+                return
+            _Opener._idle.append(self)
 
 
 def _silent(seconds: float | None) -> LongbowError:

@@ -31,6 +31,8 @@ def _key(command: bytes, name: str, kind: pa.DataType, single: bool) -> _Key:
         return command, name, kind.id, kind.list_size, kind.value_type.id, single
     return command, name, kind.id, 0, 0, single
 
+# All answers on a stream have the columns of its first; so the server says when its dataset has others by now.
+_OTHER_COLUMNS = "other columns than the stream's first"
 # The server keeps to the time it was given; a client waits a little longer before it stops waiting.
 _GRACE_SECONDS = 2.0
 
@@ -168,7 +170,8 @@ class SearchStreams:
         self._idle_count = 0
 
     def search(self, command: bytes, name: str, column: pa.Array, single: bool, timeout: float | None) -> Answer:
-        """One batch of queries, in a column of this name. A stream that broke while it was idle is replaced once."""
+        """One batch of queries, in a column of this name. A stream that broke while it was idle, or whose dataset has got
+        other columns since, is replaced once."""
         check_process()
         key = _key(command, name, column.type, single)
         deadline = None if timeout is None else time.monotonic() + timeout + _GRACE_SECONDS
@@ -187,7 +190,7 @@ class SearchStreams:
                 failure = _failure(error)
                 if failure is None:
                     raise
-                if reused and isinstance(failure, UnavailableError):
+                if reused and (isinstance(failure, UnavailableError) or _OTHER_COLUMNS in failure.message):
                     continue
                 failure.request_id = request_id
                 raise failure from (None if failure is error else error)

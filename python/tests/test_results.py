@@ -31,7 +31,9 @@ def test_every_conversion_has_every_row(hits: Results) -> None:
     assert pa.table(hits).equals(HITS), "through __arrow_c_stream__"
     frame = hits.to_pandas()
     assert isinstance(frame, pd.DataFrame) and frame["id"].tolist() == [7, 8, 9]
-    assert pl.DataFrame(hits).equals(hits.to_polars()) and hits.to_polars()["id"].to_list() == [7, 8, 9]
+    assert hits.to_polars()["id"].to_list() == [7, 8, 9]
+    if tuple(map(int, pl.__version__.split(".")[:2])) >= (1, 3):  # from which on it takes __arrow_c_stream__
+        assert pl.DataFrame(hits).equals(hits.to_polars())
     parts = hits.to_dask(npartitions=2)
     assert isinstance(parts, dask.dataframe.DataFrame) and parts.npartitions == 2 and parts["id"].compute().tolist() == [7, 8, 9]
     assert np.array_equal(hits.to_numpy("vector"), np.arange(6).reshape(3, 2)) and hits.to_numpy("vector").base is not None

@@ -210,6 +210,8 @@ TEST_P(IndexConformance, ErasedRowsStayOutAndTheOthersStayFound) {
     EXPECT_EQ(audit->live, static_cast<int64_t>(left));
     EXPECT_TRUE(audit->violations.empty()) << audit->violations.front();
   }
+  const AuditReport settled = world().WaitSettled();
+  EXPECT_TRUE(settled.violations.empty()) << settled.violations.front();
 }
 
 // A clock that stands still.
@@ -363,6 +365,18 @@ TEST_P(IndexConformance, SearchesBesideAppendsAndErasesSeeTheirPinnedView) {
   done.store(true);
   for (std::thread& reader : readers) reader.join();
   EXPECT_GE(searches.load(), 20);
+  // So many that the dead are swept, and what nobody reaches is looked for.
+  for (const auto& [at, rows] : dying) world().Erase(rows);
+  const std::vector<RowOrdinal> last(alive.end() - 100, alive.end());
+  alive.resize(alive.size() - last.size());
+  world().Kill(last);
+  world().WaitIndexed();
+  world().Erase(last);
+  const AuditReport audit = world().WaitSettled();
+  EXPECT_TRUE(audit.violations.empty()) << audit.violations.front();
+  EXPECT_EQ(audit.unreachable, 0);
+  EXPECT_EQ(audit.live, std::count_if(alive.begin(), alive.end(),
+                                      [this](RowOrdinal row) { return world().present(row); }));
 }
 
 }  // namespace

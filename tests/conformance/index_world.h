@@ -58,6 +58,8 @@ class IndexWorld {
   // No view will see them any more.
   void Erase(const std::vector<RowOrdinal>& rows) { index_->Erase(rows); }
   void WaitIndexed();
+  // Until the index has nothing left to do; what an audit then says.
+  AuditReport WaitSettled();
   // Another index over the same column, empty.
   std::unique_ptr<VectorIndex> MakeIndex();
   void Adopt(std::unique_ptr<VectorIndex> index) { index_ = std::move(index); }

@@ -179,7 +179,7 @@ def test_a_broken_file_is_named_in_a_sentence_and_a_hint(typed: Typed, server: l
         client.insert(dataset, file)
     done = shell("import", dataset, str(file), "--at", server.uri, "--token", server.token)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert done.stderr.startswith(f"longbow: {file}") and "Hint: " in done.stderr
+    assert done.stderr.startswith(f"longbow: {file}") and "Hint: the end of a file's name" in done.stderr
 
 
 def test_a_query_in_a_broken_file_is_a_sentence_and_a_hint(server: longbow.Server, tmp_path: Path) -> None:
@@ -211,6 +211,19 @@ def test_directories_are_looked_after_and_plans_explained(start_server: Callable
     block = next((copy / "blocks").glob("*.parquet"))
     block.write_bytes(block.read_bytes()[:-20] + b"?" * 20)
     assert not within("verify", str(copy), "--json", ok=False)["ok"]
+
+
+@pytest.mark.parametrize("command", ["snapshot", "compact"])
+def test_care_ends_with_its_time(start_server: Callable[..., longbow.Server], command: str) -> None:
+    server = start_server()
+    at = {"LONGBOW_URI": server.uri, "LONGBOW_TOKEN": server.token}
+    assert shell(command, "--timeout", "30", **at).returncode == 0
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        late = shell(command, "--timeout", "0.5", **at)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert late.returncode == 1 and late.stderr.startswith("longbow: ") and "--timeout SECONDS" in late.stderr
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,36 @@ def test_columns_can_be_chosen(calls: Calls, dataset: str) -> None:
     assert set(found.column_names) == {"id", "year"} and found["year"].to_pylist() == [1, 2, 3]
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "uint8", "int16", "int64"])
+def test_a_scan_gives_vectors_in_the_format_asked_for(calls: Calls, dataset: str, dtype: str) -> None:
+    matrix = np.random.default_rng(7).integers(-100 if dtype[0] != "u" else 0, 100, (300, 3)).astype(dtype)
+    lists = vectors(matrix, dtype).to_pylist()
+    lists[7] = None
+    column = pa.array(lists, pa.list_(pa.from_numpy_dtype(dtype), 3))
+    calls.put(dataset, batch(np.arange(300), column, a=np.arange(300) % 2))
+    for name, element in (("f32", "float32"), ("float16", "float16")):
+        for extra, ids in ((dict(), np.arange(300)), (dict(limit=5, offset=5), np.arange(5, 10)), (dict(filters="a = 1"), np.arange(1, 300, 2)), (dict(order_by="id desc"), np.arange(300)[::-1])):
+            table = calls.get({"name": dataset, "vector_format": name, **extra})
+            assert table.schema.field("vector").type == pa.list_(pa.from_numpy_dtype(element), 3)
+            assert table["id"].to_pylist() == ids.tolist()
+            assert table["vector"].to_pylist() == [None if i == 7 else matrix[i].astype(element).tolist() for i in ids]
+    assert calls.get({"name": dataset, "vector_format": "stored"}).schema == calls.get(dataset).schema
+    with fails("InvalidArgument", "sq8", "f16"):
+        calls.get({"name": dataset, "vector_format": "sq8"})
+    with fails("InvalidArgument", "vector_format", "f24"):
+        calls.get({"name": dataset, "vector_format": "f24"})
+
+
+def test_a_scan_takes_as_many_values_as_a_filter_may_hold(calls: Calls, dataset: str) -> None:
+    keys = [f"{i:08x}-5ab9-4c1e-9d2f-0123456789ab" for i in range(10_000)]
+    calls.put(dataset, batch(keys[::100] + ["other"], np.ones((101, 2))))
+    chosen = {"name": dataset, "filters": [{"field": "id", "op": "in", "value": keys}]}
+    assert len(json.dumps(chosen)) > 400_000
+    assert calls.get(chosen).num_rows == 100
+    with fails("InvalidArgument", "bytes", "at most"):
+        calls.get({"name": dataset, "padding": "x" * (1 << 20)})
+
+
 def test_deleted_rows_are_gone_with_and_without_filter(calls: Calls, dataset: str) -> None:
     calls.put(dataset, random_batch(10, 2, seed=1, n=list(range(10))))
     calls.action("delete", {"dataset": dataset, "id": "4"})

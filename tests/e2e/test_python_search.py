@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -282,6 +285,16 @@ def test_columns_are_added_and_figures_told(client: longbow.Client, dataset: str
         ds.stats()
 
 
+def test_a_search_goes_on_when_the_dataset_gets_columns(client: longbow.Client, dataset: str) -> None:
+    client.insert(dataset, {"id": [1], "vector": [[1.0, 2.0]]})
+    assert client.search(dataset, [1, 2], k=1).column_names == ["id", "score", "distance"]
+    client.dataset(dataset).add_columns({"pages": "int32"})
+    assert client.search(dataset, [1, 2], k=1).column_names == ["id", "score", "distance", "pages"]
+    client.delete_dataset(dataset)
+    client.insert(dataset, {"id": ["a"], "vector": [[1.0, 2.0]], "title": ["b"]})
+    assert client.search(dataset, [1, 2], k=1)["key"].to_pylist() == ["a"]
+
+
 def test_what_the_server_does_not_know_is_unimplemented_and_not_silent(books: longbow.Dataset, client: longbow.Client) -> None:
     known = client.actions()
     for action, call in (("ForceSnapshot", client.snapshot), ("compact", books.compact), ("add-edge", lambda: client.add_edge(books.name, 1, "cites", 2))):
@@ -353,6 +366,31 @@ def test_cancelling_a_task_ends_the_servers_work(tmp_path: Path) -> None:
         start = time.monotonic()
         asyncio.run(work(server))
         print(f"{time.monotonic() - start:.1f} s")
+
+
+def test_cancelled_calls_leave_room_for_others_though_the_server_hangs(tmp_path: Path) -> None:
+    async def work(server: longbow.Server) -> None:
+        async with longbow.connect_async(server.uri, server.token, timeout=30) as client:
+            await client.insert("x", {"id": [1], "vector": [[1.0, 2.0]], "title": ["bow"]})
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                asks = (lambda: client.get("x"), lambda: client.search("x", text="bow"), lambda: client.search("x", [1, 2]))
+                whole = asyncio.gather(*(asks[i % 3]() for i in range(60)))  # more than the client has threads
+                await asyncio.sleep(0.5)
+                whole.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await whole
+                with pytest.raises(longbow.DeadlineExceededError):
+                    await asyncio.wait_for(client.count("x", timeout=0.5), 15)
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+            for _ in range(50):
+                assert (await client.get("x"))["title"].to_pylist() == ["bow"]
+            while sum(thread.name == "longbow-get" for thread in threading.enumerate()) > 10:
+                await asyncio.sleep(0.05)  # those left behind end when the server has answered them
+
+    with longbow.Server(tmp_path / "data") as server:
+        asyncio.run(work(server))
 
 
 def test_a_cancelled_insert_stores_whole_batches_and_stops(server: longbow.Server, dataset: str) -> None:

@@ -196,3 +196,20 @@ def test_text_is_counted(server: longbow.Server, calls: Calls, books: str) -> No
 def test_no_text_and_no_vector_is_refused(calls: Calls, books: str) -> None:
     with fails("InvalidArgument", "no query vector provided"):
         find(calls, books, text_query="")
+
+
+def test_a_stream_is_asked_by_text_alone(calls: Calls, dataset: str) -> None:
+    """The command's text with any batch of one row, or each batch's own; also where there are no vectors."""
+    calls.put(dataset, pa.RecordBatch.from_pydict({"id": [1, 2, 3], "text": ["long bow", "cross bow", "arrow"]}))
+    command = {"command": "VectorSearch", "dataset": dataset, "k": 3, "columns": ["text"]}
+    ((found, metadata),) = calls.exchange(command | {"text_query": "cross"}, pa.RecordBatch.from_pydict({"request_id": [7]}))
+    assert found["text"].to_pylist() == ["cross bow"] and metadata["request_id"] == 7
+    requests = [pa.RecordBatch.from_pydict({"text_query": [text]}) for text in ("bow", "arrow", "none of these")]
+    answers = calls.exchange(command, *requests)
+    assert [sorted(found["id"].to_pylist()) for found, _ in answers] == [[1, 2], [3], []]
+    with fails("InvalidArgument", "text_query", "one row"):
+        calls.exchange(command, pa.RecordBatch.from_pydict({"text_query": ["bow", "arrow"]}))
+    with fails("InvalidArgument", "2 rows"):
+        calls.exchange(command | {"text_query": "bow"}, pa.RecordBatch.from_pydict({"request_id": [1, 2]}))
+    with fails("InvalidArgument", "query_vector"):
+        calls.exchange(command, pa.RecordBatch.from_pydict({"request_id": [1]}))

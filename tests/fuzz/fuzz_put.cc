@@ -66,24 +66,6 @@ class Stream {
   int64_t acknowledged_ = 0;
 };
 
-void CheckStored(fuzz::FuzzDatabase& database, int64_t acknowledged) {
-  const auto info = database.engine().Info("put");
-  fuzz::Require(info.ok(), "a dataset is there when its writer was ready");
-  fuzz::Require(info->rows <= acknowledged, "nothing is stored that was not acknowledged");
-  query::ScanRequest whole;
-  whole.dataset = "put";
-  const auto scan = database.query().OpenScan(whole).ValueOrDie();
-  int64_t rows = 0;
-  for (;;) {
-    const auto batch = scan->Next();
-    fuzz::Require(batch.ok(), "what is stored is read");
-    if (*batch == nullptr) break;
-    fuzz::Require((*batch)->ValidateFull().ok(), "what is stored is sound");
-    rows += (*batch)->num_rows();
-  }
-  fuzz::Require(rows == info->rows, "every row is scanned once");
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -98,7 +80,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   stream.Run(fuzz::Frames(data, size));
   if (!stream.created()) return 0;
   ++streams;
-  CheckStored(*database, stream.acknowledged());
+  database->CheckStored("put", stream.acknowledged());
   fuzz::Require(database->Drop("put").ok(), "a dataset is dropped");
   return 0;
 }

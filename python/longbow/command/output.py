@@ -64,7 +64,7 @@ _HINTS_BY_TEXT = (
     (r"^no (token|certificate) in ", "name the data directory of the server that --at means"),
     (r"^filter: ", """a filter reads like "year >= 1990 and lang in ('en', 'de')", in quotes for the shell"""),
     (r"^no file ", "see its spelling, and from where the command is run"),
-    (r" cannot be read as ", "the end of a file's name says what it holds: `longbow import --help` lists the kinds"),
+    (r" cannot be read as | are no vectors of |, line \d+: ", "the end of a file's name says what it holds: `longbow import --help` lists the kinds"),
     (r" is not empty: ", "name a directory that is not there yet"),
     (r"^vector_column: ", "--vector-column takes the name of one of these columns"),
 )
@@ -153,9 +153,11 @@ def working(title: str, as_json: bool, *, still: bool = False) -> Iterator[Calla
 
     Gives a function to tell how many are done, of how many. `still` moves only when told, so as not to disturb a measurement.
     """
+    if as_json or not _progress_console.is_terminal:
+        yield lambda done, total: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[count]}"), TimeElapsedColumn())
-    shown = not as_json and _progress_console.is_terminal
-    with Progress(*columns, console=_progress_console, transient=True, disable=not shown, auto_refresh=not still, refresh_per_second=4) as bar:
+    with Progress(*columns, console=_progress_console, transient=True, auto_refresh=not still, refresh_per_second=4) as bar:
         task = bar.add_task(title, total=None, count="")
 
         def told(done: int, total: int | None) -> None:

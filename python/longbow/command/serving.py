@@ -93,12 +93,8 @@ def snapshot(timeout: Timeout = None, at: At = None, token: Token = None, data_d
     """Takes a snapshot of everything, without stopping writes."""
     with connect(at, token, data_dir) as client:
         with working("taking a snapshot", as_json):
-            taken = client.snapshot(**_given(timeout))
+            taken = client.snapshot(timeout=timeout)
         show(taken, as_json)
-
-
-def _given(timeout: float | None) -> dict[str, Any]:
-    return {} if timeout is None else {"timeout": timeout}
 
 
 def compact(
@@ -112,7 +108,7 @@ def compact(
     """Gives back the room on disk of deleted and replaced rows."""
     with connect(at, token, data_dir) as client:
         with working("compacting", as_json):
-            done = client.compact(dataset, **_given(timeout))
+            done = client.compact(dataset, timeout=timeout)
         show(done, as_json)
 
 

@@ -89,7 +89,7 @@ void ApplyQueue::Fence(const std::string& what) {
 Result<WriteAck> ApplyQueue::ApplyOne(const Mutation& mutation) {
   {
     std::lock_guard lock(mutex_);
-    if (!fence_.ok()) return fence_;
+    if (!fence_.ok() && !mutation.passes_fence) return fence_;
     if (log_failure_.ok()) log_failure_ = mutation.status;
     if (!log_failure_.ok()) return log_failure_;
   }

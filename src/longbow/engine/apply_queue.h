@@ -21,6 +21,7 @@ struct Mutation {
   std::function<Result<WriteAck>(const storage::LogPosition&)> apply;
   WriteDone done;                     // once applied and published, or failed
   MemoryReservation message, memory;  // given back once applied
+  bool passes_fence = false;          // it needs nothing of the state: a drop
 
   // Set by ApplyQueue::Settle.
   storage::LogPosition position;

@@ -280,6 +280,7 @@ Status Dataset::AppendDrop(std::function<void()> applied, WriteDone done) {
     return WriteAck{position.sequence, 0, kCatalogDurability};
   };
   mutation->done = std::move(done);
+  mutation->passes_fence = true;
   std::lock_guard lock(append_mutex_);
   if (dropped_) return NotThere();
   LB_RETURN_NOT_OK(

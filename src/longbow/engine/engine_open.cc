@@ -37,7 +37,7 @@ Status LocalEngine::Start(RecoveryProgress* progress) {
   log_options.generation = manifest.log_generation;
   log_options.least_sequence = manifest.snapshot_sequence;
   LB_ASSIGN_OR_RETURN(parts_.log, storage::OpenCommitLog(parts_.environment, parts_.ledger, log_options));
-  LB_RETURN_NOT_OK(ReplayLog(manifest.snapshot_sequence, progress));
+  LB_RETURN_NOT_OK(ReplayLog(manifest, progress));
   for (const auto& [id, dataset] : replaying_) {
     dataset->shard().LoadIndexes(dataset->replayed());
     dataset->Publish();
@@ -52,14 +52,14 @@ Status LocalEngine::Start(RecoveryProgress* progress) {
 }
 
 // What is in the snapshot already is passed over.
-Status LocalEngine::ReplayLog(Sequence behind, RecoveryProgress* progress) {
+Status LocalEngine::ReplayLog(const storage::Manifest& manifest, RecoveryProgress* progress) {
   const int64_t began = parts_.environment.clock->MonotonicNanos();
   LB_ASSIGN_OR_RETURN(recovery_, parts_.log->Replay([&](const storage::LogRecord& record) -> Status {
     if (progress != nullptr) {
       progress->records.fetch_add(1);
       progress->bytes.fetch_add(record.payload.size());
     }
-    if (record.position.sequence <= behind) return Status::OK();
+    if (record.position.sequence <= manifest.StateOf(record.position.shard)) return Status::OK();
     replayed_bytes_ += static_cast<uint64_t>(record.payload.size());
     const Status status = ReplayRecord(record);
     return status.ok() ? status

@@ -36,7 +36,7 @@ Status LocalEngine::RestoreCatalog(const storage::Manifest& manifest, const Cata
   for (const auto& dataset_state : state.datasets) {
     LB_ASSIGN_OR_RETURN(auto dataset,
                         Dataset::Make(&parts_, dataset_state.id, dataset_state.name, dataset_state.schema));
-    LB_RETURN_NOT_OK(dataset->Restored(manifest.snapshot_sequence, dataset_state));
+    LB_RETURN_NOT_OK(dataset->Restored(manifest.StateOf(dataset_state.id), dataset_state));
     dataset->shard().BeginRestore(dataset_state.rows);
     catalog_.AddWritable(dataset);
     replaying_[dataset_state.id] = std::move(dataset);
@@ -61,7 +61,7 @@ Status LocalEngine::RestoreSnapshot(const storage::Manifest& manifest, const Cat
     Dataset* dataset = found->second.get();
     RestoredRows* out = &restored[entry.shard].emplace_back();
     blocks.Post([this, &entry, &manifest, dataset, out, progress]() -> Status {
-      LB_RETURN_NOT_OK(RestoreBlock(entry, manifest.snapshot_sequence, dataset->appended_layout(),
+      LB_RETURN_NOT_OK(RestoreBlock(entry, manifest.StateOf(entry.shard), dataset->appended_layout(),
                                     &snapshotter_->store(), &dataset->shard(), out));
       if (progress != nullptr) progress->bytes.fetch_add(static_cast<int64_t>(entry.bytes));
       return Status::OK();
@@ -70,7 +70,7 @@ Status LocalEngine::RestoreSnapshot(const storage::Manifest& manifest, const Cat
   LB_RETURN_NOT_OK(blocks.Wait());
   TaskGroup shards(parts_.environment.builders);
   for (auto& [id, dataset] : replaying_) {
-    shards.Post([&shard = dataset->shard(), rows = &restored[id], at = manifest.snapshot_sequence] {
+    shards.Post([&shard = dataset->shard(), rows = &restored[id], at = manifest.StateOf(id)] {
       shard.FinishRestore(at, {std::make_move_iterator(rows->begin()), std::make_move_iterator(rows->end())});
       return Status::OK();
     });

@@ -205,6 +205,7 @@ void LocalEngine::DropNamespace(std::string_view text, Done done) {
         return WriteAck{position.sequence, 0, storage::Durability::kFsync};
       };
       mutations.back()->done = one_done;
+      mutations.back()->passes_fence = true;
     }
     const Status status = AppendCatalog(RecordKind::kDropNamespace, Encode(record), queues, mutations);
     for (const auto& dataset : datasets) {
@@ -260,6 +261,7 @@ void LocalEngine::Compact(std::string_view name, SnapshotDone done) {
   if (name.empty()) return snapshotter_->RequestCompaction(std::nullopt, std::move(done));
   const auto dataset = Find(name);
   if (!dataset.ok()) return done(dataset.status());
+  if (const Status fence = (*dataset)->queue().fence(); !fence.ok()) return done(fence);
   snapshotter_->RequestCompaction((*dataset)->id(), std::move(done));
 }
 
@@ -324,6 +326,8 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
     }
     visitor.VisitValue("hnsw_node_count", "Rows in a dataset's vector index.", labels,
                        static_cast<double>(nodes));
+    visitor.VisitValue("sharded_hnsw_shard_size", "Alias of hnsw_node_count: a dataset has one shard.",
+                       {{"dataset", info->name}, {"shard", "0"}}, static_cast<double>(nodes));
     visitor.VisitValue("dataset_bytes", "Bytes of vectors and payload.", labels,
                        static_cast<double>(info->bytes));
     visitor.VisitValue("dataset_rows", "Visible rows.", labels, static_cast<double>(info->rows));

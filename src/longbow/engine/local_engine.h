@@ -54,7 +54,7 @@ class LocalEngine final : public Engine {
   Result<storage::Manifest> ReadManifest();
   Status CheckFresh();
   void Measure(const storage::Manifest& manifest, RecoveryProgress* progress);
-  Status ReplayLog(Sequence behind, RecoveryProgress* progress);
+  Status ReplayLog(const storage::Manifest& manifest, RecoveryProgress* progress);
   // engine_restore.cc
   Status RestoreCatalog(const storage::Manifest& manifest, const CatalogState& state);
   Status RestoreSnapshot(const storage::Manifest& manifest, const CatalogState& state,

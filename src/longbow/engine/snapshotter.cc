@@ -5,6 +5,7 @@
 #include <exception>
 #include <iterator>
 #include <limits>
+#include <new>
 #include <utility>
 
 #include "longbow/base/writers_busy.h"
@@ -42,6 +43,9 @@ void SnapshotCounters::List(CounterVisitor& visitor) const {
   visitor.Visit("snapshot_duration_seconds", "Time to take a snapshot.", {}, nanos, 1e-9);
   visitor.Visit("snapshot_running", "1 while a snapshot is taken.", {}, running);
   visitor.Visit("snapshot_sequence", "Sequence of the newest snapshot.", {}, sequence);
+  visitor.Visit("snapshot_datasets_behind",
+                "Fenced datasets of which the newest snapshot has an older state; the log is kept for them.",
+                {}, datasets_behind);
   visitor.Visit("snapshot_blocks", "Sealed row blocks of the newest snapshot.", {}, blocks);
   visitor.Visit("snapshot_block_bytes", "Bytes in them.", {}, block_bytes);
   visitor.Visit("snapshot_blocks_written_total", "Sealed row blocks written.", {}, blocks_written);
@@ -79,6 +83,7 @@ void Snapshotter::ShowBlocks() {
   counters_.blocks.Set(static_cast<int64_t>(manifest_.blocks.size()));
   counters_.block_bytes.Set(bytes);
   counters_.sequence.Set(static_cast<int64_t>(manifest_.snapshot_sequence));
+  counters_.datasets_behind.Set(static_cast<int64_t>(manifest_.behind.size()));
 }
 
 void Snapshotter::Start(uint64_t replayed) {
@@ -188,7 +193,13 @@ void Snapshotter::Begin() {
     if (!applied.ok()) return self->Finish(cut, WithContext(applied, "snapshot"));
     self->Then(cut, &Snapshotter::Write);
   });
-  for (const auto& dataset : cut->datasets) dataset.dataset->WhenAcknowledged(acknowledged);
+  for (const auto& dataset : cut->datasets) {
+    const Done one = [acknowledged,
+                      queue = dataset.dataset->queue().shared_from_this()](const Status& applied) {
+      acknowledged(queue->fence().ok() ? applied : Status::OK());  // others go on without a fenced one
+    };
+    dataset.dataset->WhenAcknowledged(one);
+  }
   catalog_queue_->WhenApplied(acknowledged);
 }
 
@@ -244,21 +255,60 @@ Status Snapshotter::WriteFiles(Cut* cut) {
   cut->manifest.snapshot_sequence = cut->sequence;
   for (const auto& dataset : cut->datasets) {
     LB_RETURN_NOT_OK(MayGoOn());
-    DatasetState state;
-    state.id = dataset.dataset->id();
-    state.name = dataset.dataset->name();
-    state.schema = dataset.layout->schema;
-    if (state.schema->durability != storage::Durability::kMemory) {
-      LB_RETURN_NOT_OK(SealRows(cut, dataset, &state));
-      LB_RETURN_NOT_OK(SaveIndexes(cut, dataset));
-      state.edges = EdgeReader(*dataset.dataset->edges()).Copy();
-    }
-    cut->state.datasets.push_back(std::move(state));
+    LB_RETURN_NOT_OK(WriteDataset(cut, dataset));
   }
   LB_RETURN_NOT_OK(store_.SyncNames());
   cut->state.retries = parts_->retries.KnownThrough(cut->sequence);
   LB_ASSIGN_OR_RETURN(cut->manifest.catalog, EncodeCatalog(cut->state));
   cut->manifest.next_file = store_.next_number();
+  return Status::OK();
+}
+
+// Of a fenced dataset nothing in memory is to be relied on, nor what was written of it if it is fenced by
+// now.
+Status Snapshotter::WriteDataset(Cut* cut, const DatasetCut& dataset) {
+  DatasetState state;
+  state.id = dataset.dataset->id();
+  state.name = dataset.dataset->name();
+  state.schema = dataset.layout->schema;
+  if (state.schema->durability == storage::Durability::kMemory) {
+    cut->state.datasets.push_back(std::move(state));
+    return Status::OK();
+  }
+  ApplyQueue& queue = dataset.dataset->queue();
+  if (queue.fence().ok()) {
+    try {
+      LB_RETURN_NOT_OK(SealRows(cut, dataset, &state));
+      LB_RETURN_NOT_OK(SaveIndexes(cut, dataset));
+      state.edges = EdgeReader(*dataset.dataset->edges()).Copy();
+    } catch (const std::bad_alloc&) {
+      throw;  // which is not of this dataset; it is tried again
+    } catch (...) {
+      queue.Fence("writing it to a snapshot failed: " + CurrentFailure());
+    }
+  }
+  if (!queue.fence().ok()) return KeepLast(cut, state.id);
+  cut->state.datasets.push_back(std::move(state));
+  return Status::OK();
+}
+
+// The dataset as the snapshot before has it, if it has it; the log is kept from there on, and a start replays
+// it.
+Status Snapshotter::KeepLast(Cut* cut, DatasetId id) {
+  const auto of_it = [id](const auto& entry) { return entry.shard == id; };
+  std::erase_if(cut->manifest.blocks, of_it);
+  std::erase_if(cut->manifest.derived, of_it);
+  std::erase_if(cut->saved, [id](const auto& saved) { return saved.first.first == id; });
+  std::copy_if(manifest_.blocks.begin(), manifest_.blocks.end(), std::back_inserter(cut->manifest.blocks),
+               of_it);
+  std::copy_if(manifest_.derived.begin(), manifest_.derived.end(), std::back_inserter(cut->manifest.derived),
+               of_it);
+  cut->manifest.behind.push_back({id, manifest_.StateOf(id)});
+  if (manifest_.catalog.empty()) return Status::OK();
+  LB_ASSIGN_OR_RETURN(CatalogState last, DecodeCatalog(manifest_.catalog));
+  for (auto& state : last.datasets) {
+    if (state.id == id) cut->state.datasets.push_back(std::move(state));
+  }
   return Status::OK();
 }
 
@@ -376,7 +426,7 @@ Status Snapshotter::SaveAndCutLog(Cut* cut) {
   std::erase_if(saved_, [&](const auto& saved) { return !sealed_end_.contains(saved.first.first); });
   ShowBlocks();
   counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
-  (void)parts_->log->ReleaseThrough(manifest_.snapshot_sequence);  // what stays goes with the next one
+  (void)parts_->log->ReleaseThrough(manifest_.log_begin());  // what stays goes with the next one
   return Status::OK();
 }
 

@@ -22,7 +22,7 @@ struct SnapshotCounters {
   Counter taken, failed, cancelled;
   Counter blocks_written, block_bytes_written, blocks_merged, blocks_compacted, derived_written,
       files_removed;
-  Gauge running, blocks, block_bytes, sequence;
+  Gauge running, blocks, block_bytes, sequence, datasets_behind;
   Histogram nanos;
   void List(CounterVisitor& visitor) const;  // snapshot_operations_total ... of wire protocol section 11
 };
@@ -88,6 +88,8 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   void Then(std::shared_ptr<Cut> cut, void (Snapshotter::*step)(const std::shared_ptr<Cut>&));
   void Write(const std::shared_ptr<Cut>& cut);
   Status WriteFiles(Cut* cut);
+  Status WriteDataset(Cut* cut, const DatasetCut& dataset);
+  Status KeepLast(Cut* cut, DatasetId id);
   Status SealRows(Cut* cut, const DatasetCut& dataset, DatasetState* state);
   Status SaveIndexes(Cut* cut, const DatasetCut& dataset);
   Result<bool> SaveIndex(Cut* cut, const Shard& shard, DatasetId id, int column);

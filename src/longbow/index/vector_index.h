@@ -121,6 +121,7 @@ struct IndexGauge {
 
 struct AuditReport {
   int64_t nodes = 0, live = 0, unreachable = 0;
+  bool settled = false;  // nobody was at work: what the parts say of each other was compared, too
   std::vector<std::string> violations;  // empty: sound
 };
 

@@ -57,8 +57,7 @@ Result<FlightDescriptor> ParseFlightDescriptor(std::string_view bytes) {
 }
 
 Result<std::string> ParseTicket(std::string_view bytes) {
-  LB_ASSIGN_OR_RETURN(auto message,
-                      Parse<pb::Ticket>(bytes, kMaxSearchTicketBytes + kFrameBytes, "ticket format"));
+  LB_ASSIGN_OR_RETURN(auto message, Parse<pb::Ticket>(bytes, kMaxTicketBytes + kFrameBytes, "ticket format"));
   return std::move(*message.mutable_ticket());
 }
 
@@ -68,7 +67,7 @@ Result<Action> ParseAction(std::string_view bytes) {
 }
 
 Result<std::string> ParseCriteria(std::string_view bytes) {
-  LB_ASSIGN_OR_RETURN(auto message, Parse<pb::Criteria>(bytes, kMaxTicketBytes + kFrameBytes, "criteria"));
+  LB_ASSIGN_OR_RETURN(auto message, Parse<pb::Criteria>(bytes, kMaxCriteriaBytes + kFrameBytes, "criteria"));
   return std::move(*message.mutable_expression());
 }
 

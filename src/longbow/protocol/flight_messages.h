@@ -16,9 +16,9 @@ class Schema;
 namespace longbow::protocol {
 
 inline constexpr size_t kMaxDescriptorBytes = size_t{64} << 10;
-inline constexpr size_t kMaxTicketBytes = size_t{64} << 10;
-// A ticket that holds a query vector: 32,768 numbers as JSON text.
-inline constexpr size_t kMaxSearchTicketBytes = size_t{1} << 20;
+inline constexpr size_t kMaxCriteriaBytes = size_t{64} << 10;
+// A query vector of 32,768 numbers as JSON text; a filter with 10,000 values.
+inline constexpr size_t kMaxTicketBytes = size_t{1} << 20;
 
 // Which of the two fields is set is what counts: clients leave `type` away.
 struct FlightDescriptor {

@@ -8,7 +8,6 @@
 #include <algorithm>
 
 #include "longbow/query/hit_order.h"
-#include "longbow/query/selection.h"
 
 namespace longbow::query {
 namespace {
@@ -104,7 +103,7 @@ Result<std::unique_ptr<Scan>> MakeCountScan(BlockScanInput input, FilterCache* f
     rows = static_cast<uint64_t>(input.view->live_rows());
   } else if (!input.nothing) {
     LB_ASSIGN_OR_RETURN(const RowSelection matching, Matching(input, filters));
-    rows = CountVisibleExactly(matching, *input.view);
+    rows = static_cast<uint64_t>(matching.Count());
   }
   arrow::Int64Builder count;
   LB_RETURN_NOT_OK(count.Append(static_cast<int64_t>(Page(input, rows).second)));

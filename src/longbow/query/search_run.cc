@@ -162,7 +162,7 @@ Status SearchRun::Select() {
   Budget budget(tools_.environment->clock, deadline_, request_.stop, 0);
   LB_ASSIGN_OR_RETURN(auto selection, tools_.filters->Select(*filter, *view_, &budget));
   selection_ = std::make_shared<const RowSelection>(std::move(selection));
-  answer_.selected = CountVisible(*selection_, *view_);
+  answer_.selected = static_cast<uint64_t>(selection_->Count());
   answer_.stages.filter = Lap();
   tools_.counters->filter_nanos.Record(answer_.stages.filter);
   return Status::OK();

@@ -118,6 +118,7 @@ Status PutStream::WriteAcknowledged(StreamInput input) {
 // From any thread.
 void PutStream::Written(uint64_t number, int64_t rows, const Result<engine::WriteAck>& outcome) {
   (outcome.ok() ? shared().counters.rows_put : shared().counters.rows_put_failed).Add(rows);
+  if (outcome.ok()) shared().index_timing->RowsWritten(serving().engine(), dataset_);
   if (mode_ == Mode::kAcknowledged) {
     progress_.Finish(number, outcome);
     return TellSoon();

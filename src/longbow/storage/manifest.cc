@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -12,10 +13,11 @@ namespace {
 
 constexpr std::string_view kPath = "manifest";
 constexpr uint64_t kMagic = 0x5346494E414D424CULL;  // "LBMANIFS"
-constexpr uint32_t kVersion = 2;
-constexpr uint32_t kMinReader = 2;
+// Version 3 is version 2 with shards that are behind, and written only when there are some: the programs
+// before it can read what they understand.
+constexpr uint32_t kVersion = 3, kVersionWithoutBehind = 2;
 constexpr size_t kFirstHeadBytes = 48;  // of version 1
-constexpr size_t kHeadBytes = 72, kBlockBytes = 56, kDerivedBytes = 32, kChecksumBytes = 8;
+constexpr size_t kHeadBytes = 72, kBlockBytes = 56, kDerivedBytes = 32, kBehindBytes = 16, kChecksumBytes = 8;
 
 Status Damaged(std::string_view what) {
   return Error(ErrorCode::kCorruption, "manifest is damaged: ", what, "; restore the file from a copy");
@@ -72,13 +74,15 @@ Status TakeBlock(Body* body, BlockEntry* block) {
 }
 
 // From the fields behind snapshot_sequence on.
-Status TakeContent(std::string_view bytes, Manifest* manifest) {
+Status TakeContent(std::string_view bytes, bool with_behind, Manifest* manifest) {
   const auto* in = reinterpret_cast<const uint8_t*>(bytes.data());
-  if (bytes.size() < kHeadBytes) return Damaged("shorter than its head");
+  const size_t head_bytes = kHeadBytes + (with_behind ? 8 : 0);
+  if (bytes.size() < head_bytes) return Damaged("shorter than its head");
   manifest->next_file = LoadAt<uint64_t>(in, 40);
   const uint64_t blocks = LoadAt<uint64_t>(in, 48), derived = LoadAt<uint64_t>(in, 56),
-                 catalog_bytes = LoadAt<uint64_t>(in, 64);
-  Body body(bytes.substr(kHeadBytes));
+                 catalog_bytes = LoadAt<uint64_t>(in, 64),
+                 behind = with_behind ? LoadAt<uint64_t>(in, kHeadBytes) : 0;
+  Body body(bytes.substr(head_bytes));
   for (uint64_t i = 0; i < blocks; ++i) {
     LB_RETURN_NOT_OK(TakeBlock(&body, &manifest->blocks.emplace_back()));
   }
@@ -90,6 +94,14 @@ Status TakeContent(std::string_view bytes, Manifest* manifest) {
                                  .column = LoadAt<uint32_t>(entry, 16),
                                  .sequence = LoadAt<uint64_t>(entry, 24)});
   }
+  if (body.left() / kBehindBytes < behind) return Damaged("it ends within its shards");
+  for (uint64_t i = 0; i < behind; ++i) {
+    const auto* entry = reinterpret_cast<const uint8_t*>(body.Take(kBehindBytes).data());
+    manifest->behind.push_back({LoadAt<uint64_t>(entry, 0), LoadAt<uint64_t>(entry, 8)});
+    if (manifest->behind.back().sequence > manifest->snapshot_sequence) {
+      return Damaged("a shard is ahead of the snapshot");
+    }
+  }
   if (body.left() != catalog_bytes) return Damaged("its length does not fit its catalog");
   manifest->catalog = body.Take(catalog_bytes);
   return Status::OK();
@@ -97,11 +109,25 @@ Status TakeContent(std::string_view bytes, Manifest* manifest) {
 
 }  // namespace
 
+Sequence Manifest::StateOf(ShardId shard) const {
+  for (const ShardBehind& entry : behind) {
+    if (entry.shard == shard) return entry.sequence;
+  }
+  return snapshot_sequence;
+}
+
+Sequence Manifest::log_begin() const {
+  Sequence begin = snapshot_sequence;
+  for (const ShardBehind& entry : behind) begin = std::min(begin, entry.sequence);
+  return begin;
+}
+
 Status SaveManifest(FileSystem* files, const Manifest& manifest) {
   std::string bytes;
+  const uint32_t version = manifest.behind.empty() ? kVersionWithoutBehind : kVersion;
   AppendTo(&bytes, kMagic);
-  AppendTo(&bytes, kVersion);
-  AppendTo(&bytes, kMinReader);
+  AppendTo(&bytes, version);
+  AppendTo(&bytes, version);  // the oldest reader
   AppendTo(&bytes, manifest.version);
   AppendTo(&bytes, manifest.log_generation);
   AppendTo(&bytes, manifest.snapshot_sequence);
@@ -109,6 +135,7 @@ Status SaveManifest(FileSystem* files, const Manifest& manifest) {
   AppendTo(&bytes, uint64_t{manifest.blocks.size()});
   AppendTo(&bytes, uint64_t{manifest.derived.size()});
   AppendTo(&bytes, uint64_t{manifest.catalog.size()});
+  if (version == kVersion) AppendTo(&bytes, uint64_t{manifest.behind.size()});
   for (const BlockEntry& block : manifest.blocks) AppendBlock(&bytes, block);
   for (const DerivedEntry& derived : manifest.derived) {
     AppendTo(&bytes, derived.file);
@@ -116,6 +143,10 @@ Status SaveManifest(FileSystem* files, const Manifest& manifest) {
     AppendTo(&bytes, derived.column);
     AppendTo(&bytes, uint32_t{0});
     AppendTo(&bytes, derived.sequence);
+  }
+  for (const ShardBehind& entry : manifest.behind) {
+    AppendTo(&bytes, entry.shard);
+    AppendTo(&bytes, entry.sequence);
   }
   bytes += manifest.catalog;
   AppendTo(&bytes, uint64_t{XXH3_64bits(bytes.data(), bytes.size())});
@@ -143,7 +174,8 @@ Result<Manifest> LoadManifest(FileSystem* files, std::string_view path) {
     if (LoadAt<uint64_t>(in, 40) != 0 || end != kFirstHeadBytes) return Damaged("version 1 had no blocks");
     return manifest;
   }
-  LB_RETURN_NOT_OK(TakeContent(std::string_view(bytes).substr(0, end), &manifest));
+  const bool with_behind = LoadAt<uint32_t>(in, 12) > kVersionWithoutBehind;
+  LB_RETURN_NOT_OK(TakeContent(std::string_view(bytes).substr(0, end), with_behind, &manifest));
   return manifest;
 }
 

@@ -37,15 +37,28 @@ struct DerivedEntry {
   Sequence sequence = 0;  // may know rows of the shard up to here
 };
 
+// A shard whose files and catalog here are of an older snapshot: what it had since is in the log alone.
+struct ShardBehind {
+  ShardId shard = 0;
+  Sequence sequence = 0;  // the state is of exactly this one
+};
+
 struct Manifest {
   uint64_t version = 1;  // grows with every save
   uint64_t log_generation = 1;
-  // Files and catalog are the state at exactly this sequence; the log is replayed from behind it.
+  // Files and catalog are the state at exactly this sequence, but for shards that are behind; the log is
+  // replayed from there.
   Sequence snapshot_sequence = 0;
   uint64_t next_file = 1;               // above every number ever used
   std::vector<BlockEntry> blocks = {};  // by shard and row
   std::vector<DerivedEntry> derived = {};
+  std::vector<ShardBehind> behind = {};
   std::string catalog = {};  // the engine's
+
+  // Of what the manifest holds of the shard; the log goes on behind it.
+  Sequence StateOf(ShardId shard) const;
+  // No record at or before this one is needed.
+  Sequence log_begin() const;
 };
 
 // Atomic: the previous manifest stays valid until the new one is durable. After an error either may be what

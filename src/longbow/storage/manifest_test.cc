@@ -101,10 +101,32 @@ TEST(ManifestFile, NoBitCanFlipAndNoByteBeMissingUnseen) {
   }
 }
 
+TEST(ManifestFile, NamesShardsThatAreBehindAndThenIsNotForOlderPrograms) {
+  LogTestMachine machine;
+  Manifest manifest = SomeManifest();
+  ASSERT_TRUE(SaveManifest(&machine.files(), manifest).ok());
+  EXPECT_EQ((*machine.files().ReadFile("manifest"))[12], 2) << "programs before can read what has none";
+  EXPECT_EQ(manifest.StateOf(2), 99u);
+  EXPECT_EQ(manifest.log_begin(), 99u);
+  manifest.behind = {{.shard = 2, .sequence = 40}, {.shard = 5, .sequence = 0}};
+  ASSERT_TRUE(SaveManifest(&machine.files(), manifest).ok());
+  EXPECT_EQ((*machine.files().ReadFile("manifest"))[12], 3);
+  const Manifest read = *LoadManifest(&machine.files());
+  EXPECT_EQ(read.StateOf(2), 40u);
+  EXPECT_EQ(read.StateOf(5), 0u);
+  EXPECT_EQ(read.StateOf(8), 99u);
+  EXPECT_EQ(read.log_begin(), 0u);
+  EXPECT_EQ(read.derived[0].sequence, 77u);
+  EXPECT_EQ(read.catalog, "what the engine knows");
+  manifest.behind[1].sequence = 100;
+  ASSERT_TRUE(SaveManifest(&machine.files(), manifest).ok());
+  EXPECT_EQ(CodeOf(LoadManifest(&machine.files()).status()), ErrorCode::kCorruption);
+}
+
 TEST(ManifestFile, OfANewerFormatIsRefusedAndNotTouched) {
   LogTestMachine machine;
   ASSERT_TRUE(SaveManifest(&machine.files(), SomeManifest()).ok());
-  const std::string newer = Changed(*machine.files().ReadFile("manifest"), 12, 3);
+  const std::string newer = Changed(*machine.files().ReadFile("manifest"), 12, 4);
   ASSERT_TRUE(machine.files().ReplaceFile("manifest", newer).ok());
   EXPECT_EQ(CodeOf(LoadManifest(&machine.files()).status()), ErrorCode::kFailedPrecondition);
   EXPECT_EQ(*machine.files().ReadFile("manifest"), newer);

@@ -26,6 +26,15 @@ ByteSource From(File* file, uint64_t size) {
   };
 }
 
+// A copy holds no log.
+Status CheckWhole(const Manifest& manifest) {
+  if (manifest.behind.empty()) return Status::OK();
+  return Error(
+      ErrorCode::kFailedPrecondition, "the newest rows of ", manifest.behind.size(),
+      " datasets are in the log alone, which a copy does not hold: they are fenced; restart the server "
+      "or drop them, take a snapshot and copy again");
+}
+
 // One run from a directory to a store. Confined.
 class Export {
  public:
@@ -34,6 +43,7 @@ class Export {
   Result<CopyReport> Run() {
     LB_ASSIGN_OR_RETURN(const Manifest manifest, LoadManifest(files_));
     LB_ASSIGN_OR_RETURN(const std::string bytes, files_->ReadFile(kManifest));
+    LB_RETURN_NOT_OK(CheckWhole(manifest));
     for (const BlockEntry& block : manifest.blocks) {
       LB_RETURN_NOT_OK(Copy(BlockStore::BlockPath(block.file), block.bytes));
     }
@@ -110,6 +120,7 @@ class Import {
     LB_RETURN_NOT_OK(Fetch(std::string(kManifest), std::string(kPending), std::nullopt));
     LB_ASSIGN_OR_RETURN(const std::string bytes, files_->ReadFile(kPending));
     LB_ASSIGN_OR_RETURN(const Manifest manifest, LoadManifest(files_, kPending));
+    LB_RETURN_NOT_OK(CheckWhole(manifest));
     BlockStore blocks(files_);
     LB_RETURN_NOT_OK(blocks.Open(manifest));
     for (const BlockEntry& block : manifest.blocks) LB_RETURN_NOT_OK(FetchBlock(block, &blocks));

@@ -198,6 +198,26 @@ TEST(SnapshotCopy, TakesTheNewerSnapshotThatReplacesTheOneUnderWay) {
   EXPECT_EQ(store.objects.size(), 3u) << "owner, manifest, block";
 }
 
+TEST(SnapshotCopy, IsNotMadeWhileTheLogAloneHoldsRowsOfAFencedDataset) {
+  TestDirectory original;
+  original.AddBlock("rows");
+  original.Save(5);
+  TestStore store;
+  ASSERT_TRUE(ExportSnapshot(original.files.get(), "me", &store).ok());
+  const auto before = store.objects;
+  original.AddBlock("more rows");
+  original.manifest.behind = {{.shard = 1, .sequence = 5}};
+  original.Save(9);
+  const auto report = ExportSnapshot(original.files.get(), "me", &store);
+  EXPECT_EQ(CodeOf(report.status()), ErrorCode::kFailedPrecondition);
+  EXPECT_THAT(report.status().message(), HasSubstr("restart the server"));
+  EXPECT_EQ(store.objects, before) << "the older copy stays";
+  store.objects["manifest"] = *original.files->ReadFile("manifest");  // as of a data directory
+  TestDirectory restored;
+  EXPECT_EQ(CodeOf(ImportSnapshot(&store, restored.files.get()).status()), ErrorCode::kFailedPrecondition);
+  EXPECT_FALSE(*restored.files->Exists("manifest"));
+}
+
 TEST(SnapshotCopy, RefusesADamagedOrMissingObjectAndLeavesNoManifest) {
   TestDirectory original;
   original.AddBlock(std::string(1000, 'a'));

@@ -289,13 +289,16 @@ void GraphBuilder::CodeRows() {
 
 void GraphBuilder::Insert(RowOrdinal row, Bench* bench) {
   if (!input_.store->Present(row) || chains_.erased(row) || chains_.placed(row)) return;
-  if (linked_.load(std::memory_order_acquire) >= kFirstNodes) return InsertAlone(row, bench);
+  if (linked_.load(std::memory_order_acquire) >= kFirstNodes &&
+      live_.load(std::memory_order_relaxed) >= kFirstNodes)
+    return InsertAlone(row, bench);
   std::lock_guard lock(first_mutex_);
   if (graph() == nullptr) StartGraph();
   InsertAlone(row, bench);
 }
 
 void GraphBuilder::InsertAlone(RowOrdinal row, Bench* bench) {
+  const ReadEpoch linking(&linking_);
   Graph& graph = *this->graph();
   if (calibration_.Due(live_.load(std::memory_order_relaxed))) {
     calibration_.Observe(graph, chains_, input_, row, indexed_end());
@@ -308,9 +311,9 @@ void GraphBuilder::InsertAlone(RowOrdinal row, Bench* bench) {
   if (JoinEqual(graph, slot, row, candidates)) return graph.FreeNode(slot);
   const bool placed = chains_.Place(graph, slot, row);
   if (!placed) return graph.FreeNode(slot);
-  live_.fetch_add(1, std::memory_order_relaxed);
+  const uint64_t live = live_.fetch_add(1, std::memory_order_relaxed) + 1;
   bench->linker.Link(graph, slot);
-  graph.OfferEntry(slot, linked_.fetch_add(1, std::memory_order_acq_rel));
+  graph.OfferEntry(slot, linked_.fetch_add(1, std::memory_order_acq_rel), live);
 }
 
 // Rows of equal vectors share a node: side by side they would fill each other's lists and leave no way out.
@@ -379,6 +382,7 @@ bool GraphBuilder::HelpSweep(Bench* bench) {
     std::lock_guard lock(mutex_);
     sweeper = sweeper_;
   }
+  const ReadEpoch linking(&linking_);
   return sweeper != nullptr && sweeper->Help(&bench->mender, kNodesAHelp);
 }
 
@@ -416,40 +420,54 @@ void GraphBuilder::RunMaintenance(Work work) {
 }
 
 void GraphBuilder::Maintain() {
-  Graph* graph = this->graph();
-  if (graph == nullptr) return EndMaintenance();
-  std::vector<Slot> dead;
+  if (graph() == nullptr) return EndMaintenance();
   {
     std::lock_guard lock(mutex_);
-    dead.swap(dead_);
+    dying_.swap(dead_);
   }
-  const uint64_t linked = linked_.load(std::memory_order_relaxed);
-  linked_at_maintenance_.store(linked, std::memory_order_relaxed);
-  auto sweeper = std::make_shared<GraphSweeper>(*graph, options_.link, std::move(dead), input_.seed + linked);
+  linked_at_maintenance_.store(linked_.load(std::memory_order_relaxed));
+  AfterInsertions(linking_.Advance(), &GraphBuilder::StartSweep);
+}
+
+void GraphBuilder::AfterInsertions(uint64_t epoch, void (GraphBuilder::*next)()) {
+  if (stopping_.load()) return EndMaintenance();
+  if (linking_.Over(epoch)) return (this->*next)();
+  input_.builders->PostAfter(kInsertionNanos, [this, epoch, next] {
+    RunMaintenance([this, epoch, next] { AfterInsertions(epoch, next); });
+  });
+}
+
+// From here on no edge to the dead is made any more.
+void GraphBuilder::StartSweep() {
+  auto sweeper = std::make_shared<GraphSweeper>(*graph(), options_.link, std::exchange(dying_, {}),
+                                                input_.seed + linked_at_maintenance_.load());
   {
     std::lock_guard lock(mutex_);
     sweeper_ = std::move(sweeper);
   }
-  MaintainSome();
+  SweepSome();
 }
 
-void GraphBuilder::MaintainSome() {
+void GraphBuilder::SweepSome() {
   if (stopping_.load()) return EndMaintenance();
   if (input_.builders == nullptr) {
     while (!sweeper_->Step(kNodesASlice)) {
     }
   } else if (!sweeper_->Step(kNodesASlice)) {
-    input_.builders->Post([this] { RunMaintenance([this] { MaintainSome(); }); });
+    input_.builders->Post([this] { RunMaintenance([this] { SweepSome(); }); });
     return;
   }
-  Graph& graph = *this->graph();
   unreachable_.store(sweeper_->unreachable(), std::memory_order_relaxed);
   walks_missed_.store(sweeper_->walks_missed(), std::memory_order_relaxed);
-  const auto degrees = CountInDegrees(graph);
+  const auto degrees = CountInDegrees(*graph());
   for (size_t i = 0; i < degrees.size(); ++i) in_degrees_[i].store(degrees[i], std::memory_order_relaxed);
-  // A slot is free once no edge leads to it. A walk that still holds its number may visit what comes there
-  // next, and judges it by its own code.
-  for (Slot slot : sweeper_->dead()) graph.FreeNode(slot);
+  AfterInsertions(linking_.Advance(), &GraphBuilder::EndSweep);
+}
+
+// A slot is free once no edge leads to it, and no insertion has come by it. A search that still holds its
+// number may visit what comes there next, and judges it by its own code.
+void GraphBuilder::EndSweep() {
+  for (Slot slot : sweeper_->dead()) graph()->FreeNode(slot);
   dead_count_.fetch_sub(static_cast<int64_t>(sweeper_->dead().size()), std::memory_order_relaxed);
   sweeps_.fetch_add(1, std::memory_order_relaxed);
   EndMaintenance();
@@ -516,6 +534,16 @@ void GraphBuilder::PlaceRows(const LoadedGraph& loaded) {
       rows += node.rows;
     }
   }
+}
+
+GraphAccount GraphBuilder::Account() const {
+  GraphAccount account;
+  // In this order: the last builder starts maintenance before it goes.
+  account.settled = indexed_end() == appended_end() && tasks_.load() == 0 && !maintaining();
+  account.rows_end = appended_end();
+  account.live = static_cast<int64_t>(live_.load(std::memory_order_relaxed));
+  account.dead = dead_nodes();
+  return account;
 }
 
 int64_t GraphBuilder::bytes() const {

@@ -156,7 +156,10 @@ Status GraphIndex::Load(FileSystem* files, std::string_view directory) {
 
 Result<AuditReport> GraphIndex::Audit() const {
   AuditReport report;
-  if (const Graph* graph = builder_.graph(); graph != nullptr) report = AuditGraph(*graph, builder_.chains());
+  const GraphAccount account = builder_.Account();
+  report.settled = account.settled;
+  if (const Graph* graph = builder_.graph(); graph != nullptr)
+    report = AuditGraph(*graph, builder_.chains(), account);
   const RowOrdinal end = builder_.appended_end();
   report.nodes = 0;
   for (RowOrdinal row = 0; row < end; ++row) report.nodes += input_.store->Present(row) ? 1 : 0;

@@ -166,7 +166,8 @@ class World {
     return fresh;
   }
   void ExpectSound(int64_t live) {
-    const auto audit = index_->Audit().ValueOrDie();
+    AuditReport audit;
+    builders_->WaitUntil([&] { return (audit = index_->Audit().ValueOrDie()).settled; });
     EXPECT_EQ(audit.live, live);
     EXPECT_EQ(audit.unreachable, 0);
     EXPECT_TRUE(audit.violations.empty()) << audit.violations.front();
@@ -297,6 +298,28 @@ TEST_F(GraphIndexTest, BuildersKeepTheDeadFewWhileRowsAreReplaced) {
   std::iota(live.begin(), live.end(), world.end() - 3000);
   EXPECT_LT(world.index().memory_bytes(), world.Fresh(live)->index().memory_bytes() * 2)
       << "slots are reused";
+}
+
+TEST_F(GraphIndexTest, RowsThatDieWhileTheyAreLinkedLeaveNothingBehind) {
+  World world(seed_, 4);
+  world.AppendAny(1000);
+  world.Wait();
+  for (int round = 0; round < 60; ++round) {
+    const RowOrdinal first = world.end();
+    world.AppendAny(100);
+    std::vector<RowOrdinal> gone(90);
+    std::iota(gone.begin(), gone.end(), first + 5);
+    std::shuffle(gone.begin(), gone.end(), world.random());
+    for (size_t i = 0; i < gone.size(); i += 30) {  // some before their turn, some in it, some after
+      world.Erase({gone.begin() + static_cast<ptrdiff_t>(i), gone.begin() + static_cast<ptrdiff_t>(i + 30)});
+      std::this_thread::sleep_for(std::chrono::microseconds(world.random()() % 300));
+    }
+  }
+  std::vector<RowOrdinal> last(100);
+  std::iota(last.begin(), last.end(), 0);
+  world.WaitIndexed();
+  world.Erase(last);  // so that a last sweep is due
+  world.ExpectSound(1500);
 }
 
 TEST_F(GraphIndexTest, AWholeClusterCanGoAndComeBack) {
