@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -415,6 +417,52 @@ def status_of(pid: int, key: str) -> int:
     raise KeyError(key)
 
 
+def threads_named(pid: int, name: str) -> list[str]:
+    return [task.name for task in Path(f"/proc/{pid}/task").iterdir() if (task / "comm").read_text().strip() == name]
+
+
+def wait_for_ready(server: longbow.Server, status: int, seconds: float) -> str:
+    until = time.monotonic() + seconds
+    while True:
+        got, text = http(server, "/ready")
+        if got == status:
+            return text
+        assert time.monotonic() < until, f"/ready still answers {got}: {text}"
+        time.sleep(0.1)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="holding up a server's thread needs strace")
+def test_a_thread_that_hangs_is_told_with_all_stacks(start_server: StartServer, open_calls: OpenCalls) -> None:
+    server = start_server()
+    calls = open_calls(server)
+    held = [option for thread in threads_named(server.pid, "applier") for option in ("-p", thread)]
+    # A worker without work waits in futex; what it calls besides belongs to a task, if only for memory for these rows.
+    strace = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", "inject=!futex:delay_enter=100s", *held], stderr=subprocess.PIPE, text=True)
+    writing = threading.Thread(target=lambda: calls.put("d", random_batch(20_000, 64, seed=2)))
+    try:
+        time.sleep(0.5)  # strace says nothing when it has attached
+        if strace.poll() is not None:
+            pytest.skip(f"strace may not attach here: {strace.stderr.read()}")
+        writing.start()
+        assert "applier" in wait_for_ready(server, 503, 15 + 15)
+        assert http(server, "/health")[0] == 200
+    finally:
+        strace.terminate()
+        strace.wait()
+    wait_for_ready(server, 200, 30)
+    writing.join(60)
+    assert calls.get("d").num_rows == 20_000, "it goes on where it was held up"
+    log = server.log()
+    assert "a thread is stuck" in log
+    for name in ("applier", "searcher", "builder"):
+        assert name in log, f"the stack of {name} is missing"
+
+
+def bytes_written(server: longbow.Server) -> int:
+    (line,) = [line for line in http(server, "/metrics")[1].splitlines() if line.startswith("longbow_flight_bytes_written_total ")]
+    return int(float(line.split()[1]))
+
+
 def test_200_idle_streams_cost_little(start_server: StartServer, open_calls: OpenCalls) -> None:
     server = start_server()
     calls = open_calls(server)
@@ -439,6 +487,64 @@ def test_200_idle_streams_cost_little(start_server: StartServer, open_calls: Ope
     for writer, _ in streams:
         writer.done_writing()
         writer.close()
+
+
+def test_200_idle_puts_cost_little(start_server: StartServer, open_calls: OpenCalls) -> None:
+    server = start_server()
+    calls = open_calls(server)
+    calls.put("idle", random_batch(100, 8, seed=1))
+    threads, resident = status_of(server.pid, "Threads"), status_of(server.pid, "VmRSS")
+    streams = []
+    for i in range(200):
+        writer, reader = calls.open_put("idle", random_batch(1, 8, seed=1).schema)
+        opening = {"protocol": 1, "client": f"c{i}", "stream": "s", "seq": 1, "rows": 1}
+        writer.write_with_metadata(random_batch(1, 8, seed=i, first_id=1000 + i), json.dumps(opening).encode())
+        assert json.loads(reader.read().to_pybytes())["acked_through"] == 1
+        streams.append((writer, reader))
+    more_threads, more_kib = status_of(server.pid, "Threads") - threads, status_of(server.pid, "VmRSS") - resident
+    print(f"200 idle puts: {more_threads} threads, {more_kib / 1024:.1f} MiB")
+    assert more_threads < 16
+    assert more_kib < 64 << 10
+    calls.put("others", random_batch(100, 8, seed=2))
+    assert calls.search_action(dataset="others", vector=[0] * 8, k=3)[0].num_rows == 3, "others are served"
+    for i, (writer, reader) in enumerate(streams):
+        writer.write_with_metadata(random_batch(1, 8, seed=i, first_id=2000 + i), b'{"seq": 2, "rows": 1}')
+        writer.write_metadata(b'{"fin": true, "seq": 2, "rows": 2}')
+        writer.done_writing()
+        while (result := reader.read()) is not None:
+            last = json.loads(result.to_pybytes())
+        assert last["acked_through"] == 2, "an idle stream still takes rows"
+        writer.close()
+    assert calls.get("idle").num_rows == 500
+
+
+def test_readers_that_take_nothing_hold_little(start_server: StartServer, open_calls: OpenCalls) -> None:
+    """16 MiB each at most, of an answer of 40: the server stops making what nobody takes."""
+    readers, each = 8, 16 << 20
+    server = start_server(STALLED_TRANSFER_TIME="1h")
+    calls = open_calls(server)
+    for i in range(8):
+        text = ["%01000d" % (10_000 * i + j) for j in range(10_000)]
+        calls.put("big", batch(np.arange(10_000 * i, 10_000 * i + 10_000), np.ones((10_000, 2), "f4"), text=text, half=[0, 1] * 5000))
+    half = {"name": "big", "filters": [{"field": "half", "op": "=", "value": 1}]}  # rows are gathered: nothing of the answer is there before
+    whole = calls.get(half)
+    assert whole.nbytes > 40_000 * 1000
+    before, resident = bytes_written(server), status_of(server.pid, "VmRSS")
+    stalled = [open_calls(server).open_get(half) for _ in range(readers)]
+    for reader in stalled:
+        reader.read_chunk()
+    seen = [before]
+    while len(seen) < 20 or seen[-1] != seen[-20]:
+        time.sleep(0.05)
+        seen.append(bytes_written(server))
+    more_kib = status_of(server.pid, "VmRSS") - resident
+    print(f"{readers} stalled readers: {(seen[-1] - before) / readers / (1 << 20):.1f} MiB sent to each, {more_kib / 1024:.1f} MiB resident")
+    assert seen[-1] - before < readers * each
+    assert more_kib << 10 < readers * each
+    assert calls.search_action(dataset="big", vector=[0, 0], k=3)[0].num_rows == 3, "others are served"
+    assert stalled[0].read_all().num_rows > 30_000, "who goes on gets the rest"
+    for reader in stalled[1:]:
+        reader.cancel()
 
 
 def test_many_writers_and_readers_at_once(start_server: StartServer, open_calls: OpenCalls) -> None:
