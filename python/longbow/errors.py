@@ -42,6 +42,7 @@ class LongbowError(Exception):
         code: the server's error code, such as "NotFound".
         message: names the field, the expected and the given value, and the fix.
         retriable: whether the same call may succeed later without a change.
+        retry_delay: seconds to wait at least before that, where the server said so.
         request_id: of the call that failed, as it was sent in the header `x-request-id`; "" where there was no call.
         details: further facts by name.
         put_result: of a failed put, what was stored before it.
@@ -57,6 +58,7 @@ class LongbowError(Exception):
         super().__init__(message)
         self.message = message
         self.request_id = ""
+        self.retry_delay = 0.0
         self.details: dict[str, Any] = {}
         self.put_result: PutResult | None = None
         self.rejected: list[RejectedBatch] = []
@@ -252,6 +254,8 @@ _ARROW_SUFFIX = re.compile(r"\. (gRPC client debug context|Client context|Detail
 
 # google.rpc.ErrorInfo{reason, domain "longbow"} in the status details, told from its bytes.
 _REASON = re.compile(rb"\n.([A-Z][A-Za-z]+)\x12\x07longbow", re.S)
+# google.rpc.RetryInfo{retry_delay{seconds, nanos}}, the same way.
+_RETRY_DELAY = re.compile(rb"/google\.rpc\.RetryInfo\x12.\n.(?:\x08([\x80-\xff]*[\x00-\x7f]))?(?:\x10([\x80-\xff]*[\x00-\x7f]))?", re.S)
 # gRPC names each address and each layer; the last of both says what matters.
 _REFUSED = re.compile(r"failed to connect to all addresses.*?(?:ipv[46]|unix):([^ ]+): (?:.*: )?([^:]+)$", re.S)
 _NOT_CONNECTED = re.compile(r"failed to connect to|connections to all backends failing|errors resolving|DNS resolution", re.I)
@@ -262,6 +266,10 @@ _BROKEN = re.compile(r"^(Stream removed|Socket closed|Connection reset by peer|B
 def error_of_code(code: str, message: str) -> LongbowError:
     """The error for a code the server names, such as "NotFound"."""
     return _BY_CODE.get(code, InternalError)(message)
+
+
+def _varint(data: bytes | None) -> int:
+    return sum((byte & 0x7F) << (7 * i) for i, byte in enumerate(data or b""))
 
 
 def translate(error: BaseException) -> LongbowError:
@@ -281,7 +289,8 @@ def translate(error: BaseException) -> LongbowError:
     connected = not _NOT_CONNECTED.search(message)
     if refused:
         message = f"cannot reach {refused.group(1)}: {refused.group(2).strip().rstrip('.')}"
-    reason = _REASON.search(getattr(error, "extra_info", None) or b"")
+    extra_info = getattr(error, "extra_info", None) or b""
+    reason = _REASON.search(extra_info)
     own_code = reason.group(1).decode() if reason else ""
     if own_code in _BY_CODE:  # the server names its code where gRPC's are too coarse
         kind = _BY_CODE[own_code]
@@ -290,4 +299,6 @@ def translate(error: BaseException) -> LongbowError:
     meaning = kind(message)
     if isinstance(meaning, UnavailableError):
         meaning.connected = connected
+    if delay := _RETRY_DELAY.search(extra_info):
+        meaning.retry_delay = _varint(delay.group(1)) + _varint(delay.group(2)) * 1e-9
     return meaning
