@@ -77,6 +77,9 @@ wheel: bin/longbowd ## Build dist/longbow-*.whl with the server inside, and try 
 test-oldest: wheel ## Run the Python tests on the oldest pandas, polars, NumPy ... that the package allows
 	@tools/test_oldest_versions dist/longbow-$$(cat VERSION)-py3-none-manylinux_*.whl
 
+test-neon: ## Compile the kernels for AArch64 and run their tests under qemu-user (tools/test_neon says what it needs)
+	@tools/test_neon
+
 docs: setup ## Build the documentation into build/site, warnings are errors
 	@tools/build_docs
 

@@ -32,9 +32,9 @@ from longbow import connecting, inserting
 from longbow.bridge import Bridge
 from longbow.client import BoundQuery, Client, Dataset, DatasetInfo, DatasetStats, Mode, Progress
 from longbow.connecting import DEFAULT_TIMEOUT
-from longbow.filters import FilterLike, to_filter
+from longbow.filters import FilterLike
 from longbow.put import PutResult
-from longbow.query import Query
+from longbow.query import Query, query_fields
 from longbow.results import Results
 from longbow.retry import RetryPolicy
 

@@ -150,16 +150,20 @@ constexpr std::string_view kNoEviction = "nothing is evicted: the memory limit s
 constexpr std::string_view kPerRequest = "asked for by each search";
 constexpr std::string_view kNoGpu = "no GPU is used";
 constexpr std::string_view kGoRuntime = "of the Go runtime";
-constexpr std::string_view kPerColumn = "an index is chosen for each vector column, in its metadata";
+constexpr std::string_view kPerColumn =
+    "each vector column has an index and a codec of its own, in its metadata (longbow.index, longbow.codec)";
+constexpr std::string_view kSameGraphs =
+    "graphs are built alike, by their dimensions; a search says recall or ef";
 constexpr std::string_view kNoSharding = "datasets are not split";
 constexpr std::string_view kBackground = "compaction needs no settings";
 constexpr std::string_view kLocalFiles = "data is kept in data_path";
+constexpr std::string_view kCopied = "data is kept in data_path; --export copies snapshots to S3";
 constexpr std::string_view kUnknown = "never had an effect";
 
 constexpr IgnoredSetting kIgnored[] = {
     {"node_id", "a node's identity lives in its data directory"},
     {"ttl", kNoTtl},
-    {"snapshot_path", "snapshots are part of data_path"},
+    {"snapshot_path", "snapshots are part of data_path; --export copies them elsewhere"},
     {"wal_compression", "log_compression takes its place"},
     {"grpc_initial_conn_window_size", "follows the windows of the streams"},
     {"gossip_enabled", kNoCluster},
@@ -175,12 +179,12 @@ constexpr IgnoredSetting kIgnored[] = {
     {"storage_use_iouring", "the way to the disk is not a setting"},
     {"storage_use_direct_io", "the way to the disk is not a setting"},
     {"storage_backend", kLocalFiles},
-    {"s3_enabled", kLocalFiles},
-    {"s3_bucket", kLocalFiles},
-    {"s3_prefix", kLocalFiles},
-    {"s3_region", kLocalFiles},
-    {"s3_endpoint", kLocalFiles},
-    {"s3_use_path_style", kLocalFiles},
+    {"s3_enabled", kCopied},
+    {"s3_bucket", kCopied},
+    {"s3_prefix", kCopied},
+    {"s3_region", kCopied},
+    {"s3_endpoint", kCopied},
+    {"s3_use_path_style", kCopied},
     {"use_disk", kLocalFiles},
     {"memory_eviction_headroom", kNoEviction},
     {"memory_eviction_policy", kNoEviction},
@@ -193,13 +197,13 @@ constexpr IgnoredSetting kIgnored[] = {
     {"gpu_device_id", kNoGpu},
     {"gc_ballast_g", kGoRuntime},
     {"gogc", kGoRuntime},
-    {"hnsw_m", kPerColumn},
-    {"hnsw_ef_construction", kPerColumn},
+    {"hnsw_m", kSameGraphs},
+    {"hnsw_ef_construction", kSameGraphs},
     {"hnsw_sq8_enabled", kPerColumn},
-    {"hnsw_alpha", kPerColumn},
-    {"hnsw_keep_pruned", kPerColumn},
+    {"hnsw_alpha", kSameGraphs},
+    {"hnsw_keep_pruned", kSameGraphs},
     {"hnsw_float16_enabled", kPerColumn},
-    {"hnsw_refinement_factor", kPerColumn},
+    {"hnsw_refinement_factor", kSameGraphs},
     {"hnsw_pq_enabled", kPerColumn},
     {"hnsw_ef_search", kPerRequest},
     {"use_hnsw2", kPerColumn},

@@ -166,6 +166,7 @@ void LongbowIndex::Search(std::span<const float> query, uint32_t k, index::Effor
   spec.selection = selection;
   spec.selected = selected;
   spec.visibility = {&versions_, 1, end_};
+  spec.rows = live_;
   spec.k = {&k, 1};
   spec.queries = reinterpret_cast<const std::byte*>(query.data());
   const Status status = index_->Search(spec, scratch_.get(), &hits_);

@@ -84,7 +84,7 @@ def __getattr__(name: str) -> Any:
         found = getattr(importlib.import_module(_LATER[name]), name)
         globals()[name] = found
         return found
-    if name in ("server", "models", "asynchronous", "old_client"):
+    if name in ("server", "models", "asynchronous", "old_client", "exceptions", "ingest"):
         import importlib
 
         return importlib.import_module(f"longbow.{name}")

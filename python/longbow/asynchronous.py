@@ -17,9 +17,9 @@ from longbow import connecting, inserting
 from longbow.bridge import Bridge
 from longbow.client import BoundQuery, Client, Dataset, DatasetInfo, DatasetStats, Mode, Progress
 from longbow.connecting import DEFAULT_TIMEOUT
-from longbow.filters import FilterLike, to_filter
+from longbow.filters import FilterLike
 from longbow.put import PutResult
-from longbow.query import Query
+from longbow.query import Query, query_fields
 from longbow.results import Results
 from longbow.retry import RetryPolicy
 
@@ -86,6 +86,22 @@ class AsyncQuery(Query):
         """The hits as a polars DataFrame."""
         return await self._bridge.call(self._sync.to_polars)
 
+    async def to_dask(self, npartitions: int=1) -> Any:
+        """The hits as a Dask DataFrame of `npartitions` parts."""
+        return await self._bridge.call(self._sync.to_dask, npartitions)
+
+    async def to_numpy(self, column: str | None=None) -> Any:
+        """A column of the hits as an array, or a dict of all. As `Results.to_numpy`."""
+        return await self._bridge.call(self._sync.to_numpy, column)
+
+    async def to_batches(self) -> list[pa.RecordBatch]:
+        """The hits as record batches."""
+        return await self._bridge.call(self._sync.to_batches)
+
+    async def to_pydantic(self, model: type[Any] | None=None) -> list[Any]:
+        """A checked object a hit. As `Results.to_pydantic`."""
+        return await self._bridge.call(self._sync.to_pydantic, model)
+
     async def to_list(self) -> list[dict[str, Any]]:
         """The hits as dicts."""
         return await self._bridge.call(self._sync.to_list)
@@ -107,50 +123,53 @@ class AsyncDataset:
         """Stores rows. As `Client.insert`."""
         return await self._bridge.call(self._sync.insert, data, mode=mode, metric=metric, durability=durability, index=index, vector_column=vector_column, ids=ids, batch_bytes=batch_bytes, progress=progress, on_error=on_error, timeout=timeout)
 
-    def search(self, vectors: Any=None, *, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, ids: Any=None, text: str | Mapping[str, Any] | None=None) -> AsyncQuery:
-        """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`."""
-        return AsyncQuery(self.name, vectors=vectors, ids=ids, text=text, k=k, filter=to_filter(filter), columns=None if columns is None else tuple(columns), _client=self._client)
+    def search(self, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, ids: Any=None, text: str | Mapping[str, Any] | None=None, alpha: float | None=None, fusion: str | None=None, text_columns: Sequence[str] | None=None, offset: int=0, radius: float | None=None, order_by: str | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> AsyncQuery:
+        """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`.
 
-    async def search_by_id(self, ids: Any, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None) -> Results:
+        Takes what `Client.search` takes.
+        """
+        return AsyncQuery(self.name, **query_fields(vectors, vector, filter, columns, text_columns, text, alpha, ids=ids, k=k, offset=offset, vector_column=vector_column, ef=ef, recall=recall, exact=exact, radius=radius, order_by=order_by, dims=dims, fusion=fusion, timeout=timeout), _client=self._client)
+
+    async def search_by_id(self, ids: Any, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, timeout: float | None=None) -> Results:
         """The nearest to stored rows. As `Client.search_by_id`."""
-        return await self._bridge.call(self._sync.search_by_id, ids, k, filter, columns)
+        return await self._bridge.call(self._sync.search_by_id, ids, k, filter, columns, timeout=timeout)
 
-    async def get(self, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, ids: Any=None) -> Results:
-        """Stored rows. As `Client.get`."""
-        return await self._bridge.call(self._sync.get, filter, limit, columns, ids=ids)
+    async def get(self, which: FilterLike | int | Iterable[int | str] | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, filter: FilterLike | None=None, ids: Any=None, timeout: float | None=None) -> Results:
+        """Stored rows: `ds.get([7, 9])`, `ds.get("year = 1990", limit=5)`. As `Client.get`."""
+        return await self._bridge.call(self._sync.get, which, limit, columns, filter=filter, ids=ids, timeout=timeout)
 
-    async def scan(self, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None) -> AsyncIterator[pa.RecordBatch]:
+    async def scan(self, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, timeout: float | None=None) -> AsyncIterator[pa.RecordBatch]:
         """Stored rows, batch by batch. As `Client.scan`."""
-        async for item in self._bridge.iterate(self._sync.scan, filter, limit, columns):
+        async for item in self._bridge.iterate(self._sync.scan, filter, limit, columns, timeout=timeout):
             yield item
 
-    async def count(self, filter: FilterLike | None=None) -> int:
+    async def count(self, filter: FilterLike | None=None, *, timeout: float | None=None) -> int:
         """The number of rows, or of those that pass `filter`."""
-        return await self._bridge.call(self._sync.count, filter)
+        return await self._bridge.call(self._sync.count, filter, timeout=timeout)
 
-    async def delete(self, ids: int | str | Iterable[int | str]) -> None:
+    async def delete(self, ids: int | str | Iterable[int | str], *, timeout: float | None=None) -> None:
         """Deletes rows by id. As `Client.delete`."""
-        await self._bridge.call(self._sync.delete, ids)
+        await self._bridge.call(self._sync.delete, ids, timeout=timeout)
 
-    async def drop(self) -> None:
+    async def drop(self, *, timeout: float | None=None) -> None:
         """Deletes the dataset with all its rows. Raises NotFoundError."""
-        await self._bridge.call(self._sync.drop)
+        await self._bridge.call(self._sync.drop, timeout=timeout)
 
-    async def info(self) -> DatasetInfo:
+    async def info(self, *, timeout: float | None=None) -> DatasetInfo:
         """Rows, bytes and schema. Raises NotFoundError."""
-        return await self._bridge.call(self._sync.info)
+        return await self._bridge.call(self._sync.info, timeout=timeout)
 
-    async def stats(self) -> DatasetStats:
+    async def stats(self, *, timeout: float | None=None) -> DatasetStats:
         """Figures of the dataset and its index. Raises NotFoundError."""
-        return await self._bridge.call(self._sync.stats)
+        return await self._bridge.call(self._sync.stats, timeout=timeout)
 
-    async def add_columns(self, columns: Mapping[str, pa.DataType | str] | pa.Schema) -> None:
+    async def add_columns(self, columns: Mapping[str, pa.DataType | str] | pa.Schema, *, timeout: float | None=None) -> None:
         """Adds columns, null in the rows that are there. As `Client.add_columns`."""
-        await self._bridge.call(self._sync.add_columns, columns)
+        await self._bridge.call(self._sync.add_columns, columns, timeout=timeout)
 
-    async def compact(self) -> dict[str, Any]:
+    async def compact(self, *, timeout: float | None=None) -> dict[str, Any]:
         """Gives back the room on disk of deleted rows. As `Client.compact`."""
-        return await self._bridge.call(self._sync.compact)
+        return await self._bridge.call(self._sync.compact, timeout=timeout)
 
     async def wait_indexed(self, timeout: float | None=None) -> None:
         """Returns when every row is in the index. As `Client.wait_indexed`."""
@@ -161,7 +180,8 @@ class AsyncClient:
     """A connection to a Longbow server, made by `connect`. Thread-safe; close it, or use it in a `with` statement.
 
     Every method raises a subclass of `LongbowError`; UnavailableError when the server cannot be reached. Calls that
-    may safely be made twice are tried again while the server is away, as the `RetryPolicy` says.
+    may safely be made twice are tried again while the server is away, as the `RetryPolicy` says. A `timeout` is in seconds
+    and that of one call, in place of the client's.
     """
 
     def __init__(self, client: Client, bridge: Bridge) -> None:
@@ -201,22 +221,25 @@ class AsyncClient:
             data: a dict of columns (a 2-D NumPy array is a vector column), one row as a dict, a list of dicts or of
                 pydantic models, a 2-D NumPy array of vectors, a pandas, polars or Dask DataFrame, a pyarrow Table,
                 RecordBatch, RecordBatchReader or Dataset, anything with `__arrow_c_stream__`, an iterator of any of
-                these, or the path of a Parquet, Arrow, CSV, JSON lines, .npy or .fvecs file. Iterators and files are
-                read as they are sent. Column `id` (integers or strings) is the key; without it rows get keys of their
+                these, or the path of a Parquet, Arrow, CSV, JSON lines, .npy or .fvecs file, or a list of paths. Iterators
+                and files are read as they are sent. Column `id` (integers or strings) is the key; without it rows get keys of their
                 own.
             mode: "upsert" creates the dataset if there is none and replaces rows whose id is there; "create" needs
-                the dataset not to be there; "append" needs it to be there and refuses rows whose id is there; "replace"
-                drops it first.
+                the dataset not to be there when it begins; "append" needs it to be there and refuses rows whose id is
+                there; "replace" drops it first, once the settings, the columns, the first batch and data in memory are
+                found to be right: what goes wrong after that leaves what was stored of the new rows.
             metric: "l2" (the default), "cosine" or "ip", chosen when the dataset is created.
             durability: "fsync" (the default), "async" or "memory", chosen when the dataset is created.
             index: "graph" (the default) or "flat", chosen when the dataset is created.
-            vector_column: the column of vectors, where lists are not in one named vector or embedding.
+            vector_column: the column of vectors, where lists are not in one named vector or embedding. The only column
+                of lists of floats, all of one length, is taken without it; the result's `vectors` says what was.
             ids: the ids of the rows of an array.
             batch_bytes: size of the batches that are stored as a whole or not at all.
             progress: True for a bar (needs tqdm), or a function of (rows stored, rows in all or None).
             on_error: "raise" stops at the first batch that is refused; "collect" stores every row that can be and
                 returns the others in the result's `failed`.
-            timeout: seconds for everything together.
+            timeout: seconds for everything together. Without it the insert goes on as long as it gets on: it ends with
+                DeadlineExceededError when the server owed an acknowledgement for the client's timeout and none came.
 
         Raises InvalidArgumentError (NaN, a null id, a changed column type ...), DimensionMismatchError,
         AlreadyExistsError, NotFoundError, ResourceExhaustedError (memory). The error's `put_result` says what was
@@ -229,23 +252,24 @@ class AsyncClient:
         """
         return await self._bridge.call(self._sync.insert, dataset, data, mode=mode, metric=metric, durability=durability, index=index, vector_column=vector_column, ids=ids, batch_bytes=batch_bytes, progress=progress, on_error=on_error, timeout=timeout)
 
-    async def put(self, dataset: str, data: Any, *, metric: str | None=None, durability: str | None=None) -> PutResult:
+    async def put(self, dataset: str, data: Any, *, metric: str | None=None, durability: str | None=None, timeout: float | None=None) -> PutResult:
         """`insert` with its defaults: rows replace those of the same id.
 
         Examples:
             >>> client.put("books", {"id": [3], "vector": [[0, 0, 1, 0]], "title": ["C"]}).rows
             1
         """
-        return await self._bridge.call(self._sync.put, dataset, data, metric=metric, durability=durability)
+        return await self._bridge.call(self._sync.put, dataset, data, metric=metric, durability=durability, timeout=timeout)
 
     ingest = insert
 
-    async def search(self, dataset: str, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, text: str | Mapping[str, Any] | None=None, alpha: float | None=None, fusion: str | None=None, text_columns: Sequence[str] | None=None, offset: int=0, radius: float | None=None, order_by: str | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> Results:
+    async def search(self, dataset: str, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, ids: Any=None, text: str | Mapping[str, Any] | None=None, alpha: float | None=None, fusion: str | None=None, text_columns: Sequence[str] | None=None, offset: int=0, radius: float | None=None, order_by: str | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> Results:
         """The k nearest rows to one vector of shape (dimensions,) or to each of several, (queries, dimensions).
 
         Args:
             dataset: its name.
             vectors: what to search near; also called `vector`.
+            ids: stored rows to search near, in place of vectors.
             k: hits a query.
             filter: `col("year") >= 1990`, "year >= 1990", ("year", ">=", 1990), a list of such that must all hold, or
                 filter objects of the wire protocol.
@@ -275,9 +299,9 @@ class AsyncClient:
             >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
             [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
         """
-        return await self._bridge.call(self._sync.search, dataset, vectors, k, filter, columns, vector=vector, text=text, alpha=alpha, fusion=fusion, text_columns=text_columns, offset=offset, radius=radius, order_by=order_by, dims=dims, vector_column=vector_column, ef=ef, recall=recall, exact=exact, timeout=timeout)
+        return await self._bridge.call(self._sync.search, dataset, vectors, k, filter, columns, vector=vector, ids=ids, text=text, alpha=alpha, fusion=fusion, text_columns=text_columns, offset=offset, radius=radius, order_by=order_by, dims=dims, vector_column=vector_column, ef=ef, recall=recall, exact=exact, timeout=timeout)
 
-    async def search_by_id(self, dataset: str, ids: Any, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None) -> Results:
+    async def search_by_id(self, dataset: str, ids: Any, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, timeout: float | None=None) -> Results:
         """The k nearest rows to a stored row, or to each of several. The row itself is not among its hits.
 
         Returns as `search`. Raises NotFoundError for an unknown id.
@@ -286,7 +310,7 @@ class AsyncClient:
             >>> client.search_by_id("books", 1, k=1)["title"].to_pylist()
             ['B']
         """
-        return await self._bridge.call(self._sync.search_by_id, dataset, ids, k, filter, columns)
+        return await self._bridge.call(self._sync.search_by_id, dataset, ids, k, filter, columns, timeout=timeout)
 
     async def run(self, query: Query | Mapping[str, Any]) -> Results:
         """The hits of a query, given as one or as its dict form. As `search`.
@@ -305,37 +329,50 @@ class AsyncClient:
         """
         return await self._bridge.call(self._sync.explain, query, analyze=analyze)
 
-    async def get(self, dataset: str, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, ids: Any=None) -> Results:
-        """Stored rows in the order they were written: all, those that pass `filter`, or those of `ids`; at most `limit`.
+    async def get(self, dataset: str, which: FilterLike | int | Iterable[int | str] | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, filter: FilterLike | None=None, ids: Any=None, timeout: float | None=None) -> Results:
+        """Stored rows in the order they were written: all, those of some ids, those that pass a filter; at most `limit`.
+
+        Args:
+            dataset: its name.
+            which: ids, as an integer or anything that holds integers (a list, a NumPy or Arrow array, a column of
+                hits), or a filter as `search` takes it. Texts are filters: ids that are texts go by `ids`.
+            limit: at most so many rows.
+            columns: all when not given.
+            filter: rows must pass it, too.
+            ids: an id or several, integers or texts.
+            timeout: seconds for everything together. Without it the call goes on as long as rows come: it ends with
+                DeadlineExceededError when none came for the client's timeout.
 
         Ids that are not there are passed over. Raises NotFoundError, InvalidArgumentError.
 
         Examples:
-            >>> client.get("books", ids=[3, 1], columns=["id", "title"]).to_list()
+            >>> client.get("books", [3, 1], columns=["id", "title"]).to_list()
             [{'id': 1, 'title': 'A'}, {'id': 3, 'title': 'C'}]
         """
-        return await self._bridge.call(self._sync.get, dataset, filter, limit, columns, ids=ids)
+        return await self._bridge.call(self._sync.get, dataset, which, limit, columns, filter=filter, ids=ids, timeout=timeout)
 
-    async def scan(self, dataset: str, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None) -> AsyncIterator[pa.RecordBatch]:
+    async def scan(self, dataset: str, filter: FilterLike | None=None, limit: int | None=None, columns: Sequence[str] | None=None, *, timeout: float | None=None) -> AsyncIterator[pa.RecordBatch]:
         """Stored rows batch by batch, for datasets larger than memory. Rows written meanwhile are not seen.
+
+        `timeout` is as of `get`; without it the time that the caller takes for a batch counts for nothing.
 
         Examples:
             >>> sum(batch.num_rows for batch in client.scan("books"))
             3
         """
-        async for item in self._bridge.iterate(self._sync.scan, dataset, filter, limit, columns):
+        async for item in self._bridge.iterate(self._sync.scan, dataset, filter, limit, columns, timeout=timeout):
             yield item
 
-    async def count(self, dataset: str, filter: FilterLike | None=None) -> int:
+    async def count(self, dataset: str, filter: FilterLike | None=None, *, timeout: float | None=None) -> int:
         """The number of rows, or of those that pass `filter`. Raises NotFoundError.
 
         Examples:
             >>> client.count("books", "title in ('A', 'C')")
             2
         """
-        return await self._bridge.call(self._sync.count, dataset, filter)
+        return await self._bridge.call(self._sync.count, dataset, filter, timeout=timeout)
 
-    async def delete(self, dataset: str, ids: int | str | Iterable[int | str]) -> None:
+    async def delete(self, dataset: str, ids: int | str | Iterable[int | str], *, timeout: float | None=None) -> None:
         """Deletes rows by id; deleting one again is no error.
 
         Raises NotFoundError for an id that never was; then none of the 2,000 ids around it is deleted.
@@ -343,27 +380,27 @@ class AsyncClient:
         Examples:
             >>> client.delete("books", [2])
         """
-        await self._bridge.call(self._sync.delete, dataset, ids)
+        await self._bridge.call(self._sync.delete, dataset, ids, timeout=timeout)
 
-    async def delete_dataset(self, dataset: str) -> None:
+    async def delete_dataset(self, dataset: str, *, timeout: float | None=None) -> None:
         """Deletes a dataset with all its rows. Raises NotFoundError."""
-        await self._bridge.call(self._sync.delete_dataset, dataset)
+        await self._bridge.call(self._sync.delete_dataset, dataset, timeout=timeout)
 
     async def datasets(self) -> list[str]:
         """Names of the datasets, sorted; those outside the default namespace as "namespace/name"."""
         return await self._bridge.call(self._sync.datasets)
 
-    async def info(self, dataset: str) -> DatasetInfo:
+    async def info(self, dataset: str, *, timeout: float | None=None) -> DatasetInfo:
         """Rows, bytes and schema of a dataset. Raises NotFoundError."""
-        return await self._bridge.call(self._sync.info, dataset)
+        return await self._bridge.call(self._sync.info, dataset, timeout=timeout)
 
     get_info = info
 
-    async def stats(self, dataset: str) -> DatasetStats:
+    async def stats(self, dataset: str, *, timeout: float | None=None) -> DatasetStats:
         """Figures of a dataset and its index. Raises NotFoundError."""
-        return await self._bridge.call(self._sync.stats, dataset)
+        return await self._bridge.call(self._sync.stats, dataset, timeout=timeout)
 
-    async def add_columns(self, dataset: str, columns: Mapping[str, pa.DataType | str] | pa.Schema) -> None:
+    async def add_columns(self, dataset: str, columns: Mapping[str, pa.DataType | str] | pa.Schema, *, timeout: float | None=None) -> None:
         """Adds columns to a dataset: names with Arrow types or their names ("int64", "string" ...).
 
         They are null in the rows that are there. Columns that are there with the same type stay as they are. Raises
@@ -372,7 +409,7 @@ class AsyncClient:
         Examples:
             >>> client.add_columns("books", {"pages": "int32"})
         """
-        await self._bridge.call(self._sync.add_columns, dataset, columns)
+        await self._bridge.call(self._sync.add_columns, dataset, columns, timeout=timeout)
 
     async def wait_indexed(self, dataset: str, timeout: float | None=None) -> None:
         """Returns when every row of the dataset is in its indexes. Searches find rows before that, too.
@@ -394,26 +431,29 @@ class AsyncClient:
         await self._bridge.call(self._sync.wait_durable, sequence, timeout)
 
     async def put_allow_list(self, name: str, values: Iterable[int | str]) -> int:
-        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory."""
+        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory.
+
+        A list of any length: what is over 32 MiB travels in parts, and filters used meanwhile see those that have come.
+        """
         return await self._bridge.call(self._sync.put_allow_list, name, values)
 
     async def drop_allow_list(self, name: str) -> None:
         """Drops an uploaded list."""
         await self._bridge.call(self._sync.drop_allow_list, name)
 
-    async def snapshot(self) -> dict[str, Any]:
+    async def snapshot(self, *, timeout: float | None=None) -> dict[str, Any]:
         """Takes a snapshot of everything, without stopping writes, and returns once it is on disk.
 
         The answer has the snapshot's `sequence`, its `blocks` of rows and their `bytes`, those written anew, and `seconds`.
         """
-        return await self._bridge.call(self._sync.snapshot)
+        return await self._bridge.call(self._sync.snapshot, timeout=timeout)
 
-    async def compact(self, dataset: str | None=None) -> dict[str, Any]:
+    async def compact(self, dataset: str | None=None, *, timeout: float | None=None) -> dict[str, Any]:
         """Gives back the room on disk of deleted and replaced rows now, not when the server finds it due.
 
         Of one dataset, or of all. Takes a snapshot with it, and returns what `snapshot` does. Raises NotFoundError.
         """
-        return await self._bridge.call(self._sync.compact, dataset)
+        return await self._bridge.call(self._sync.compact, dataset, timeout=timeout)
 
     async def namespaces(self) -> list[str]:
         """Names of the namespaces."""
@@ -476,7 +516,9 @@ def connect_async(uri: str | os.PathLike[str] | None=None, token: str | None=Non
         token: what the server wants to see; else the environment variable LONGBOW_TOKEN; else the file `token` in
             `data_dir`.
         data_dir: the data directory of a running server on this machine, for its token.
-        timeout: seconds for every call but inserts and gets; None waits as long as the server does.
+        timeout: seconds that a call may take which is not given a timeout of its own. Inserts, gets and scans may last:
+            they end when for so long nothing came that the server owes, a batch or an acknowledgement. None waits as long
+            as the server does.
         retry: how calls that may be made twice are tried again; None never does.
         tls_root_certs: PEM certificates to trust, or a file of them; else gRPC's.
         tls_client_cert: certificate chain and private key for a server that asks for them.

@@ -57,6 +57,11 @@ def cancelled_by(cancellation: Cancellation) -> Iterator[None]:
         _current.reset(token)
 
 
+def possible() -> bool:
+    """Whether the call could be cancelled by who made it."""
+    return _current.get() is not None
+
+
 def requested() -> bool:
     """Whether the call was cancelled by who made it."""
     current = _current.get()

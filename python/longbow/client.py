@@ -7,27 +7,32 @@ import json
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import inserting, tracing
-from longbow.connection import Connection
-from longbow.errors import DeadlineExceededError, InvalidArgumentError, NotFoundError, UnimplementedError
+from longbow.columns import row_keys
+from longbow.connection import Connection, deadline_of, time_left
+from longbow.errors import InvalidArgumentError, NotFoundError, UnimplementedError, too_late
 from longbow.exchange import Answer, SearchStreams, joined, queries_at_once, with_signed_ids
-from longbow.filters import FilterLike, filters_json, to_filter
+from longbow.filters import Filter, FilterLike, comparison, filters_json, to_filter
 from longbow.put import PutResult
-from longbow.query import DEFAULT_ALPHA, Query
+from longbow.query import Query, query_fields
 from longbow.results import Results
+
+if TYPE_CHECKING:
+    from longbow.models import IndexStats
 
 # Keys in one call, whose body the server takes up to 1 MiB of.
 _DELETE_KEYS = 2000
 _GET_KEYS = 10_000
+_LIST_PART_BYTES = 32 << 20
 
 # Closed before the interpreter ends, and with them the servers that were started for them.
 _open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
@@ -84,6 +89,12 @@ class DatasetStats:
     index: str
     durability: str
 
+    def to_pydantic(self) -> IndexStats:
+        """The same as a checked `longbow.IndexStats`."""
+        from longbow.models import IndexStats
+
+        return IndexStats(**{**vars(self), "dimensions": self.vectors})
+
 
 @dataclass(frozen=True, eq=False)
 class BoundQuery(Query):
@@ -113,9 +124,28 @@ class BoundQuery(Query):
         """The hits as a polars DataFrame."""
         return self.run().to_polars()
 
+    def to_dask(self, npartitions: int = 1) -> Any:
+        """The hits as a Dask DataFrame of `npartitions` parts."""
+        return self.run().to_dask(npartitions)
+
+    def to_numpy(self, column: str | None = None) -> Any:
+        """A column of the hits as an array, or a dict of all. As `Results.to_numpy`."""
+        return self.run().to_numpy(column)
+
+    def to_batches(self) -> list[pa.RecordBatch]:
+        """The hits as record batches."""
+        return self.run().to_batches()
+
+    def to_pydantic(self, model: type[Any] | None = None) -> list[Any]:
+        """A checked object a hit. As `Results.to_pydantic`."""
+        return self.run().to_pydantic(model)
+
     def to_list(self) -> list[dict[str, Any]]:
         """The hits as dicts."""
         return self.run().to_list()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.run().__arrow_c_stream__(requested_schema)
 
 
 class Dataset:
@@ -162,73 +192,119 @@ class Dataset:
     def search(
         self,
         vectors: Any = None,
-        *,
         k: int = 10,
         filter: FilterLike | None = None,
         columns: Sequence[str] | None = None,
+        *,
+        vector: Any = None,
         ids: Any = None,
         text: str | Mapping[str, Any] | None = None,
+        alpha: float | None = None,
+        fusion: str | None = None,
+        text_columns: Sequence[str] | None = None,
+        offset: int = 0,
+        radius: float | None = None,
+        order_by: str | None = None,
+        dims: int | None = None,
+        vector_column: str | None = None,
+        ef: int | None = None,
+        recall: float | None = None,
+        exact: bool = False,
+        timeout: float | None = None,
     ) -> BoundQuery:
-        """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`."""
+        """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`.
+
+        Takes what `Client.search` takes.
+        """
         return BoundQuery(
             self.name,
-            vectors=vectors,
-            ids=ids,
-            text=text,
-            k=k,
-            filter=to_filter(filter),
-            columns=None if columns is None else tuple(columns),
+            **query_fields(
+                vectors,
+                vector,
+                filter,
+                columns,
+                text_columns,
+                text,
+                alpha,
+                ids=ids,
+                k=k,
+                offset=offset,
+                vector_column=vector_column,
+                ef=ef,
+                recall=recall,
+                exact=exact,
+                radius=radius,
+                order_by=order_by,
+                dims=dims,
+                fusion=fusion,
+                timeout=timeout,
+            ),
             _client=self._client,
         )
 
-    def search_by_id(self, ids: Any, k: int = 10, filter: FilterLike | None = None, columns: Sequence[str] | None = None) -> Results:
+    def search_by_id(
+        self,
+        ids: Any,
+        k: int = 10,
+        filter: FilterLike | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> Results:
         """The nearest to stored rows. As `Client.search_by_id`."""
-        return self._client.search_by_id(self.name, ids, k, filter, columns)
+        return self._client.search_by_id(self.name, ids, k, filter, columns, timeout=timeout)
 
     def get(
+        self,
+        which: FilterLike | int | Iterable[int | str] | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        filter: FilterLike | None = None,
+        ids: Any = None,
+        timeout: float | None = None,
+    ) -> Results:
+        """Stored rows: `ds.get([7, 9])`, `ds.get("year = 1990", limit=5)`. As `Client.get`."""
+        return self._client.get(self.name, which, limit, columns, filter=filter, ids=ids, timeout=timeout)
+
+    def scan(
         self,
         filter: FilterLike | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
         *,
-        ids: Any = None,
-    ) -> Results:
-        """Stored rows. As `Client.get`."""
-        return self._client.get(self.name, filter, limit, columns, ids=ids)
-
-    def scan(
-        self, filter: FilterLike | None = None, limit: int | None = None, columns: Sequence[str] | None = None
+        timeout: float | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Stored rows, batch by batch. As `Client.scan`."""
-        yield from self._client.scan(self.name, filter, limit, columns)
+        yield from self._client.scan(self.name, filter, limit, columns, timeout=timeout)
 
-    def count(self, filter: FilterLike | None = None) -> int:
+    def count(self, filter: FilterLike | None = None, *, timeout: float | None = None) -> int:
         """The number of rows, or of those that pass `filter`."""
-        return self._client.count(self.name, filter)
+        return self._client.count(self.name, filter, timeout=timeout)
 
-    def delete(self, ids: int | str | Iterable[int | str]) -> None:
+    def delete(self, ids: int | str | Iterable[int | str], *, timeout: float | None = None) -> None:
         """Deletes rows by id. As `Client.delete`."""
-        self._client.delete(self.name, ids)
+        self._client.delete(self.name, ids, timeout=timeout)
 
-    def drop(self) -> None:
+    def drop(self, *, timeout: float | None = None) -> None:
         """Deletes the dataset with all its rows. Raises NotFoundError."""
-        self._client.delete_dataset(self.name)
+        self._client.delete_dataset(self.name, timeout=timeout)
 
-    def info(self) -> DatasetInfo:
+    def info(self, *, timeout: float | None = None) -> DatasetInfo:
         """Rows, bytes and schema. Raises NotFoundError."""
-        return self._client.info(self.name)
+        return self._client.info(self.name, timeout=timeout)
 
-    def stats(self) -> DatasetStats:
+    def stats(self, *, timeout: float | None = None) -> DatasetStats:
         """Figures of the dataset and its index. Raises NotFoundError."""
-        return self._client.stats(self.name)
+        return self._client.stats(self.name, timeout=timeout)
 
-    def add_columns(self, columns: Mapping[str, pa.DataType | str] | pa.Schema) -> None:
+    def add_columns(self, columns: Mapping[str, pa.DataType | str] | pa.Schema, *, timeout: float | None = None) -> None:
         """Adds columns, null in the rows that are there. As `Client.add_columns`."""
-        self._client.add_columns(self.name, columns)
+        self._client.add_columns(self.name, columns, timeout=timeout)
 
-    def compact(self) -> dict[str, Any]:
+    def compact(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Gives back the room on disk of deleted rows. As `Client.compact`."""
-        return self._client.compact(self.name)
+        return self._client.compact(self.name, timeout=timeout)
 
     def wait_indexed(self, timeout: float | None = None) -> None:
         """Returns when every row is in the index. As `Client.wait_indexed`."""
@@ -239,7 +315,8 @@ class Client:
     """A connection to a Longbow server, made by `connect`. Thread-safe; close it, or use it in a `with` statement.
 
     Every method raises a subclass of `LongbowError`; UnavailableError when the server cannot be reached. Calls that
-    may safely be made twice are tried again while the server is away, as the `RetryPolicy` says.
+    may safely be made twice are tried again while the server is away, as the `RetryPolicy` says. A `timeout` is in seconds
+    and that of one call, in place of the client's.
     """
 
     def __init__(self, connection: Connection, on_close: Callable[[], None] = lambda: None, defaults: Mapping[str, str] | None = None) -> None:
@@ -299,22 +376,25 @@ class Client:
             data: a dict of columns (a 2-D NumPy array is a vector column), one row as a dict, a list of dicts or of
                 pydantic models, a 2-D NumPy array of vectors, a pandas, polars or Dask DataFrame, a pyarrow Table,
                 RecordBatch, RecordBatchReader or Dataset, anything with `__arrow_c_stream__`, an iterator of any of
-                these, or the path of a Parquet, Arrow, CSV, JSON lines, .npy or .fvecs file. Iterators and files are
-                read as they are sent. Column `id` (integers or strings) is the key; without it rows get keys of their
+                these, or the path of a Parquet, Arrow, CSV, JSON lines, .npy or .fvecs file, or a list of paths. Iterators
+                and files are read as they are sent. Column `id` (integers or strings) is the key; without it rows get keys of their
                 own.
             mode: "upsert" creates the dataset if there is none and replaces rows whose id is there; "create" needs
-                the dataset not to be there; "append" needs it to be there and refuses rows whose id is there; "replace"
-                drops it first.
+                the dataset not to be there when it begins; "append" needs it to be there and refuses rows whose id is
+                there; "replace" drops it first, once the settings, the columns, the first batch and data in memory are
+                found to be right: what goes wrong after that leaves what was stored of the new rows.
             metric: "l2" (the default), "cosine" or "ip", chosen when the dataset is created.
             durability: "fsync" (the default), "async" or "memory", chosen when the dataset is created.
             index: "graph" (the default) or "flat", chosen when the dataset is created.
-            vector_column: the column of vectors, where lists are not in one named vector or embedding.
+            vector_column: the column of vectors, where lists are not in one named vector or embedding. The only column
+                of lists of floats, all of one length, is taken without it; the result's `vectors` says what was.
             ids: the ids of the rows of an array.
             batch_bytes: size of the batches that are stored as a whole or not at all.
             progress: True for a bar (needs tqdm), or a function of (rows stored, rows in all or None).
             on_error: "raise" stops at the first batch that is refused; "collect" stores every row that can be and
                 returns the others in the result's `failed`.
-            timeout: seconds for everything together.
+            timeout: seconds for everything together. Without it the insert goes on as long as it gets on: it ends with
+                DeadlineExceededError when the server owed an acknowledgement for the client's timeout and none came.
 
         Raises InvalidArgumentError (NaN, a null id, a changed column type ...), DimensionMismatchError,
         AlreadyExistsError, NotFoundError, ResourceExhaustedError (memory). The error's `put_result` says what was
@@ -325,6 +405,8 @@ class Client:
             >>> client.insert("books", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "title": ["A", "B"]})
             PutResult(rows=2, batches=1, durability='fsync', sequence='...', vectors={'vector': 4})
         """
+        if on_error not in ("raise", "collect"):
+            raise InvalidArgumentError(f'on_error: expected "raise" or "collect", got {on_error!r}')
         settings = {"longbow.metric": metric, "longbow.durability": durability, "longbow.index": index}
         chosen = {**self._defaults, **{name: value for name, value in settings.items() if value is not None}}
         insertion = inserting.Insertion(
@@ -340,14 +422,22 @@ class Client:
         with tracing.span("insert", dataset, self.uri):
             return insertion.run(self, self._connection, inserting.with_ids(data, ids, vector_column))
 
-    def put(self, dataset: str, data: Any, *, metric: str | None = None, durability: str | None = None) -> PutResult:
+    def put(
+        self,
+        dataset: str,
+        data: Any,
+        *,
+        metric: str | None = None,
+        durability: str | None = None,
+        timeout: float | None = None,
+    ) -> PutResult:
         """`insert` with its defaults: rows replace those of the same id.
 
         Examples:
             >>> client.put("books", {"id": [3], "vector": [[0, 0, 1, 0]], "title": ["C"]}).rows
             1
         """
-        return self.insert(dataset, data, metric=metric, durability=durability)
+        return self.insert(dataset, data, metric=metric, durability=durability, timeout=timeout)
 
     ingest = insert
 
@@ -360,6 +450,7 @@ class Client:
         columns: Sequence[str] | None = None,
         *,
         vector: Any = None,
+        ids: Any = None,
         text: str | Mapping[str, Any] | None = None,
         alpha: float | None = None,
         fusion: str | None = None,
@@ -379,6 +470,7 @@ class Client:
         Args:
             dataset: its name.
             vectors: what to search near; also called `vector`.
+            ids: stored rows to search near, in place of vectors.
             k: hits a query.
             filter: `col("year") >= 1990`, "year >= 1990", ("year", ">=", 1990), a list of such that must all hold, or
                 filter objects of the wire protocol.
@@ -408,18 +500,19 @@ class Client:
             >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
             [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
         """
-        vectors = vectors if vector is None else vector
-        if alpha is None and text is not None and vectors is not None:
-            alpha = DEFAULT_ALPHA
-        return self.run(
-            Query(
-                dataset,
-                vectors=vectors,
-                text=text,
+        query = Query(
+            dataset,
+            **query_fields(
+                vectors,
+                vector,
+                filter,
+                columns,
+                text_columns,
+                text,
+                alpha,
+                ids=ids,
                 k=k,
                 offset=offset,
-                filter=to_filter(filter),
-                columns=None if columns is None else tuple(columns),
                 vector_column=vector_column,
                 ef=ef,
                 recall=recall,
@@ -427,14 +520,22 @@ class Client:
                 radius=radius,
                 order_by=order_by,
                 dims=dims,
-                alpha=alpha,
                 fusion=fusion,
-                text_columns=None if text_columns is None else tuple(text_columns),
                 timeout=timeout,
-            )
+            ),
         )
+        return self.run(query)
 
-    def search_by_id(self, dataset: str, ids: Any, k: int = 10, filter: FilterLike | None = None, columns: Sequence[str] | None = None) -> Results:
+    def search_by_id(
+        self,
+        dataset: str,
+        ids: Any,
+        k: int = 10,
+        filter: FilterLike | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> Results:
         """The k nearest rows to a stored row, or to each of several. The row itself is not among its hits.
 
         Returns as `search`. Raises NotFoundError for an unknown id.
@@ -443,7 +544,7 @@ class Client:
             >>> client.search_by_id("books", 1, k=1)["title"].to_pylist()
             ['B']
         """
-        return self.run(Query(dataset, ids=ids, k=k, filter=to_filter(filter), columns=None if columns is None else tuple(columns)))
+        return self.search(dataset, None, k, filter, columns, ids=ids, timeout=timeout)
 
     def run(self, query: Query | Mapping[str, Any]) -> Results:
         """The hits of a query, given as one or as its dict form. As `search`.
@@ -475,7 +576,7 @@ class Client:
         for part in parts:
             left = None if end is None else end - time.monotonic()
             if left is not None and left <= 0:
-                raise DeadlineExceededError(f"{len(answers)} of {len(parts)} batches of queries were answered in time")
+                raise too_late(f"{len(answers)} of {len(parts)} batches of queries were answered in time", timeout)
             ask = partial(self._streams.search, command, name, part, False, left)
             answers.append(self._connection.run(ask, timeout=left))
         hits, details = joined(answers, [len(part) for part in parts])
@@ -494,7 +595,7 @@ class Client:
         if asked is not None:
             name, column, _ = asked
             wire["vector" if name == "query_vector" else "id"] = column[0].as_py()
-        answer = self._ask_by_ticket(wire, self._connection.timeout)
+        answer = self._ask_by_ticket(wire, self._connection.timeout if query.timeout is None else query.timeout)
         if "score" in answer.column_names:
             raise UnimplementedError("this server does not explain searches")
         return answer
@@ -511,45 +612,74 @@ class Client:
     def get(
         self,
         dataset: str,
-        filter: FilterLike | None = None,
+        which: FilterLike | int | Iterable[int | str] | None = None,
         limit: int | None = None,
         columns: Sequence[str] | None = None,
         *,
+        filter: FilterLike | None = None,
         ids: Any = None,
+        timeout: float | None = None,
     ) -> Results:
-        """Stored rows in the order they were written: all, those that pass `filter`, or those of `ids`; at most `limit`.
+        """Stored rows in the order they were written: all, those of some ids, those that pass a filter; at most `limit`.
+
+        Args:
+            dataset: its name.
+            which: ids, as an integer or anything that holds integers (a list, a NumPy or Arrow array, a column of
+                hits), or a filter as `search` takes it. Texts are filters: ids that are texts go by `ids`.
+            limit: at most so many rows.
+            columns: all when not given.
+            filter: rows must pass it, too.
+            ids: an id or several, integers or texts.
+            timeout: seconds for everything together. Without it the call goes on as long as rows come: it ends with
+                DeadlineExceededError when none came for the client's timeout.
 
         Ids that are not there are passed over. Raises NotFoundError, InvalidArgumentError.
 
         Examples:
-            >>> client.get("books", ids=[3, 1], columns=["id", "title"]).to_list()
+            >>> client.get("books", [3, 1], columns=["id", "title"]).to_list()
             [{'id': 1, 'title': 'A'}, {'id': 3, 'title': 'C'}]
         """
+        if which is not None and not _is_filter(which):
+            if ids is not None:
+                raise InvalidArgumentError("get: ids are given twice, by position and as ids=")
+            which, ids = None, which
+        conditions = [f for f in (to_filter(which), to_filter(filter)) if f is not None]  # type: ignore[arg-type]
         if ids is None:
-            with self._scan(dataset, filter, limit, columns) as (schema, batches):
+            with self._scan(dataset, conditions, limit, columns, timeout) as (schema, batches):
                 return Results(pa.Table.from_batches(batches, schema))
-        keys = [ids] if isinstance(ids, (int, str)) else list(ids)
+        keys = list(dict.fromkeys(row_keys(ids)[0]))
+        end = deadline_of(timeout)
         parts = []
         for first in range(0, max(1, len(keys)), _GET_KEYS):
-            one_of = to_filter([f for f in (to_filter(filter), to_filter(("id", "in", keys[first : first + _GET_KEYS]))) if f is not None])
-            with self._scan(dataset, one_of, limit, columns) as (schema, batches):
+            among = comparison("id", "in", keys[first : first + _GET_KEYS])
+            with self._scan(dataset, [*conditions, among], limit, columns, time_left(end)) as (schema, batches):
                 parts.append(pa.Table.from_batches(batches, schema))
         table = pa.concat_tables(parts)
         return Results(table if limit is None else table.slice(0, limit))
 
     def scan(
-        self, dataset: str, filter: FilterLike | None = None, limit: int | None = None, columns: Sequence[str] | None = None
+        self,
+        dataset: str,
+        filter: FilterLike | None = None,
+        limit: int | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        timeout: float | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Stored rows batch by batch, for datasets larger than memory. Rows written meanwhile are not seen.
+
+        `timeout` is as of `get`; without it the time that the caller takes for a batch counts for nothing.
 
         Examples:
             >>> sum(batch.num_rows for batch in client.scan("books"))
             3
         """
-        with self._scan(dataset, filter, limit, columns) as (_, batches):
+        with self._scan(dataset, filter, limit, columns, timeout) as (_, batches):
             yield from batches
 
-    def _scan(self, dataset: str, filter: FilterLike | None, limit: int | None, columns: Sequence[str] | None) -> Any:
+    def _scan(
+        self, dataset: str, filter: FilterLike | None, limit: int | None, columns: Sequence[str] | None, timeout: float | None
+    ) -> AbstractContextManager[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
         ticket: dict[str, Any] = {"name": dataset}
         found = filters_json(filter)
         if found is not None:
@@ -558,9 +688,9 @@ class Client:
             ticket["limit"] = limit
         if columns is not None:
             ticket["columns"] = list(columns)
-        return self._connection.scan(ticket, None)
+        return self._connection.scan(ticket, timeout)
 
-    def count(self, dataset: str, filter: FilterLike | None = None) -> int:
+    def count(self, dataset: str, filter: FilterLike | None = None, *, timeout: float | None = None) -> int:
         """The number of rows, or of those that pass `filter`. Raises NotFoundError.
 
         Examples:
@@ -568,12 +698,12 @@ class Client:
             2
         """
         if filter is None:
-            return self.info(dataset).rows
+            return self.info(dataset, timeout=timeout).rows
         ticket = {"name": dataset, "filters": filters_json(filter), "strict": True, "count": True}
-        with self._connection.scan(ticket, self._connection.timeout) as (_, batches):
+        with self._connection.scan(ticket, self._connection.timeout if timeout is None else timeout) as (_, batches):
             return sum(int(batch.column(0)[0].as_py()) for batch in batches)
 
-    def delete(self, dataset: str, ids: int | str | Iterable[int | str]) -> None:
+    def delete(self, dataset: str, ids: int | str | Iterable[int | str], *, timeout: float | None = None) -> None:
         """Deletes rows by id; deleting one again is no error.
 
         Raises NotFoundError for an id that never was; then none of the 2,000 ids around it is deleted.
@@ -581,36 +711,34 @@ class Client:
         Examples:
             >>> client.delete("books", [2])
         """
-        keys = [str(key) for key in ([ids] if isinstance(ids, (int, str)) else ids)]
+        keys = [str(key) for key in row_keys(ids)[0]]
+        end = deadline_of(timeout)
         for first in range(0, len(keys), _DELETE_KEYS):
-            self._connection.action("delete", {"dataset": dataset, "ids": keys[first : first + _DELETE_KEYS]})
+            some = {"dataset": dataset, "ids": keys[first : first + _DELETE_KEYS]}
+            self._connection.action("delete", some, timeout=time_left(end))
 
-    def delete_dataset(self, dataset: str) -> None:
+    def delete_dataset(self, dataset: str, *, timeout: float | None = None) -> None:
         """Deletes a dataset with all its rows. Raises NotFoundError."""
-        self._connection.action("delete-dataset", {"dataset": dataset}, idempotent=False)
+        self._connection.action("delete-dataset", {"dataset": dataset}, timeout=timeout, idempotent=False)
 
     def datasets(self) -> list[str]:
         """Names of the datasets, sorted; those outside the default namespace as "namespace/name"."""
-        options = self._connection.options(self._connection.timeout)
-        found = self._connection.run(
-            lambda: list(self._connection.channel().list_flights(b"", options)), timeout=self._connection.timeout
-        )
+        found = self._connection.call(lambda channel, options: list(channel.list_flights(b"", options)))
         return sorted(info.descriptor.path[0].decode() for info in found)
 
-    def info(self, dataset: str) -> DatasetInfo:
+    def info(self, dataset: str, *, timeout: float | None = None) -> DatasetInfo:
         """Rows, bytes and schema of a dataset. Raises NotFoundError."""
         descriptor = flight.FlightDescriptor.for_path(dataset)
-        options = self._connection.options(self._connection.timeout)
-        found = self._connection.run(
-            lambda: self._connection.channel().get_flight_info(descriptor, options), timeout=self._connection.timeout
-        )
+        found = self._connection.call(lambda channel, options: channel.get_flight_info(descriptor, options), timeout=timeout)
         return DatasetInfo(dataset, found.total_records, found.total_bytes, found.schema)
 
     get_info = info
 
-    def stats(self, dataset: str) -> DatasetStats:
+    def stats(self, dataset: str, *, timeout: float | None = None) -> DatasetStats:
         """Figures of a dataset and its index. Raises NotFoundError."""
-        info, status = self.info(dataset), self.health(dataset)
+        end = deadline_of(timeout)
+        info = self.info(dataset, timeout=timeout)
+        status = self._readiness(dataset, time_left(end))
 
         def setting(name: str, default: str) -> str:
             places = [info.schema.metadata, *(f.metadata for f in info.schema)]
@@ -628,7 +756,9 @@ class Client:
             durability=setting("durability", "fsync"),
         )
 
-    def add_columns(self, dataset: str, columns: Mapping[str, pa.DataType | str] | pa.Schema) -> None:
+    def add_columns(
+        self, dataset: str, columns: Mapping[str, pa.DataType | str] | pa.Schema, *, timeout: float | None = None
+    ) -> None:
         """Adds columns to a dataset: names with Arrow types or their names ("int64", "string" ...).
 
         They are null in the rows that are there. Columns that are there with the same type stay as they are. Raises
@@ -638,13 +768,14 @@ class Client:
             >>> client.add_columns("books", {"pages": "int32"})
         """
         fields: list[pa.Field] = [pa.field(name, _type_of(kind)) for name, kind in columns.items()] if isinstance(columns, Mapping) else list(columns)
-        schema = self.info(dataset).schema
+        end = deadline_of(timeout)
+        schema = self.info(dataset, timeout=timeout).schema
         for added in fields:
             if added.name not in schema.names:
                 schema = schema.append(added)
             elif schema.field(added.name).type != added.type:
                 raise InvalidArgumentError(f"column {added.name!r} is there already with type {schema.field(added.name).type}")
-        self.insert(dataset, pa.Table.from_pylist([], schema=schema))
+        self.insert(dataset, pa.Table.from_pylist([], schema=schema), timeout=time_left(end))
 
     def wait_indexed(self, dataset: str, timeout: float | None = None) -> None:
         """Returns when every row of the dataset is in its indexes. Searches find rows before that, too.
@@ -666,32 +797,44 @@ class Client:
         self._connection.action("wait_durable", {"token": sequence} if sequence else {}, timeout=timeout)
 
     def put_allow_list(self, name: str, values: Iterable[int | str]) -> int:
-        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory."""
+        """Uploads a list for filters, `col("id").in_list(name)`, and returns its length. Kept until dropped, in memory.
+
+        A list of any length: what is over 32 MiB travels in parts, and filters used meanwhile see those that have come.
+        """
         array = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values if hasattr(values, "__len__") else list(values))
         table = pa.table({name: array})
-        with pa.BufferOutputStream() as out:
-            with pa.ipc.new_stream(out, table.schema) as writer:
-                writer.write_table(table)
-            body = out.getvalue().to_pybytes()
-        return int(_first_json(self._connection.action("put-allow-list", body))["count"])
+        start = 0
+        while start < max(1, len(table)):
+            part = table.slice(start)
+            while part.nbytes > _LIST_PART_BYTES and len(part) > 1:
+                part = part.slice(0, max(1, min(len(part) // 2, len(part) * _LIST_PART_BYTES // part.nbytes)))
+            marked = part.replace_schema_metadata({"longbow.append": "true"} if start else None)
+            with pa.BufferOutputStream() as out:
+                with pa.ipc.new_stream(out, marked.schema) as writer:
+                    writer.write_table(marked)
+                body = out.getvalue().to_pybytes()
+            # Safe to repeat, parts too: a value that is there twice is there.
+            self._connection.action("put-allow-list", body)
+            start += max(1, len(part))
+        return len(table)
 
     def drop_allow_list(self, name: str) -> None:
         """Drops an uploaded list."""
         self._connection.action("drop-allow-list", {"name": name}, idempotent=False)
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, *, timeout: float | None = None) -> dict[str, Any]:
         """Takes a snapshot of everything, without stopping writes, and returns once it is on disk.
 
         The answer has the snapshot's `sequence`, its `blocks` of rows and their `bytes`, those written anew, and `seconds`.
         """
-        return _first_json(self._connection.action("ForceSnapshot", b""))
+        return _first_json(self._connection.action("ForceSnapshot", b"", timeout=timeout))
 
-    def compact(self, dataset: str | None = None) -> dict[str, Any]:
+    def compact(self, dataset: str | None = None, *, timeout: float | None = None) -> dict[str, Any]:
         """Gives back the room on disk of deleted and replaced rows now, not when the server finds it due.
 
         Of one dataset, or of all. Takes a snapshot with it, and returns what `snapshot` does. Raises NotFoundError.
         """
-        return _first_json(self._connection.action("compact", {"dataset": dataset} if dataset else {}))
+        return _first_json(self._connection.action("compact", {"dataset": dataset} if dataset else {}, timeout=timeout))
 
     def namespaces(self) -> list[str]:
         """Names of the namespaces."""
@@ -743,17 +886,21 @@ class Client:
             >>> client.health()["status"]
             'READY'
         """
-        status = _first_json(self._connection.action("check_readiness", {"dataset": dataset} if dataset else {}))
+        return self._readiness(dataset, None)
+
+    def _readiness(self, dataset: str | None, timeout: float | None) -> dict[str, Any]:
+        request = {"dataset": dataset} if dataset else {}
+        request_id = self._connection.next_request_id()
+        status = _first_json(self._connection.action("check_readiness", request, timeout=timeout, request_id=request_id))
         if status.get("status") == "NOT_FOUND":
-            raise NotFoundError(f"dataset not found: {dataset}")
+            error = NotFoundError(f"dataset not found: {dataset}")
+            error.request_id, error.details = request_id, {"status": "NOT_FOUND"}
+            raise error
         return status
 
     def actions(self) -> dict[str, str]:
         """The actions that the server knows, with what each does."""
-        options = self._connection.options(self._connection.timeout)
-        found = self._connection.run(
-            lambda: list(self._connection.channel().list_actions(options)), timeout=self._connection.timeout
-        )
+        found = self._connection.call(lambda channel, options: list(channel.list_actions(options)))
         return {action.type: action.description for action in found}
 
     def exists(self, dataset: str) -> bool:
@@ -762,6 +909,22 @@ class Client:
             self.info(dataset)
             return True
         return False
+
+
+def __getattr__(name: str) -> Any:
+    if name == "LongbowClient":  # where old programs import it from
+        from longbow.old_client import LongbowClient
+
+        return LongbowClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _is_filter(which: Any) -> bool:
+    """Whether it is a filter and not ids: an object, text, a condition, or a list of such."""
+    conditions = (Filter, str, tuple, list, Mapping)
+    if isinstance(which, (list, tuple)):
+        return bool(which) and isinstance(which[0], conditions)
+    return isinstance(which, conditions)
 
 
 def _type_of(kind: pa.DataType | str) -> pa.DataType:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -184,6 +184,44 @@ class Adaptation:
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
 
+def only_lists_of_floats(schema: pa.Schema) -> str | None:
+    """The one column of lists of floats in columns of which none is a vector column, nor named like one."""
+    if any(pa.types.is_fixed_size_list(f.type) or f.name in VECTOR_NAMES for f in schema):
+        return None
+    names = [f.name for f in schema if _is_list(f.type) and pa.types.is_floating(f.type.value_type)]
+    return names[0] if len(names) == 1 else None
+
+
+def one_length(name: str, batches: Iterable[pa.RecordBatch]) -> bool:
+    """Whether the lists of a column have one length, above 1, and hold finite numbers only: they could be vectors."""
+    lengths: set[int] = set()
+    for batch in batches:
+        lists = batch.column(name).drop_null()
+        numbers = pa.array(lists.to_pylist(), pa.list_(lists.type.value_type)).flatten() if _is_view(lists.type) else lists.flatten()
+        lengths.update(pc.call_function("list_value_length", [lists]).unique().to_pylist())
+        if len(lengths) > 1 or numbers.null_count or not np.isfinite(numbers.to_numpy(zero_copy_only=False)).all():
+            return False
+    return bool(lengths) and min(lengths) > 1
+
+
+def check_rows(batches: Iterable[pa.RecordBatch]) -> None:
+    """Refuses ids that are null and vectors with numbers that are not finite. Raises InvalidArgumentError."""
+    first_row = 0
+    for batch in batches:
+        for name, column in zip(batch.schema.names, batch.columns):
+            bad = np.zeros(len(column), bool)
+            if name == "id" and column.null_count:
+                bad = column.is_null().to_numpy(zero_copy_only=False)
+            elif pa.types.is_fixed_size_list(column.type) and pa.types.is_floating(column.type.value_type):
+                present = column.is_valid().to_numpy(zero_copy_only=False)
+                numbers = column.flatten().to_numpy(zero_copy_only=False).reshape(-1, column.type.list_size)
+                bad[present] = ~np.isfinite(numbers).all(axis=1)
+            if bad.any():
+                what = "is null: every row needs one" if name == "id" else "holds NaN or an infinite number: vectors must be finite"
+                raise InvalidArgumentError(f"column {name!r}, row {first_row + int(bad.argmax())} {what}")
+        first_row += batch.num_rows
+
+
 def _stored_type(field: pa.Field, column: pa.Array, vector_names: Sequence[str]) -> pa.DataType:
     kind = field.type
     if pa.types.is_dictionary(kind):
@@ -210,7 +248,11 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or isinstance(kind, (pa.ListViewType, pa.LargeListViewType)))
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or _is_view(kind))
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return isinstance(kind, (pa.ListViewType, pa.LargeListViewType))
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -241,8 +283,7 @@ def _converted(name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
         if pa.types.is_fixed_size_list(kind) and not pa.types.is_list(column.type):
             plain = pa.list_(kind.value_type)
             # Arrow's cast of list views gets the offsets wrong.
-            is_view = isinstance(column.type, (pa.ListViewType, pa.LargeListViewType))
-            return _converted(name, pa.array(column.to_pylist(), plain) if is_view else column.cast(plain), kind)
+            return _converted(name, pa.array(column.to_pylist(), plain) if _is_view(column.type) else column.cast(plain), kind)
         if pa.types.is_dictionary(column.type):
             return pa.DictionaryArray.from_arrays(column.indices, column.dictionary.cast(kind)).dictionary_decode()
         return column.cast(kind)
@@ -250,7 +291,35 @@ def _converted(name: str, column: pa.Array, kind: pa.DataType) -> pa.Array:
         raise InvalidArgumentError(f"column {name!r}: {error}") from error
 
 
-# Queries and hits.
+# Queries, ids and hits.
+
+
+def row_keys(ids: Any) -> tuple[list[int | str], bool]:
+    """Ids of rows as Python's integers and texts, and whether it was one and not several.
+
+    From whatever holds them: lists, ranges, NumPy's and pyarrow's arrays and scalars, columns of data frames. Raises
+    InvalidArgumentError.
+    """
+    plain = ids
+    for way in ("as_py", "to_pylist", "tolist", "to_list"):
+        if hasattr(ids, way):
+            plain = getattr(ids, way)()
+            break
+    if isinstance(plain, (int, str)):
+        return [_row_key(plain)], True
+    if isinstance(plain, (bytes, Mapping)) or not hasattr(plain, "__iter__"):
+        raise InvalidArgumentError(f"ids: expected an integer, a text or several of them, got {type(ids).__name__}")
+    return [_row_key(key) for key in plain], False
+
+
+def _row_key(key: Any) -> int | str:
+    if isinstance(key, np.generic):
+        key = key.item()
+    elif isinstance(key, pa.Scalar):
+        key = key.as_py()
+    if isinstance(key, bool) or not isinstance(key, (int, str)):
+        raise InvalidArgumentError(f"ids: expected integers or texts, got {key!r}")
+    return key
 
 
 def query_array(vectors: Any) -> tuple[pa.Array, bool]:

@@ -40,7 +40,9 @@ def connect(
         token: what the server wants to see; else the environment variable LONGBOW_TOKEN; else the file `token` in
             `data_dir`.
         data_dir: the data directory of a running server on this machine, for its token.
-        timeout: seconds for every call but inserts and gets; None waits as long as the server does.
+        timeout: seconds that a call may take which is not given a timeout of its own. Inserts, gets and scans may last:
+            they end when for so long nothing came that the server owes, a batch or an acknowledgement. None waits as long
+            as the server does.
         retry: how calls that may be made twice are tried again; None never does.
         tls_root_certs: PEM certificates to trust, or a file of them; else gRPC's.
         tls_client_cert: certificate chain and private key for a server that asks for them.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import queue
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent import futures
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -19,11 +22,11 @@ import pyarrow.flight as flight
 from longbow import cancellation, tracing
 from longbow.errors import (
     CancelledError,
-    DeadlineExceededError,
     InvalidArgumentError,
     LongbowConnectionError,
     LongbowError,
     UnavailableError,
+    too_late,
     translate,
 )
 from longbow.retry import RetryPolicy, retry_after
@@ -38,6 +41,7 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 50),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
+_IDLE_OPENERS = 8
 # A server never seen is more likely mistyped than restarting.
 _FIRST_CONTACT_SECONDS = 2.0
 
@@ -123,7 +127,7 @@ class Connection:
             found = self._channels[place]
             if found is None:
                 target = self.target
-                options: dict[str, Any] = {"generic_options": _OPTIONS}
+                options: dict[str, Any] = {"generic_options": [*_OPTIONS, *self._connecting_time()]}
                 if target.tls_root_certs is not None:
                     options["tls_root_certs"] = target.tls_root_certs
                 if target.tls_cert_chain is not None:
@@ -132,6 +136,12 @@ class Connection:
                     options["disable_server_verification"] = True
                 found = self._channels[place] = flight.FlightClient(target.location, **options)
             return found
+
+    def _connecting_time(self) -> list[tuple[str, int]]:
+        """No call waits longer for its connection than it may for its answer; gRPC's own limit is 20 s."""
+        if self.timeout is None or self.timeout >= 20:
+            return []
+        return [("grpc.min_reconnect_backoff_ms", max(1, round(self.timeout * 1000)))]
 
     def next_request_id(self) -> str:
         return f"{self.id[:8]}-{next(self._requests)}"
@@ -198,30 +208,58 @@ class Connection:
         self._reached = self._reached or news
         return news
 
-    def action(self, kind: str, request: dict[str, Any] | bytes, *, timeout: float | None = None, idempotent: bool = True) -> list[bytes]:
+    def call(
+        self,
+        ask: Callable[[flight.FlightClient, flight.FlightCallOptions], T],
+        *,
+        timeout: float | None = None,
+        idempotent: bool = True,
+        request_id: str = "",
+    ) -> T:
+        """What `ask` gets from the server, within `timeout` or else the connection's."""
+        timeout = self.timeout if timeout is None else timeout
+        request_id = request_id or self.next_request_id()
+
+        def attempt() -> T:
+            with translated(request_id):
+                return ask(self.channel(), self.options(timeout, request_id))
+
+        return self.run(attempt, timeout=timeout, idempotent=idempotent)
+
+    def action(
+        self,
+        kind: str,
+        request: dict[str, Any] | bytes,
+        *,
+        timeout: float | None = None,
+        idempotent: bool = True,
+        request_id: str = "",
+    ) -> list[bytes]:
         """The bodies that an action answers with."""
         body = request if isinstance(request, bytes) else to_json(request)
-        timeout = self.timeout if timeout is None else timeout
-        request_id = self.next_request_id()
 
-        def call() -> list[bytes]:
-            with translated(request_id):
-                answers = self.channel().do_action(flight.Action(kind, body), self.options(timeout, request_id))
-                return [answer.body.to_pybytes() for answer in answers]
+        def ask(channel: flight.FlightClient, options: flight.FlightCallOptions) -> list[bytes]:
+            return [answer.body.to_pybytes() for answer in channel.do_action(flight.Action(kind, body), options)]
 
         dataset = str(request.get("dataset", "")) if isinstance(request, dict) else ""
         with tracing.span(kind, dataset, self.target.location):
-            return self.run(call, timeout=timeout, idempotent=idempotent)
+            return self.call(ask, timeout=timeout, idempotent=idempotent, request_id=request_id)
 
     @contextmanager
     def scan(self, ticket: dict[str, Any], timeout: float | None) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch]]]:
-        """The batches that a ticket stands for. A stream that is not read to its end is cancelled."""
+        """The batches that a ticket stands for. A stream that is not read to its end is cancelled.
+
+        `timeout` is that of everything together. Without it the stream may last as long as it gets on: each batch has the
+        connection's timeout to come, while it is waited for.
+        """
         request_id = self.next_request_id()
         body = to_json(ticket)
+        silence = self.timeout if timeout is None else None
 
         def call() -> tuple[flight.FlightStreamReader, pa.Schema]:
             with translated(request_id):
-                reader = self.channel().do_get(flight.Ticket(body), self.options(timeout, request_id))
+                channel, options = self.channel(), self.options(timeout, request_id)
+                reader = _first_word(lambda: channel.do_get(flight.Ticket(body), options), silence)
                 return reader, reader.schema
 
         name = "search" if "search" in ticket else "get"
@@ -233,17 +271,20 @@ class Connection:
         def batches() -> Iterator[pa.RecordBatch]:
             nonlocal done
             while True:
-                try:
-                    chunk = reader.read_chunk()
-                except StopIteration:
-                    done = True
-                    return
-                except (pa.ArrowException, OSError):
-                    done = True
-                    raise
+                with cancellation.Stoppable(reader.cancel, deadline_of(silence)) as stoppable:
+                    try:
+                        chunk = reader.read_chunk()
+                    except StopIteration:
+                        done = True
+                        return
+                    except (pa.ArrowException, OSError) as error:
+                        done = True
+                        if stoppable.time_over:
+                            raise _silent(silence) from error
+                        raise
                 yield chunk.data
 
-        with translated(request_id), cancellation.Stoppable(reader.cancel):
+        with translated(request_id):
             try:
                 yield schema, batches()
             finally:
@@ -251,9 +292,80 @@ class Connection:
                     reader.cancel()
 
 
+def _first_word(open_stream: Callable[[], flight.FlightStreamReader], silence: float | None) -> flight.FlightStreamReader:
+    """The stream that `open_stream` returns, which it does only when the server has begun to answer.
+
+    Nothing can stop it before, so where it may have to be given up it runs in another thread, which is left behind when the
+    call is cancelled or `silence` seconds are over; a stream that still comes then is cancelled.
+    """
+    if silence is None and not cancellation.possible():
+        return open_stream()
+    opened: futures.Future[flight.FlightStreamReader] = futures.Future()
+
+    def work() -> None:
+        try:
+            reader = open_stream()
+        except BaseException as error:  # handed to the caller's thread
+            with suppress(futures.InvalidStateError):
+                opened.set_exception(error)
+            return
+        try:
+            opened.set_result(reader)
+        except futures.InvalidStateError:
+            reader.cancel()
+
+    _Opener.run(work)
+    with cancellation.Stoppable(opened.cancel, deadline_of(silence)) as stoppable:
+        try:
+            return opened.result()
+        except futures.CancelledError:
+            raise (_silent(silence) if stoppable.time_over else CancelledError("the call was cancelled")) from None
+        finally:
+            opened.cancel()
+
+
+class _Opener:
+    """A thread that opens streams. Some wait for the next when they have nothing to do, as a thread's first call of gRPC takes
+    milliseconds; while all are busy there is another one, as any of them may wait for a server that hangs. Guarded by the
+    interpreter: a deque's append and pop are one operation."""
+
+    _idle: ClassVar[deque[_Opener]] = deque()
+
+    def __init__(self) -> None:
+        self._orders: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        threading.Thread(target=self._work, name="longbow-get", daemon=True).start()
+
+    @classmethod
+    def run(cls, work: Callable[[], None]) -> None:
+        try:
+            opener = cls._idle.pop()
+        except IndexError:
+            opener = cls()
+        opener._orders.put(work)
+
+    def _work(self) -> None:
+        while True:
+            self._orders.get()()
+            if len(_Opener._idle) >= _IDLE_OPENERS:
+                return
+            _Opener._idle.append(self)
+
+
+def _silent(seconds: float | None) -> LongbowError:
+    return too_late(f"nothing came from the server for {seconds:g} s, the client's timeout; give the call a longer one of its own", seconds)
+
+
+def plain(value: Any) -> Any:
+    """Scalars and arrays of NumPy and pyarrow as Python's. Raises TypeError for anything else."""
+    for way in ("as_py", "to_pylist", "tolist"):
+        if hasattr(value, way):
+            return getattr(value, way)()
+    raise TypeError(f"{type(value).__name__} {value!r}")
+
+
 def to_json(request: dict[str, Any]) -> bytes:
     try:
-        return json.dumps(request, allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(request, allow_nan=False, separators=(",", ":"), default=plain).encode()
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(f"the request holds what JSON cannot: {error}") from error
 
@@ -262,8 +374,6 @@ def deadline_of(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + timeout
 
 
-def time_is_over(timeout: float | None, cause: BaseException | None) -> LongbowError:
-    """For a call that was stopped: by its time limit, or by its caller."""
-    error: LongbowError = DeadlineExceededError(f"no answer within {timeout:g} s") if timeout is not None else CancelledError("the call was cancelled")
-    error.__cause__ = cause
-    return error
+def time_left(deadline: float | None) -> float | None:
+    """Seconds to a deadline, at least a moment, as a call's timeout."""
+    return None if deadline is None else max(0.001, deadline - time.monotonic())

@@ -44,7 +44,9 @@ class LongbowError(Exception):
         retriable: whether the same call may succeed later without a change.
         retry_delay: seconds to wait at least before that, where the server said so.
         request_id: of the call that failed, as it was sent in the header `x-request-id`; "" where there was no call.
-        details: further facts by name.
+        details: further facts by name: `status`, gRPC's name of what went wrong; `reason`, the server's own where that is
+            too coarse; `expected` and `given` dimensions; `address`, which could not be reached; `timeout`, in seconds, that
+            was over on this side; `batch`, `first_row` and `rows` that an insert was refused for.
         put_result: of a failed put, what was stored before it.
         rejected: of a failed put, the batches that were not stored.
 
@@ -248,6 +250,21 @@ _BY_TEXT: dict[str, type[LongbowError]] = {
     "data loss": DataLossError,
     "out of range": InvalidArgumentError,
 }
+# What gRPC calls the codes that stand for its own.
+_STATUS = {
+    "NotFound": "NOT_FOUND",
+    "AlreadyExists": "ALREADY_EXISTS",
+    "InvalidArgument": "INVALID_ARGUMENT",
+    "FailedPrecondition": "FAILED_PRECONDITION",
+    "DataLoss": "DATA_LOSS",
+    "Unavailable": "UNAVAILABLE",
+    "ResourceExhausted": "RESOURCE_EXHAUSTED",
+    "DeadlineExceeded": "DEADLINE_EXCEEDED",
+    "Unauthenticated": "UNAUTHENTICATED",
+    "PermissionDenied": "PERMISSION_DENIED",
+    "Cancelled": "CANCELLED",
+    "Unimplemented": "UNIMPLEMENTED",
+}
 _GRPC_TEXT = re.compile(r"(?:gRPC|Flight) returned ([\w ]+?) error, with message: ", re.I)
 _ARROW_PREFIX = re.compile(r"^(Flight (returned|error|client|cancelled|operation)|gRPC returned) [^:]*?(with message|error): ")
 _ARROW_SUFFIX = re.compile(r"\. (gRPC client debug context|Client context|Detail): .*$", re.S)
@@ -259,13 +276,31 @@ _RETRY_DELAY = re.compile(rb"/google\.rpc\.RetryInfo\x12.\n.(?:\x08([\x80-\xff]*
 # gRPC names each address and each layer; the last of both says what matters.
 _REFUSED = re.compile(r"failed to connect to all addresses.*?(?:ipv[46]|unix):([^ ]+): (?:.*: )?([^:]+)$", re.S)
 _NOT_CONNECTED = re.compile(r"failed to connect to|connections to all backends failing|errors resolving|DNS resolution", re.I)
+_DIMENSIONS = re.compile(r"dimension mismatch: expected (\d+), got (\d+)")
 # What gRPC itself says, not always as UNAVAILABLE, when the other side is gone in the middle of a call.
 _BROKEN = re.compile(r"^(Stream removed|Socket closed|Connection reset by peer|Broken pipe|Received RST_STREAM|GOAWAY received)")
 
 
+# Where words of the server or of gRPC need to know either.
+_SAID_CLEARER = {
+    "Deadline Exceeded": "there was no answer within the call's timeout",
+    "index not initialized": "index not initialized: the dataset has no vector column to search. Lists become one in a column "
+    "named vector or embedding, or named by insert(..., vector_column=...)",
+}
+
+
 def error_of_code(code: str, message: str) -> LongbowError:
     """The error for a code the server names, such as "NotFound"."""
-    return _BY_CODE.get(code, InternalError)(message)
+    error = _BY_CODE.get(code, InternalError)(message)
+    error.details["reason"] = code
+    return error
+
+
+def too_late(message: str, timeout: float | None) -> LongbowError:
+    """For a call that was given up on this side."""
+    error = DeadlineExceededError(message)
+    error.details["timeout"] = timeout
+    return error
 
 
 def _varint(data: bytes | None) -> int:
@@ -283,12 +318,14 @@ def translate(error: BaseException) -> LongbowError:
     message = message[match.end() :] if match else _ARROW_PREFIX.sub("", message)
     if kind is None:
         kind = next((ours for theirs, ours in _BY_TYPE if isinstance(error, theirs)), InternalError)
+    status = _STATUS.get(kind.code, "INTERNAL")
     if kind is InternalError and _BROKEN.search(message):
         kind = UnavailableError
     refused = _REFUSED.search(message)
     connected = not _NOT_CONNECTED.search(message)
     if refused:
         message = f"cannot reach {refused.group(1)}: {refused.group(2).strip().rstrip('.')}"
+    message = _SAID_CLEARER.get(message, message)
     extra_info = getattr(error, "extra_info", None) or b""
     reason = _REASON.search(extra_info)
     own_code = reason.group(1).decode() if reason else ""
@@ -297,8 +334,13 @@ def translate(error: BaseException) -> LongbowError:
     elif kind is InvalidArgumentError and "dimension mismatch" in message:
         kind = DimensionMismatchError
     meaning = kind(message)
+    meaning.details = {"status": status, **({"reason": own_code} if own_code else {})}
     if isinstance(meaning, UnavailableError):
         meaning.connected = connected
     if delay := _RETRY_DELAY.search(extra_info):
         meaning.retry_delay = _varint(delay.group(1)) + _varint(delay.group(2)) * 1e-9
+    if refused:
+        meaning.details["address"] = refused.group(1)
+    if dimensions := _DIMENSIONS.search(message):
+        meaning.details.update(expected=int(dimensions.group(1)), given=int(dimensions.group(2)))
     return meaning

@@ -16,7 +16,7 @@ import pyarrow.flight as flight
 
 from longbow import cancellation
 from longbow.connection import Connection, check_process, meaning_of
-from longbow.errors import DataLossError, DeadlineExceededError, LongbowError, UnavailableError
+from longbow.errors import DataLossError, LongbowError, UnavailableError, too_late
 
 MAX_IDLE_STREAMS = 16
 # What a server takes in one batch, and answers it with, unless it is set otherwise.
@@ -31,6 +31,8 @@ def _key(command: bytes, name: str, kind: pa.DataType, single: bool) -> _Key:
         return command, name, kind.id, kind.list_size, kind.value_type.id, single
     return command, name, kind.id, 0, 0, single
 
+# All answers on a stream have the columns of its first; so the server says when its dataset has others by now.
+_OTHER_COLUMNS = "other columns than the stream's first"
 # The server keeps to the time it was given; a client waits a little longer before it stops waiting.
 _GRACE_SECONDS = 2.0
 
@@ -52,13 +54,16 @@ def queries_at_once(k: int) -> int:
 class SearchStream:
     """One open stream; every batch of queries on it has the same command and columns. Confined to one caller."""
 
-    def __init__(self, client: flight.FlightClient, command: bytes, schema: pa.Schema, options: flight.FlightCallOptions) -> None:
+    def __init__(self, connection: Connection, command: bytes, schema: pa.Schema, request_id: str) -> None:
+        self.request_id = request_id
         self._schema = schema
         self._shape: _Shape | None = None
-        self._writer, self._reader = client.do_exchange(flight.FlightDescriptor.for_command(command), options)
+        # No call option carries a search's timeout: the stream outlives it.
+        options = connection.options(None, request_id)
+        self._writer, self._reader = connection.channel().do_exchange(flight.FlightDescriptor.for_command(command), options)
         self._writer.begin(schema)
 
-    def search(self, column: pa.Array, single: bool, deadline: float | None) -> Answer:
+    def search(self, column: pa.Array, single: bool, timeout: float | None, deadline: float | None) -> Answer:
         """Answers come in the order of questions, and the stream has one caller: the next one is ours."""
         start = time.perf_counter()
         with cancellation.Stoppable(self._reader.cancel, deadline) as stoppable:
@@ -66,7 +71,7 @@ class SearchStream:
                 chunk = self._exchange(pa.RecordBatch.from_arrays([column], schema=self._schema))
             except (pa.ArrowException, OSError) as error:
                 if stoppable.time_over:
-                    raise DeadlineExceededError("the server did not answer in time") from error
+                    raise too_late(f"the server did not answer within {timeout:g} s", timeout) from error
                 raise
         hits = chunk.data
         if hits is None:
@@ -165,21 +170,19 @@ class SearchStreams:
         self._idle_count = 0
 
     def search(self, command: bytes, name: str, column: pa.Array, single: bool, timeout: float | None) -> Answer:
-        """One batch of queries, in a column of this name. A stream that broke while it was idle is replaced once."""
+        """One batch of queries, in a column of this name. A stream that broke while it was idle, or whose dataset has got
+        other columns since, is replaced once."""
         check_process()
         key = _key(command, name, column.type, single)
         deadline = None if timeout is None else time.monotonic() + timeout + _GRACE_SECONDS
         stream = self._take(key)
         while True:
             reused = stream is not None
-            request_id = ""
+            request_id = stream.request_id if stream is not None else self._connection.next_request_id()
             try:
                 if stream is None:
-                    request_id = self._connection.next_request_id()
-                    # No call option carries the timeout: the stream outlives this search.
-                    options = self._connection.options(None, request_id)
-                    stream = SearchStream(self._connection.channel(), command, pa.schema([(name, column.type)]), options)
-                answer = stream.search(column, single, deadline)
+                    stream = SearchStream(self._connection, command, pa.schema([(name, column.type)]), request_id)
+                answer = stream.search(column, single, timeout, deadline)
             except BaseException as error:
                 if stream is not None:
                     stream.close()
@@ -187,7 +190,7 @@ class SearchStreams:
                 failure = _failure(error)
                 if failure is None:
                     raise
-                if reused and isinstance(failure, UnavailableError):
+                if reused and (isinstance(failure, UnavailableError) or _OTHER_COLUMNS in failure.message):
                     continue
                 failure.request_id = request_id
                 raise failure from (None if failure is error else error)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from longbow.errors import InvalidArgumentError
+from longbow.errors import InvalidArgumentError, LongbowError
 
 READABLE = (".parquet", ".arrow", ".feather", ".csv", ".jsonl", ".ndjson", ".npy", ".fvecs", ".bvecs", ".ivecs")
 WRITABLE = (".parquet", ".arrow", ".csv", ".jsonl", ".npy", ".fvecs")
@@ -22,10 +23,29 @@ def read(path: Path) -> Any:
     """What the file or directory holds, as something that `insert` takes. Large files are read as they are inserted.
 
     Parquet and Arrow files, also directories of Parquet files; CSV; JSON lines; `.npy` arrays; `.fvecs`, `.bvecs` and
-    `.ivecs` (each vector preceded by its dimension as int32). Vectors in CSV cells are JSON lists.
+    `.ivecs` (each vector preceded by its dimension as int32). Vectors in CSV cells are JSON lists. Raises
+    InvalidArgumentError for a file that does not hold what the end of its name says; what is read later does it in
+    `readable`.
     """
     if not path.exists():
         raise InvalidArgumentError(f"no file {path}")
+    with readable(path):
+        return _opened(path)
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Names the file in what libraries raise about its content, which becomes an InvalidArgumentError."""
+    try:
+        yield
+    except LongbowError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, EOFError) as error:
+        kind = "a directory of Parquet files" if path.is_dir() else path.suffix.lower().removeprefix(".")
+        raise InvalidArgumentError(f"{path} cannot be read as {kind}: {' '.join(str(error).split())}") from error
+
+
+def _opened(path: Path) -> Any:
     suffix = path.suffix.lower()
     if path.is_dir() or suffix in (".parquet", ".arrow", ".feather"):
         import pyarrow.dataset as dataset
@@ -36,7 +56,7 @@ def read(path: Path) -> Any:
     if suffix in (".jsonl", ".ndjson"):
         return _read_json_lines(path)
     if suffix == ".npy":
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.lib.format.open_memmap(path, mode="r")
     if suffix in _VECS_ITEMS:
         return read_vecs(path)
     raise InvalidArgumentError(f"{path}: expected a directory of Parquet files or a file that ends in {', '.join(READABLE)}")

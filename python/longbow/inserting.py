@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from longbow.connection import Connection
-from longbow.columns import VECTOR_NAMES
+from longbow.columns import VECTOR_NAMES, check_rows
+from longbow.connection import Connection, deadline_of, time_left
 from longbow.errors import AlreadyExistsError, InvalidArgumentError, LongbowError, NotFoundError
 from longbow.put import Outcome, PutResult, RejectedBatch, Sent, Writing
 from longbow.sources import BATCH_BYTES, Source, open_source
@@ -53,43 +57,80 @@ class Insertion:
     def run(self, client: Client, connection: Connection, data: Any) -> PutResult:
         if self.mode not in _MODES:
             raise InvalidArgumentError(f"mode: expected one of {', '.join(_MODES)}, got {self.mode!r}")
-        source = open_source(data, self.vector_column, self.batch_bytes)
+        source = open_source(data, self.vector_column, self.batch_bytes, partial(self._may_be_vectors, client))
         if not source.schema.names:
             raise InvalidArgumentError("there is nothing to insert: the data has no columns")
-        self._prepare(client)
-        schema, batches = source.schema, source.batches
+        schema = source.schema
         if self.metadata:
             schema = schema.with_metadata({**(schema.metadata or {}), **self.metadata})
         failed: list[_FailedRows] = []
-        if self.mode == "append" and "id" in schema.names:
-            batches = self._only_new(client, batches, failed)
+        end = deadline_of(self.timeout)
         bar = _Progress(self.progress, source.rows, self.dataset)
-        writing = Writing(
-            connection, self.dataset, schema, timeout=self.timeout, stop_at_rejection=not self.collect, told=bar.told
-        )
         try:
-            error = writing.write(_with_metadata(batches, schema))
+            batches = _with_metadata(self._prepared(client, connection, replace(source, schema=schema), failed, end), schema)
+            writing = Writing(
+                connection, self.dataset, schema, timeout=time_left(end), stop_at_rejection=not self.collect, told=bar.told
+            )
+            error = writing.write(batches)
             if error is None and self.collect and writing.outcome.rejected:
-                error = self._sort_out(connection, schema, writing.outcome, failed, bar)
+                error = self._sort_out(connection, schema, writing.outcome, failed, bar, end)
         finally:
             bar.close()
         result = _result(writing.outcome, source, self._failed_table(schema, failed) if self.collect else None)
         if error is None:
             return result
-        error.put_result = result
-        error.rejected = [text for _, text in writing.outcome.rejected]
-        raise error
+        raise _told_of(error, result, writing.outcome)
 
-    def _prepare(self, client: Client) -> None:
+    def _may_be_vectors(self, client: Client, column: str) -> bool:
+        """Whether lists can be the dataset's vectors: not where it has the column otherwise, or has other vectors."""
+        if self.mode == "replace":
+            return True
+        try:
+            there = client.info(self.dataset)
+        except NotFoundError:
+            return True
+        return column in there.vectors or not (there.vectors or column in there.schema.names)
+
+    def _prepared(
+        self, client: Client, connection: Connection, source: Source, failed: list[_FailedRows], end: float | None
+    ) -> Iterator[pa.RecordBatch]:
+        """The batches to write, once what the mode asks of the dataset is seen to."""
         if self.mode == "upsert":
-            return
+            return source.batches
         there = client.exists(self.dataset)
         if self.mode == "create" and there:
             raise AlreadyExistsError(f'dataset {self.dataset} is there already: use mode "append", "upsert" or "replace"')
         if self.mode == "append" and not there:
             raise NotFoundError(f'dataset {self.dataset} not found: use mode "create" or "upsert"')
+        if self.mode == "append" and "id" in source.schema.names:
+            return self._only_new(client, source.batches, failed)
         if self.mode == "replace" and there:
+            batches = self._tried(client, connection, source, end)
             client.delete_dataset(self.dataset)
+            return batches
+        return source.batches
+
+    def _tried(self, client: Client, connection: Connection, source: Source, end: float | None) -> Iterator[pa.RecordBatch]:
+        """The batches, after all that can be known of them before was looked at.
+
+        Data in memory is checked here. And the server is asked: it gets the schema with its settings and the first batch
+        (unless rows may be refused) into a dataset made for that and dropped again.
+        """
+        if source.again is not None and not self.collect:
+            check_rows(source.again())
+        first = next(source.batches, None)
+        sample = [] if first is None or self.collect else [first]
+        space, slash, _ = self.dataset.rpartition("/")
+        name = f"{space}{slash}replacing-{uuid.uuid4().hex}"
+        trial = Writing(connection, name, source.schema, timeout=time_left(end))
+        try:
+            error = trial.write(_with_metadata(iter(sample), source.schema))
+        finally:
+            with suppress(NotFoundError):
+                client.delete_dataset(name)
+        if error is not None:
+            raise _told_of(error, _result(Outcome(), source, None), trial.outcome)
+        return source.batches if first is None else itertools.chain([first], source.batches)
 
     def _only_new(self, client: Client, batches: Iterator[pa.RecordBatch], failed: list[_FailedRows]) -> Iterator[pa.RecordBatch]:
         """Without rows whose id is in the dataset, or comes a second time."""
@@ -121,7 +162,13 @@ class Insertion:
                     yield batch
 
     def _sort_out(
-        self, connection: Connection, schema: pa.Schema, outcome: Outcome, failed: list[_FailedRows], bar: _Progress
+        self,
+        connection: Connection,
+        schema: pa.Schema,
+        outcome: Outcome,
+        failed: list[_FailedRows],
+        bar: _Progress,
+        end: float | None,
     ) -> LongbowError | None:
         """Stores the good rows of refused batches, and lists the bad ones."""
         refused, outcome.rejected = outcome.rejected, []
@@ -130,7 +177,7 @@ class Insertion:
         while refused:
             pieces = [piece for sent, reason in refused for piece in _pieces(sent, reason, failed)]
             starts = [first_row for first_row, _ in pieces]
-            again = Writing(connection, self.dataset, schema, timeout=self.timeout, stop_at_rejection=False, told=lambda rows: bar.told(outcome.rows + rows))
+            again = Writing(connection, self.dataset, schema, timeout=time_left(end), stop_at_rejection=False, told=lambda rows: bar.told(outcome.rows + rows))
             error = again.write(batch for _, batch in pieces)
             done = again.outcome
             outcome.rows += done.rows
@@ -188,6 +235,13 @@ def _row_of_data(sent_row: int, left_out: list[int]) -> int:
 def _with_metadata(batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         yield batch if batch.schema.metadata == schema.metadata else batch.replace_schema_metadata(schema.metadata)
+
+
+def _told_of(error: LongbowError, result: PutResult, outcome: Outcome) -> LongbowError:
+    """The error with what was stored before it and what was refused."""
+    error.put_result = result
+    error.rejected = [text for _, text in outcome.rejected]
+    return error
 
 
 def _result(outcome: Outcome, source: Source, failed: pa.Table | None) -> PutResult:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.flight as flight
 
 from longbow.client import Client
 from longbow.connecting import connect
@@ -88,23 +89,23 @@ class LongbowClient:
         self.meta_uri = meta_uri or uri
         self.api_key = api_key
         self.headers = headers or {}
-        self._data_client: Client | None = None
-        self._meta_client: Client | None = None
+        self._of_data: Client | None = None
+        self._of_meta: Client | None = None
 
     def connect(self) -> None:
         """Connects. Raises LongbowConnectionError for an address that is none."""
         try:
-            self._data_client = connect(self.uri, self.api_key, headers=self.headers, retry=_RETRY)
+            self._of_data = connect(self.uri, self.api_key, headers=self.headers, retry=_RETRY)
             same = self.meta_uri == self.uri
-            self._meta_client = self._data_client if same else connect(self.meta_uri, self.api_key, headers=self.headers, retry=_RETRY)
+            self._of_meta = self._of_data if same else connect(self.meta_uri, self.api_key, headers=self.headers, retry=_RETRY)
         except LongbowError as error:
             raise LongbowConnectionError(f"no connection: {error}") from error
 
     def close(self) -> None:
         """Closes the connections; the next call connects again."""
-        for client in {id(c): c for c in (self._data_client, self._meta_client) if c is not None}.values():
+        for client in {id(c): c for c in (self._of_data, self._of_meta) if c is not None}.values():
             client.close()
-        self._data_client = self._meta_client = None
+        self._of_data = self._of_meta = None
 
     def __enter__(self) -> LongbowClient:
         self.connect()
@@ -115,17 +116,30 @@ class LongbowClient:
 
     @property
     def _data(self) -> Client:
-        if self._data_client is None:
+        if self._of_data is None:
             self.connect()
-        assert self._data_client is not None
-        return self._data_client
+        assert self._of_data is not None
+        return self._of_data
 
     @property
     def _meta(self) -> Client:
-        if self._meta_client is None:
+        if self._of_meta is None:
             self.connect()
-        assert self._meta_client is not None
-        return self._meta_client
+        assert self._of_meta is not None
+        return self._of_meta
+
+    # Old programs that ask what the methods do not offer reach for these three.
+
+    @property
+    def _data_client(self) -> flight.FlightClient:
+        return self._data._connection.channel()
+
+    @property
+    def _meta_client(self) -> flight.FlightClient:
+        return self._meta._connection.channel()
+
+    def _get_call_options(self, timeout: float | None = None) -> flight.FlightCallOptions:
+        return self._data._connection.options(timeout)
 
     def insert(self, dataset: str, data: Any, batch_size: int = 10000, timeout: float = 180.0) -> None:
         """Stores rows: a DataFrame of pandas or Dask, a list of dicts, or an Arrow table. `batch_size` is not needed."""
@@ -140,26 +154,33 @@ class LongbowClient:
         projection: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> pandas.DataFrame:
-        """The k nearest rows as a DataFrame, with all columns or those of `projection`.
+        """The k nearest rows as a DataFrame, with all columns, vectors too, or those of `projection`.
 
-        `kwargs` are further keys of the wire protocol's search: alpha, text_query, include_vectors ... Raises ValueError
-        for a vector with NaN or infinity, LongbowQueryError.
+        `kwargs` are further keys of the wire protocol's search: alpha, text_query, ... With `include_vectors` vectors are
+        bytes, or left out. Raises ValueError for a vector with NaN or infinity, LongbowQueryError.
         """
         search = {"dataset": dataset, "vector": _finite(vector).tolist(), "k": k}
         if filters:
             search["filters"] = list(filters)
         if projection:
             search["columns"] = [name for name in projection if name not in ("id", "score")]
+        elif kwargs.get("include_vectors") is None and "columns" not in kwargs:
+            search["columns"] = _asked("search", lambda: self._all_columns(dataset))
         search.update({name: value for name, value in kwargs.items() if value is not None})
 
         def ask() -> pa.Table:
-            with self._data._connection.scan({"search": search}, None) as (schema, batches):
+            with self._data._connection.scan({"search": search}, self._data._connection.timeout) as (schema, batches):
                 return pa.Table.from_batches(batches, schema)
 
         table = _asked("search", ask)
         if projection:
             table = table.select([name for name in table.column_names if name in projection])
         return _frame(table)
+
+    def _all_columns(self, dataset: str) -> list[str]:
+        info = self._data.info(dataset)
+        names = [name for name in info.schema.names if name != "id" and name not in info.vectors]
+        return names + ["vector"] * bool(info.vectors)  # so searches call it, whatever its name
 
     def search_by_id(self, dataset: str, id: int | str, k: int = 10) -> dict[str, Any]:
         """The nearest to a stored row: {"ids": [...], "scores": [...]}. Raises LongbowQueryError."""

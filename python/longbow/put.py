@@ -2,12 +2,18 @@
 
 A batch travels as (client, stream, sequence) and the server gives it effect once, however often it is sent. So when a
 stream breaks, what was not acknowledged is sent again on the next one.
+
+That is also how an insert of any length has a time limit: a DoPut call cannot be stopped, only given a deadline when it
+begins. So a stream gets as long as the server may be silent, and makes way for the next one before that, as long as
+acknowledgements come.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,8 +25,8 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import cancellation
-from longbow.connection import Connection, meaning_of, translated
-from longbow.errors import CancelledError, DataLossError, LongbowError, UnavailableError, error_of_code
+from longbow.connection import Connection, deadline_of, meaning_of, translated
+from longbow.errors import CancelledError, DataLossError, DeadlineExceededError, LongbowError, UnavailableError, error_of_code, too_late
 
 PROTOCOL = 1
 # Sent and not yet acknowledged; the server may ask for less.
@@ -92,9 +98,17 @@ class Outcome:
 
 
 class _Answers:
-    """Reads a stream's results in a thread of its own: a server that answers must never wait for the writer. Guarded."""
+    """Reads a stream's results in a thread of its own: a server that answers must never wait for the writer. Guarded.
 
-    def __init__(self, reader: Any, outcome: Outcome, stop_at_rejection: bool, told: Callable[[int], None]) -> None:
+    `owed_since` is the time.monotonic() of the last answer, or of what was sent when nothing else was under way; None while
+    the server owes nothing, as when the source takes its time.
+    """
+
+    def __init__(
+        self, reader: Any, outcome: Outcome, stop_at_rejection: bool, told: Callable[[int], None], owed_since: float | None
+    ) -> None:
+        self.owed_since = owed_since
+        self._ending = False
         self._reader = reader
         self._outcome = outcome
         self._stop_at_rejection = stop_at_rejection
@@ -118,7 +132,14 @@ class _Answers:
                 return False
             self._under_way.append(sent)
             self._bytes += sent.batch.nbytes
+            self.owed_since = self.owed_since or time.monotonic()
             return True
+
+    def expect_end(self) -> None:
+        """After FIN the server owes the end of the stream."""
+        with self._changed:
+            self._ending = True
+            self.owed_since = self.owed_since or time.monotonic()
 
     def stop(self) -> None:
         with self._changed:
@@ -169,13 +190,18 @@ class _Answers:
                 continue
             self._bytes -= sent.batch.nbytes
         self._under_way = kept
+        self.owed_since = time.monotonic() if kept or self._ending else None
         outcome.durability = message.get("level", outcome.durability)
         outcome.sequence = str(message.get("token") or outcome.sequence)
         self._window = min(MAX_BYTES_IN_FLIGHT, int(message.get("credits", MAX_BYTES_IN_FLIGHT)) or 1)
 
 
 class Writing:
-    """One insert: its batches over as many streams as it takes. Confined to one caller."""
+    """One insert: its batches over as many streams as it takes. Confined to one caller.
+
+    `timeout` is that of everything together. Without it the insert may last as long as it gets on: it ends when the server
+    owed an acknowledgement for the connection's timeout and none came.
+    """
 
     def __init__(
         self,
@@ -191,9 +217,13 @@ class Writing:
         self._descriptor = flight.FlightDescriptor.for_path(dataset)
         self._schema = schema
         self._timeout = timeout
+        self._end = deadline_of(timeout)
+        self._silence = connection.timeout if timeout is None else None
+        self._owed_since: float | None = None
         self._stop_at_rejection = stop_at_rejection
         self._told = told
         self._stream = uuid.uuid4().hex
+        self._request_id = ""
         self._seq = 0
         self._rows = 0
         self._source_failure: BaseException | None = None
@@ -202,22 +232,55 @@ class Writing:
     def write(self, batches: Iterator[pa.RecordBatch]) -> LongbowError | None:
         """Writes everything and returns the error that ended it, if one did. Errors of the data itself are raised."""
         rest = self._numbered(batches)
-        again: list[Sent] = []
+        pending: deque[Sent] = deque()
         delays: Iterator[float] | None = None
         while True:
             cancellation.check()
-            error, again, heard = self._write_stream(again, rest)
-            if error is None or not isinstance(error, UnavailableError) or self._refused():
+            if not pending:  # the clock of a stream runs, so it is opened when there is something to send
+                pending.extend(itertools.islice(rest, 1))
+            limit = self._time_left()
+            if limit is not None and limit <= 0:
+                return self._time_over()
+            deadline = deadline_of(limit)
+            error, heard = self._write_stream(pending, rest, limit)
+            if error is None and not pending:
+                return None
+            its_time = deadline is not None and time.monotonic() > deadline - 0.1
+            if error is None or (isinstance(error, DeadlineExceededError) and self._silence is not None and its_time):
+                delays = None
+                continue  # the stream had its time; whether the server had, too, is seen above
+            if not isinstance(error, UnavailableError) or self._refused():
                 return error
             news = self._connection.saw(error)
             if heard or news or delays is None:  # getting on, so the time for trying again starts anew
-                delays = self._connection.policy(self._timeout).delays()
+                delays = self._connection.policy(limit if self._silence is None else None).delays()
             delay = next(delays, None)
             if delay is None:
                 return error
             self._connection.before_retry(error)
             self.outcome.resumed += 1
             cancellation.pause(delay)
+
+    def _time_left(self) -> float | None:
+        """How long the next stream may last."""
+        now = time.monotonic()
+        if self._end is not None:
+            return self._end - now
+        if self._silence is None or self._owed_since is None:
+            return self._silence
+        return self._silence - (now - self._owed_since)
+
+    def _time_over(self) -> LongbowError:
+        if self._silence is None:
+            error = too_late("the insert's time is over", self._timeout)
+        else:
+            error = too_late(
+                f"the server acknowledged nothing for {self._silence:g} s, the client's timeout; on a slow connection give "
+                "the insert a timeout of its own, or smaller batch_bytes",
+                self._silence,
+            )
+        error.request_id = self._request_id
+        return error
 
     def _refused(self) -> bool:
         return self._stop_at_rejection and bool(self.outcome.rejected)
@@ -235,21 +298,23 @@ class Writing:
             yield Sent(self._seq, self._rows, batch)
             self._rows += batch.num_rows
 
-    def _write_stream(self, again: list[Sent], rest: Iterator[Sent]) -> tuple[LongbowError | None, list[Sent], bool]:
-        """One stream: what ended it, the batches that must be sent again, whether the server answered at all."""
-        request_id = self._connection.next_request_id()
-        pending = deque(again)
+    def _write_stream(self, pending: deque[Sent], rest: Iterator[Sent], limit: float | None) -> tuple[LongbowError | None, bool]:
+        """One stream: what ended it, and whether the server answered at all. `pending` is then what is to be sent (again)."""
+        self._request_id = self._connection.next_request_id()
         try:
-            with translated(request_id):
-                options = self._connection.options(self._timeout, request_id)
+            with translated(self._request_id):
+                options = self._connection.options(limit, self._request_id)
                 writer, reader = self._connection.channel().do_put(self._descriptor, self._schema, options)
-        except LongbowError as error:
-            return error, again, False
-        answers = _Answers(reader, self.outcome, self._stop_at_rejection, self._told)
+        except LongbowError as unopened:
+            self._owed_since = self._owed_since or time.monotonic()
+            return unopened, False
+        make_way = None if self._silence is None or limit is None else time.monotonic() + limit / 2
+        answers = _Answers(reader, self.outcome, self._stop_at_rejection, self._told, self._owed_since)
         failure: BaseException | None = None
+        made_way = False
         with cancellation.Stoppable(answers.stop):
             try:
-                self._send(writer, answers, pending, rest)
+                made_way = self._send(writer, answers, pending, rest, make_way)
             except (pa.ArrowException, OSError) as error:
                 if error is self._source_failure:
                     self._abandon(writer, answers)
@@ -265,18 +330,26 @@ class Writing:
             failure = error
         if answers.heard:
             self._connection.reached()
-        unsent = [*answers.unanswered, *pending]
-        return self._problem(failure or answers.failure, unsent, request_id), unsent, answers.heard
+        unanswered = answers.unanswered
+        problem = self._problem(failure or answers.failure, len(unanswered) + (0 if made_way else len(pending)))
+        pending.extendleft(reversed(unanswered))
+        self._owed_since = answers.owed_since if isinstance(problem, DeadlineExceededError) else None
+        return problem, answers.heard
 
-    def _send(self, writer: Any, answers: _Answers, pending: deque[Sent], rest: Iterator[Sent]) -> None:
+    def _send(self, writer: Any, answers: _Answers, pending: deque[Sent], rest: Iterator[Sent], make_way: float | None) -> bool:
+        """Sends what is pending, then the rest; whether it stopped with something pending as it was time to make way."""
         opening: dict[str, Any] = {"protocol": PROTOCOL, "client": self._connection.id, "stream": self._stream}
         last = rows = 0
+        made_way = False
         while True:
-            sent = pending[0] if pending else next(rest, None)
-            if sent is None:
-                break
             if not pending:
-                pending.append(sent)
+                pending.extend(itertools.islice(rest, 1))
+            if not pending:
+                break
+            made_way = last > 0 and make_way is not None and time.monotonic() > make_way
+            if made_way:
+                break
+            sent = pending[0]
             cancellation.check()
             if not answers.admit(sent):
                 break
@@ -285,8 +358,10 @@ class Writing:
             metadata = {**opening, "seq": sent.seq, "rows": sent.batch.num_rows}
             writer.write_with_metadata(sent.batch, json.dumps(metadata).encode())
             opening = {}
+        answers.expect_end()
         writer.write_metadata(json.dumps({**opening, "fin": True, "seq": last, "rows": rows}).encode())
         writer.done_writing()
+        return made_way
 
     def _abandon(self, writer: Any, answers: _Answers) -> None:
         """Ends a stream early: without FIN, so that the server takes it for cut. What was acknowledged stays."""
@@ -295,19 +370,20 @@ class Writing:
             answers.join()  # closing while another thread still reads would wait for ever
             writer.close()
 
-    def _problem(self, cause: BaseException | None, unsent: list[Sent], request_id: str) -> LongbowError | None:
+    def _problem(self, cause: BaseException | None, lost: int) -> LongbowError | None:
         if self._refused():
             first = self.outcome.rejected[0][1]
             last_row = first.first_row + first.rows - 1
             error = error_of_code(first.code, f"{first.message} (rows {first.first_row} to {last_row} of this put)")
+            error.details.update(batch=first.batch, first_row=first.first_row, rows=first.rows)
         elif cause is not None:
             error = meaning_of(cause)
             error.__cause__ = cause
         elif cancellation.requested():
             error = CancelledError("the put was cancelled")
-        elif unsent:
-            error = DataLossError(f"the stream ended with {len(unsent)} batches unanswered; whether they are stored is unknown")
+        elif lost:
+            error = DataLossError(f"the stream ended with {lost} batches unanswered; whether they are stored is unknown")
         else:
             return None
-        error.request_id = request_id
+        error.request_id = self._request_id
         return error

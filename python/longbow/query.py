@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from longbow.columns import query_array
-from longbow.connection import to_json
+from longbow.columns import query_array, row_keys
+from longbow.connection import plain, to_json
 from longbow.errors import InvalidArgumentError
 from longbow.filters import Filter, FilterLike, filters_json, to_filter
 
@@ -32,8 +32,21 @@ _SHARED = {
     "check_recall": "check_recall",
     "graph_alpha": "graph_alpha",
     "vector_format": "vector_format",
+    "include_vectors": "include_vectors",
     "max_distances": "max_distances",
 }
+
+# The wire protocol's names for fields of Query, and what it has besides that changes nothing here.
+_RENAMED = {
+    "name": "dataset",
+    "vector": "vectors",
+    "id": "ids",
+    "limit": "k",
+    "text_query": "text",
+    "filters": "filter",
+    "sparse_query": "sparse",
+}
+_PASSED_OVER = ("local_only",)
 
 # Weight of the vector beside the text, where both are asked and nothing is said.
 DEFAULT_ALPHA = 0.5
@@ -56,7 +69,7 @@ class Query:
 
     dataset: str
     vectors: Any = None
-    ids: Sequence[int | str] | None = None
+    ids: Any = None
     text: str | Mapping[str, Any] | None = None
     k: int = 10
     offset: int = 0
@@ -78,6 +91,7 @@ class Query:
     check_recall: bool | None = None
     graph_alpha: float | None = None
     vector_format: str | None = None
+    include_vectors: bool | None = None
     max_distances: int | None = None
     timeout: float | None = None
 
@@ -149,40 +163,48 @@ class Query:
         return replace(self, check_recall=True)
 
     def to_dict(self) -> dict[str, Any]:
-        """The query as plain values, which JSON can hold; `from_dict` reads them again. Defaults are left out."""
+        """The query as plain values, which JSON can hold; `from_dict` reads them again. Defaults are left out.
+
+        `vector_type` names the type of the vectors' numbers where that is not float32.
+        """
         out: dict[str, Any] = {"dataset": self.dataset}
         if self.vectors is not None:
-            queries, single = query_array(self.vectors)
-            numbers = queries.to_pylist()
-            out.update({"vector": numbers[0]} if single else {"vectors": numbers})
-            if isinstance(self.vectors, (list, tuple)):
-                out.update({"vector": list(self.vectors)} if single else {"vectors": [list(v) for v in self.vectors]})
-        out["k"] = self.k
+            numbers, single, kind = _numbers(self.vectors)
+            out["vector" if single else "vectors"] = numbers
+            if kind != "float32":
+                out["vector_type"] = kind
+        if self.ids is not None:
+            keys, single = row_keys(self.ids)
+            out["ids"] = keys[0] if single else keys
+        out["k"] = _plain(self.k)
         for f in fields(self):
             value = getattr(self, f.name)
-            if f.name not in _NAMES or f.name in ("dataset", "vectors", "k") or value is None or (f.name != "ids" and value == f.default):
+            if f.name not in _NAMES or f.name in ("dataset", "vectors", "ids", "k") or value is None or value == f.default:
                 continue
-            out[f.name] = str(value) if isinstance(value, Filter) else list(value) if f.name in ("ids", "columns", "text_columns") else value
+            out[f.name] = str(value) if isinstance(value, Filter) else _plain(value)
         return out
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Query:
         """The query that a dict describes: the keys of `to_dict`, or those of the wire protocol's search."""
-        renamed = {"vector": "vectors", "text_query": "text", "filters": "filter", "sparse_query": "sparse"}
+        given = {name: value for name, value in given.items() if value is not None and name not in _PASSED_OVER}
+        kind = given.pop("vector_type", None)
         values: dict[str, Any] = {}
         for name, value in given.items():
             if name in ("deadline_ms", "timeout_ms"):
                 name, value = "timeout", value / 1000
-            name = renamed.get(name, name)
-            if value is None:
-                continue
+            name = _RENAMED.get(name, name)
             if name not in _NAMES:
                 raise InvalidArgumentError(f"query: unknown key {name!r}; known are {', '.join(sorted(_NAMES))}")
+            if name in values:
+                raise InvalidArgumentError(f"query: {name!r} is given twice, by two of its names")
             values[name] = value
         if "dataset" not in values:
             raise InvalidArgumentError('query: expected "dataset", the name of a dataset')
+        if kind is not None and "vectors" in values:
+            values["vectors"] = _of_type(values["vectors"], kind)
         values["filter"] = to_filter(values.get("filter"))
-        for name in ("columns", "ids", "text_columns"):
+        for name in ("columns", "text_columns"):
             if name in values:
                 values[name] = tuple(values[name])
         return Query(**values)
@@ -236,11 +258,67 @@ class Query:
             queries, single = query_array(self.vectors)
             return "query_vector", queries, single
         if self.ids is not None:
-            single = isinstance(self.ids, (int, str, np.integer))
-            return "id", pa.array([self.ids] if single else list(self.ids)), single
+            keys, single = row_keys(self.ids)
+            return "id", pa.array(keys), single
         if self.text is None and self.sparse is None:
             raise InvalidArgumentError("query: expected vectors, ids, text or sparse weights to search for")
         return None
+
+
+def _numbers(vectors: Any) -> tuple[list[Any], bool, str]:
+    """Query vectors as lists of Python's numbers, whether it was one, and the type of the numbers as NumPy calls it."""
+    queries, single = query_array(vectors)
+    kind = np.dtype(queries.type.value_type.to_pandas_dtype()).name
+    lists: list[Any] = queries.to_pylist()
+    if isinstance(vectors, (list, tuple)) and np.asarray(vectors).dtype.kind in "fiu":
+        lists = np.atleast_2d(np.asarray(vectors)).tolist()  # as they were given: 0.1 and not the nearest float32
+    elif kind == "float16":
+        lists = [[float(number) for number in numbers] for numbers in lists]
+    return (lists[0] if single else lists), single, kind
+
+
+def _of_type(vectors: Any, kind: Any) -> np.ndarray[Any, Any]:
+    try:
+        dtype = np.dtype(kind)
+        if dtype.kind not in "fiu":
+            raise TypeError("no type of numbers")
+        return np.array(vectors, dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidArgumentError(f"query: vector_type {kind!r} does not go with the vectors: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it."""
+    if isinstance(value, Mapping):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, (str, int, float)) and not isinstance(value, np.generic) else plain(value)
+
+
+def query_fields(
+    vectors: Any,
+    vector: Any,
+    filter: FilterLike | None,
+    columns: Sequence[str] | None,
+    text_columns: Sequence[str] | None,
+    text: str | Mapping[str, Any] | None,
+    alpha: float | None,
+    **others: Any,
+) -> dict[str, Any]:
+    """The fields of a Query from the keywords of `search`."""
+    vectors = vectors if vector is None else vector
+    if alpha is None and text is not None and vectors is not None:
+        alpha = DEFAULT_ALPHA
+    return {
+        "vectors": vectors,
+        "filter": to_filter(filter),
+        "columns": None if columns is None else tuple(columns),
+        "text_columns": None if text_columns is None else tuple(text_columns),
+        "text": text,
+        "alpha": alpha,
+        **others,
+    }
 
 
 _NAMES = {f.name for f in fields(Query)}

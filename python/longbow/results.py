@@ -137,7 +137,7 @@ class Results:
         return parts
 
     def to_numpy(self, column: str | None = None) -> Any:
-        """One column as an array, vectors as (rows, dimensions); without `column` a dict of all columns."""
+        """One column as an array, vectors as (rows, dimensions) with NaN for null; without `column` a dict of all columns."""
         table = self.to_arrow()
         if column is None:
             return {name: self.to_numpy(name) for name in table.column_names}
@@ -145,9 +145,8 @@ class Results:
             raise InvalidArgumentError(f"no column {column!r}; there are {table.column_names}")
         values = table[column].combine_chunks()
         if pa.types.is_fixed_size_list(values.type):
-            if values.null_count:
-                values = values.fill_null([np.nan] * values.type.list_size)
-            return values.flatten().to_numpy(zero_copy_only=False).reshape(-1, values.type.list_size)
+            matrix = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, values.type.list_size)  # without null ones
+            return matrix if not values.null_count else _with_gaps(matrix, values)
         return values.to_numpy(zero_copy_only=False)
 
     def to_pydantic(self, model: type[Any] | None = None) -> list[Any]:
@@ -224,6 +223,14 @@ class Results:
             return [], []
         rows = table.slice(0, _ROWS_SHOWN).to_pylist()
         return table.column_names, [[_cell(value) for value in row.values()] for row in rows]
+
+
+def _with_gaps(matrix: np.ndarray[Any, Any], values: pa.Array) -> np.ndarray[Any, Any]:
+    """The vectors in their rows, and NaN in the rows of those that are null; so whole numbers become float64."""
+    dtype = matrix.dtype if matrix.dtype.kind == "f" else np.dtype(np.float64)
+    whole = np.full((len(values), matrix.shape[1]), np.nan, dtype)
+    whole[values.is_valid().to_numpy(zero_copy_only=False)] = matrix
+    return whole
 
 
 def _cell(value: Any) -> str:

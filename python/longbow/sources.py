@@ -14,7 +14,17 @@ import numpy as np
 import pyarrow as pa
 
 from longbow import files
-from longbow.columns import VECTOR_NAMES, Adaptation, is_row, table_of_columns, table_of_frame, table_of_rows, vector_array
+from longbow.columns import (
+    VECTOR_NAMES,
+    Adaptation,
+    is_row,
+    one_length,
+    only_lists_of_floats,
+    table_of_columns,
+    table_of_frame,
+    table_of_rows,
+    vector_array,
+)
 from longbow.errors import InvalidArgumentError
 
 BATCH_BYTES = 8 << 20
@@ -26,11 +36,15 @@ _FRAME_ROWS = 16384
 
 @dataclass(frozen=True)
 class Source:
-    """Batches of one schema, read once. `rows` is None where it is not known before."""
+    """Batches of one schema, read once. `rows` is None where it is not known before.
+
+    `again` gives the same batches once more, where they are in memory.
+    """
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
     rows: int | None
+    again: Callable[[], Iterator[pa.RecordBatch]] | None = None
 
     @property
     def vectors(self) -> dict[str, int]:
@@ -38,8 +52,17 @@ class Source:
         return {f.name: f.type.list_size for f in self.schema if pa.types.is_fixed_size_list(f.type)}
 
 
-def open_source(data: Any, vector_column: str | None = None, batch_bytes: int = BATCH_BYTES) -> Source:
-    """Recognises `data`. Raises InvalidArgumentError for what cannot be inserted."""
+def open_source(
+    data: Any,
+    vector_column: str | None = None,
+    batch_bytes: int = BATCH_BYTES,
+    may_be_vectors: Callable[[str], bool] = lambda name: True,
+) -> Source:
+    """Recognises `data`. Raises InvalidArgumentError for what cannot be inserted.
+
+    Where no vector column is recognised, the only column of lists of floats is taken for it if its lists have one length
+    (of what is read piece by piece, those of the first piece) and `may_be_vectors(name)` agrees.
+    """
     names = (vector_column,) if vector_column else VECTOR_NAMES
     raw, rows = _open(data, names)
     first = next(raw.batches, None)
@@ -48,14 +71,22 @@ def open_source(data: Any, vector_column: str | None = None, batch_bytes: int = 
     adaptation = Adaptation(first, names)
     if vector_column and vector_column not in adaptation.schema.names:
         raise InvalidArgumentError(f"vector_column: no column {vector_column!r} in {adaptation.schema.names}")
+    if not vector_column:
+        name = only_lists_of_floats(adaptation.schema)
+        if name is not None and one_length(name, raw.again() if raw.again else [first]) and may_be_vectors(name):
+            adaptation = Adaptation(first, (name,))
     batches = map(adaptation, itertools.chain([first], raw.batches))
-    return Source(adaptation.schema, _split(batches, batch_bytes), rows)
+    again = raw.again
+    return Source(
+        adaptation.schema, _split(batches, batch_bytes), rows, None if again is None else lambda: map(adaptation, again())
+    )
 
 
 @dataclass(frozen=True)
 class _Raw:
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
+    again: Callable[[], Iterator[pa.RecordBatch]] | None = None
 
 
 def _open(data: Any, names: Sequence[str]) -> tuple[_Raw, int | None]:
@@ -65,7 +96,7 @@ def _open(data: Any, names: Sequence[str]) -> tuple[_Raw, int | None]:
     raise InvalidArgumentError(
         "data must be a dict of columns, a list of dicts, a NumPy array, a pandas, polars or Dask DataFrame, a pyarrow "
         "Table, RecordBatch, RecordBatchReader or Dataset, something with __arrow_c_stream__, a generator of one of "
-        f"these, or the path of a file; got {type(data).__name__}"
+        f"these, or the path of a file or paths of several; got {type(data).__name__}"
     )
 
 
@@ -74,7 +105,7 @@ def _made_by(data: Any, package: str, *names: str) -> bool:
 
 
 def _of_table(table: pa.Table) -> tuple[_Raw, int]:
-    return _Raw(table.schema, iter(table.to_batches())), table.num_rows
+    return _Raw(table.schema, iter(table.to_batches()), lambda: iter(table.to_batches())), table.num_rows
 
 
 def _of_reader(reader: Any) -> tuple[_Raw, None]:
@@ -86,13 +117,22 @@ def _of_dataset(dataset: Any) -> tuple[_Raw, int]:
 
 
 def _of_file(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[_Raw, int | None]:
-    return _open(files.read(Path(path)), names)
+    file = Path(path)
+    with files.readable(file):
+        raw, rows = _open(files.read(file), names)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with files.readable(file):
+            yield from raw.batches
+
+    return _Raw(raw.schema, batches()), rows
 
 
 def _of_frame(frame: Any, names: Sequence[str]) -> tuple[_Raw, int]:
     first = table_of_frame(frame.iloc[:_FRAME_ROWS], names)
     tables = (table_of_frame(frame.iloc[i : i + _FRAME_ROWS], names) for i in range(_FRAME_ROWS, len(frame), _FRAME_ROWS))
-    return _Raw(first.schema, _batches_of_tables(itertools.chain([first], _one_ahead(tables)), first.schema)), len(frame)
+    batches = _batches_of_tables(itertools.chain([first], _one_ahead(tables)), first.schema)
+    return _Raw(first.schema, batches, lambda: _of_frame(frame, names)[0].batches), len(frame)
 
 
 def _one_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -162,7 +202,9 @@ def _tables_of_rows(rows: Iterator[Any], names: Sequence[str]) -> Iterator[pa.Ta
 def _tables_of_parts(parts: Iterator[Any], names: Sequence[str]) -> Iterator[pa.Table]:
     for part in parts:
         raw, _ = _open(part, names)
-        yield pa.Table.from_batches(raw.batches, raw.schema)
+        yield raw.schema.empty_table()  # so that there is a schema even without rows
+        for batch in raw.batches:
+            yield pa.Table.from_batches([batch])
 
 
 def _batches_of_tables(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -203,6 +245,10 @@ def _split(batches: Iterable[pa.RecordBatch], batch_bytes: int) -> Iterator[pa.R
             yield batch.slice(first, rows)
 
 
+def _is_list_of_paths(data: Any) -> bool:
+    return isinstance(data, (list, tuple)) and bool(data) and all(isinstance(path, (str, os.PathLike)) for path in data)
+
+
 def _is_list_of_rows(data: Any) -> bool:
     return isinstance(data, Sequence) and not isinstance(data, (str, bytes)) and all(isinstance(r, Mapping) or hasattr(r, "model_dump") for r in data)
 
@@ -223,6 +269,7 @@ _KINDS: list[_Kind] = [
     (lambda d: hasattr(d, "model_dump"), lambda d, names: _of_table(table_of_rows([_row(d)], names))),
     (lambda d: hasattr(d, "__arrow_c_stream__"), lambda d, _: (_Raw(*_stream(d)), None)),
     (lambda d: hasattr(d, "__arrow_c_array__"), lambda d, _: _of_table(pa.Table.from_batches([pa.record_batch(d)]))),
+    (_is_list_of_paths, _of_items),
     (_is_list_of_rows, lambda d, names: _of_table(table_of_rows([_row(r) for r in d], names))),
     (lambda d: isinstance(d, Iterator), _of_items),
 ]

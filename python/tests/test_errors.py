@@ -18,7 +18,7 @@ CLASSES = [c for c in vars(longbow).values() if isinstance(c, type) and issubcla
     [
         (pa.ArrowInvalid("Flight returned invalid argument error, with message: k must be at least 1. gRPC client debug context: UNKNOWN"), "InvalidArgument", "k must be at least 1"),
         (pa.ArrowInvalid("gRPC returned resource exhausted error, with message: memory limit exceeded. gRPC client debug context: x"), "ResourceExhausted", "memory limit exceeded"),
-        (pa.ArrowInvalid("gRPC returned precondition failed error, with message: index not initialized"), "FailedPrecondition", "index not initialized"),
+        (pa.ArrowInvalid("gRPC returned precondition failed error, with message: no room"), "FailedPrecondition", "no room"),
         (pa.ArrowException("Unknown: Flight returned already exists error, with message: namespace already exists: x. gRPC client debug context: y"), "AlreadyExists", "namespace already exists: x"),
         (pa.ArrowInvalid("dimension mismatch: expected 3, got 4"), "DimensionMismatch", "dimension mismatch: expected 3, got 4"),
         (pa.ArrowKeyError("dataset x not found"), "NotFound", "dataset x not found"),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from longbow import InvalidArgumentError, Query, col
+from longbow.columns import vector_array
 
 
 def test_refining_leaves_the_query_as_it_was() -> None:
@@ -25,19 +30,48 @@ whole = st.one_of(st.none(), st.integers(1, 1000))
 share = st.one_of(st.none(), st.floats(0.01, 1))
 
 
+def arrays(dtype: str) -> st.SearchStrategy[np.ndarray[Any, Any]]:
+    kind = np.dtype(dtype)
+    elements: st.SearchStrategy[Any]
+    if kind.kind in "iu":
+        elements = st.integers(int(np.iinfo(kind).min), int(np.iinfo(kind).max))
+    elif kind.kind == "c":
+        elements = st.complex_numbers(max_magnitude=100, allow_nan=False)
+    else:
+        elements = st.floats(-1, 1, width=16) if dtype == "float16" else st.floats(-1, 1)
+    one = st.lists(elements, min_size=2, max_size=2)
+    return st.one_of(one, st.lists(one, min_size=1, max_size=3)).map(lambda numbers: np.array(numbers, kind))
+
+
+DTYPES = "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 complex64 complex128".split()
+keys = st.one_of(st.integers(-(2**62), 2**62), st.text(max_size=4))
+several = st.one_of(st.lists(st.integers(0, 100), min_size=1), st.lists(st.text(max_size=3), min_size=1))
+asked = st.one_of(
+    st.fixed_dictionaries({"vectors": st.lists(st.floats(-1, 1), min_size=1, max_size=4)}),
+    st.fixed_dictionaries({"vectors": st.sampled_from(DTYPES).flatmap(arrays)}),
+    st.fixed_dictionaries({"vectors": arrays("float64").map(lambda a: vector_array(np.atleast_2d(a)))}),
+    st.fixed_dictionaries({"ids": st.one_of(keys, several, several.map(tuple), several.map(np.array), several.map(pa.array), st.integers(0, 9).map(np.int64))}),
+)
+
+
 @given(
-    vectors=st.one_of(
-        st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=4),
-        st.integers(1, 3).map(lambda n: np.ones((n, 2), "f4")),
-    ),
-    k=st.integers(1, 10_000), offset=st.integers(0, 100), ef=whole, recall=share, radius=share, exact=st.booleans(), dims=whole,
+    asked=asked,
+    k=st.integers(1, 10_000), include_vectors=st.one_of(st.none(), st.booleans()), offset=st.integers(0, 100), ef=whole, recall=share, radius=share, exact=st.booleans(), dims=whole,
     columns=st.one_of(st.none(), st.lists(st.text(max_size=4), max_size=3).map(tuple)), timeout=share,
     text=st.one_of(st.none(), st.text(max_size=5)), alpha=share,
 )  # fmt: skip
-def test_a_query_survives_its_dict(**values: object) -> None:
-    query = Query("books", filter=col("a") == 1, **values)  # type: ignore[arg-type]
-    again = Query.from_dict(query.to_dict())
+def test_a_query_survives_its_dict(asked: dict[str, Any], **values: Any) -> None:
+    query = Query("books", filter=col("a") == 1, **asked, **values)
+    again = Query.from_dict(json.loads(json.dumps(query.to_dict())))
     assert again == query and again.to_dict() == query.to_dict() and hash(again) == hash(query)
+    (name, column, single), theirs = query.questions() or ("", None, False), again.questions()
+    assert theirs is not None and (theirs[0], theirs[2]) == (name, single) and theirs[1].equals(column)
+
+
+def test_numbers_of_numpy_and_arrow_are_numbers() -> None:
+    query = Query("b", vectors=[np.float64(0.1), 2], k=np.int64(3), radius=np.float32(0.5), ef=pa.scalar(7))  # type: ignore[arg-type]
+    assert json.loads(json.dumps(query.to_dict())) == {"dataset": "b", "vector": [0.1, 2], "k": 3, "radius": 0.5, "ef": 7}
+    assert Query.from_dict(query.to_dict()) == query and json.loads(query.command())["k"] == 3
 
 
 def test_the_wire_protocols_search_is_a_query() -> None:
@@ -46,7 +80,23 @@ def test_the_wire_protocols_search_is_a_query() -> None:
     assert query.wire(None) == {"dataset": "b", "k": 5, "filters": [{"field": "a", "op": "=", "value": 1}], "text_query": "bow", "deadline_ms": 1500}
 
 
-@pytest.mark.parametrize("wrong", [{"vector": [1]}, {"dataset": "b", "vektor": [1]}])
+def test_every_key_of_the_wire_protocols_search_is_known() -> None:
+    query = Query.from_dict({"name": "b", "id": "x", "limit": 4, "local_only": True, "include_vectors": True, "timeout_ms": 250, "vector_format": "f32"})
+    assert query == Query("b", ids="x", k=4, include_vectors=True, timeout=0.25, vector_format="f32")
+    assert query.wire(None) == {"dataset": "b", "k": 4, "include_vectors": True, "vector_format": "f32", "deadline_ms": 250}
+    assert Query.from_dict({"dataset": "b", "ids": "abc"}).ids == "abc"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"vector": [1]},
+        {"dataset": "b", "vektor": [1]},
+        {"dataset": "b", "vector": [1], "k": 3, "limit": 4},
+        {"dataset": "b", "vector": [300], "vector_type": "int8"},
+        {"dataset": "b", "vector": [1], "vector_type": "str"},
+    ],
+)
 def test_a_dict_that_is_no_query_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(InvalidArgumentError):
         Query.from_dict(wrong)

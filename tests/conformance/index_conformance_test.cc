@@ -65,6 +65,26 @@ TEST_P(IndexConformance, QueriesOfABatchHaveTheirOwnK) {
   ExpectRight({world().Now(), nullptr, nullptr, k, queries.data()});
 }
 
+TEST_P(IndexConformance, TheLedgerKnowsWhatRowsWillTakeFromTheirAppendOn) {
+  WorldOptions options;
+  options.dim = 40;
+  MakeWorld(options);
+  constexpr int64_t kTables = 256 << 10;  // of any index, however few its rows
+  int64_t first = 0, taken = 0;
+  for (int round = 0; round < 2; ++round) {
+    world().Append(600);
+    const int64_t promised = world().index_memory();
+    world().WaitIndexed();
+    taken = world().index_memory();
+    EXPECT_LE(taken, promised + kTables) << "writers were told of room that was not there";
+    if (round == 0) first = taken;
+  }
+  const double told = static_cast<double>(world().row_bytes());
+  EXPECT_NEAR(told, static_cast<double>(taken - first) / 600, 0.1 * told);
+  world().Adopt(nullptr);
+  EXPECT_EQ(world().index_memory(), 0);
+}
+
 TEST_P(IndexConformance, AnOldSequenceSeesWhatItSaw) {
   MakeWorld();
   const auto queries = world().Queries(3, seed_ + 1);
@@ -190,6 +210,8 @@ TEST_P(IndexConformance, ErasedRowsStayOutAndTheOthersStayFound) {
     EXPECT_EQ(audit->live, static_cast<int64_t>(left));
     EXPECT_TRUE(audit->violations.empty()) << audit->violations.front();
   }
+  const AuditReport settled = world().WaitSettled();
+  EXPECT_TRUE(settled.violations.empty()) << settled.violations.front();
 }
 
 // A clock that stands still.
@@ -343,6 +365,18 @@ TEST_P(IndexConformance, SearchesBesideAppendsAndErasesSeeTheirPinnedView) {
   done.store(true);
   for (std::thread& reader : readers) reader.join();
   EXPECT_GE(searches.load(), 20);
+  // So many that the dead are swept, and what nobody reaches is looked for.
+  for (const auto& [at, rows] : dying) world().Erase(rows);
+  const std::vector<RowOrdinal> last(alive.end() - 100, alive.end());
+  alive.resize(alive.size() - last.size());
+  world().Kill(last);
+  world().WaitIndexed();
+  world().Erase(last);
+  const AuditReport audit = world().WaitSettled();
+  EXPECT_TRUE(audit.violations.empty()) << audit.violations.front();
+  EXPECT_EQ(audit.unreachable, 0);
+  EXPECT_EQ(audit.live, std::count_if(alive.begin(), alive.end(),
+                                      [this](RowOrdinal row) { return world().present(row); }));
 }
 
 }  // namespace

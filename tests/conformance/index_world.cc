@@ -150,6 +150,16 @@ void IndexWorld::WaitIndexed() {
   LB_CHECK(index_->indexed_end() >= end_);
 }
 
+int64_t IndexWorld::row_bytes() const {
+  return subject_.type->row_bytes(metric_, store_->scalars(), subject_.codec);
+}
+
+AuditReport IndexWorld::WaitSettled() {
+  AuditReport report;
+  builders_->WaitUntil([&] { return (report = index_->Audit().ValueOrDie()).settled; });
+  return report;
+}
+
 size_t IndexWorld::query_bytes() const {
   return store_->scalars() * (distance::QueryTypeOf(element_) == distance::QueryType::kFloat32 ? 4 : 8);
 }

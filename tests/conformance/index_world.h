@@ -58,11 +58,16 @@ class IndexWorld {
   // No view will see them any more.
   void Erase(const std::vector<RowOrdinal>& rows) { index_->Erase(rows); }
   void WaitIndexed();
+  // Until the index has nothing left to do; what an audit then says.
+  AuditReport WaitSettled();
   // Another index over the same column, empty.
   std::unique_ptr<VectorIndex> MakeIndex();
   void Adopt(std::unique_ptr<VectorIndex> index) { index_ = std::move(index); }
 
   VectorIndex& index() const { return *index_; }
+  int64_t index_memory() const { return ledger_.used(MemoryUse::kIndex); }
+  // What the type says that a row of this column takes.
+  int64_t row_bytes() const;
   Sequence now() const { return now_; }
   RowOrdinal end() const { return end_; }
   Visibility At(Sequence at) const { return {&versions_, at, end_}; }

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+import urllib.request
 
+import longbow
 import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
-from flight_calls import Calls, batch, fails, query_batch, random_batch
+from flight_calls import Calls, batch, fails, query_batch, random_batch, vectors
 
 
 @pytest.mark.parametrize("kind", ["delete", "Delete"])
@@ -309,3 +312,68 @@ def test_the_handshake_answers(server, calls: Calls) -> None:
     answers, code, text = raw.stream("Handshake", [field(2, b"")])
     raw.close()
     assert code.name == "OK" and len(answers) == 1, (code, text)
+
+
+def series(server: longbow.Server) -> dict[str, float]:
+    """What /metrics says now, by name with labels."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{server.http_port}/metrics", timeout=10) as page:
+        lines = page.read().decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
+DASHBOARDS = """
+flight_ops_total flight_duration_seconds flight_rows_processed_total flight_bytes_read_total flight_bytes_written_total vector_search_action_total
+vector_search_action_errors_total vector_search_action_duration_seconds vector_search_latency_seconds search_latency_seconds vector_index_size
+hnsw_node_count hnsw_searches_total hnsw_search_pool_get_total hnsw_search_pool_put_total hnsw_search_pool_new_total hnsw_insert_latency_by_type_seconds
+hnsw_insert_latency_by_dim_seconds index_queue_depth ingestion_queue_depth ingestion_lag_count index_job_latency_seconds index_jobs_overflow_total
+index_migration_duration_seconds sharded_hnsw_shard_size do_put_payload_size_bytes doput_batch_size_bytes do_get_time_to_first_chunk_seconds
+do_get_zero_copy_total do_get_pipeline_steps_total do_exchange_calls_total do_exchange_errors_total do_exchange_batches_sent_total
+do_exchange_batches_received_total do_exchange_duration_seconds do_exchange_search_duration_seconds do_exchange_search_total wal_writes_total
+wal_bytes_written_total wal_fsync_duration_seconds wal_batch_size wal_pending_entries wal_replay_duration_seconds snapshot_operations_total
+snapshot_duration_seconds evictions_total eviction_rejected_queries_total tombstones_total memory_limit_rejects_total memory_pressure_level
+memory_heap_in_use_bytes gossip_active_members gossip_pings_total global_search_duration_seconds global_search_fanout_size
+global_search_partial_failures_total proxy_requests_forwarded_total proxy_request_latency_seconds rate_limit_requests_total query_cache_hits_total
+query_cache_misses_total hybrid_search_vector_total hybrid_search_keyword_total bm25_documents_indexed_total filter_selectivity_ratio namespaces_total
+schema_version_current grpc_max_recv_msg_size_bytes grpc_max_send_msg_size_bytes grpc_max_concurrent_streams
+""".split()
+
+
+def test_every_series_that_old_dashboards_ask_for_is_there(server: longbow.Server, calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(20, 7, seed=1, text=["a"] * 20))
+    calls.search_action(dataset=dataset, vector=[0] * 7, k=1, filter="id < 3")
+    calls.action("wait_indexed", {"dataset": dataset})
+    now = series(server)
+    plain = {name.partition("{")[0].removeprefix("longbow_") for name in now}
+    there = plain | {name.removesuffix("_count") for name in plain}
+    assert [name for name in DASHBOARDS if name not in there] == []
+    assert "go_goroutines" in now and any(name.startswith("process_") for name in now)
+
+
+def test_the_time_until_rows_are_indexed_is_told_by_dataset_type_and_dimension(server: longbow.Server, calls: Calls, dataset: str) -> None:
+    labels = {"index_job_latency_seconds": f'dataset="{dataset}"', "hnsw_insert_latency_by_type_seconds": 'type="int16"', "hnsw_insert_latency_by_dim_seconds": 'dim="13"'}
+    names = [f"longbow_{name}_count{{{label}}}" for name, label in labels.items()]
+    before = series(server)
+    calls.put(dataset, batch(np.arange(50), vectors(np.arange(650).reshape(50, 13), "int16")))
+    deadline = time.monotonic() + 20
+    while not all(series(server).get(name, 0) > before.get(name, 0) for name in names):
+        assert time.monotonic() < deadline, f"no time was recorded under {names}"
+        time.sleep(0.02)
+    calls.action("delete-dataset", {"dataset": dataset})
+    assert names[0] not in series(server), "what is counted by dataset goes with it"
+
+
+def test_the_steps_of_a_download_are_counted(server: longbow.Server, calls: Calls, dataset: str) -> None:
+    def steps() -> dict[str, float]:
+        now = series(server)
+        return {f"{step} {status}": now[f'longbow_do_get_pipeline_steps_total{{step="{step}",status="{status}"}}'] for step in ("ticket", "open", "batch") for status in ("success", "error")}
+
+    calls.put(dataset, random_batch(20, 7, seed=1))
+    before = steps()
+    calls.get(dataset)
+    calls.get({"search": {"dataset": dataset, "vector": [0] * 7, "k": 1}})
+    with fails("NotFound"):
+        calls.get(dataset + "-none")
+    with fails("InvalidArgument"):
+        calls.get("{")
+    moved = {name: value - before[name] for name, value in steps().items() if value != before[name]}
+    assert moved == {"ticket success": 3, "ticket error": 1, "open success": 2, "open error": 1, "batch success": 2}

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 from flight_calls import Calls, batch, fails, query_batch, random_batch, vectors
+from longbow.command.top import read_metrics
 from raw_flight import (
     RawFlight,
     batch_message,
@@ -392,11 +393,12 @@ def test_bit_flips_never_harm_what_is_stored(calls: Calls, stored: str, raw: Raw
     calls.put(target, rows)
     start = schema_message(rows.schema, path_descriptor(target))
     header, body = batch_parts(rows)
-    for _ in range(150):
-        flipped = bytearray(header)
+    for turn in range(300):
+        parts = [bytearray(header), bytearray(body)]
+        flipped = parts[turn % 2]
         for _ in range(rng.randrange(1, 4)):
             flipped[rng.randrange(len(flipped))] ^= 1 << rng.randrange(8)
-        _, code, text = raw.stream("DoPut", [start, flight_data(bytes(flipped), body)])
+        _, code, text = raw.stream("DoPut", [start, flight_data(*map(bytes, parts))])
         assert code.name in ("OK", "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"), (code, text)
     scanned = calls.get(target)
     scanned.validate(full=True)
@@ -441,15 +443,47 @@ def test_more_memory_than_there_may_be(start_server: Callable[..., longbow.Serve
     server = start_server(MAX_MEMORY=str(64 << 20))
     calls = open_calls(server)
     stored = 0
+    flat = {"longbow.index": "flat"}  # nothing grows behind the puts, so that what follows does not depend on when
     with fails("ResourceExhausted", "memory limit"):
         for i in range(100):
-            calls.put("large", random_batch(5_000, 128, seed=i, first_id=5_000 * i))
+            calls.put("large", random_batch(5_000, 128, seed=i, first_id=5_000 * i).replace_schema_metadata(flat))
             stored += 5_000
     with pytest.raises((pa.ArrowException, flight.FlightError)) as refused:
         calls.put("large", random_batch(10_000, 128, seed=99, first_id=10_000_000))
     assert longbow.errors.translate(refused.value).retry_delay == pytest.approx(0.25)
     assert calls.get({"name": "large", "columns": ["id"]}).num_rows == stored
     assert calls.search_action(dataset="large", vector=[0] * 128, k=3)[0].num_rows == 3
+
+
+def test_at_the_memory_limit_reads_go_on_and_what_was_taken_is_indexed(start_server: Callable[..., longbow.Server], open_calls: Callable[..., Calls]) -> None:
+    limit = 32 << 20
+    server = start_server(MAX_MEMORY=str(limit))
+    calls = open_calls(server)
+    stored = 0
+    with fails("ResourceExhausted", "memory limit"):
+        while True:
+            calls.put("wide", random_batch(200, 1024, seed=stored, first_id=stored))
+            stored += 200
+    assert stored > 1000
+
+    def reads_go_on(calls: Calls) -> None:
+        for _ in range(20):
+            assert calls.search_action(dataset="wide", vector=[0] * 1024, k=3)[0].num_rows == 3
+        hits = calls.exchange({"command": "VectorSearch", "dataset": "wide", "k": 3}, query_batch([[0.0] * 1024]))[0][0]
+        assert hits.num_rows == 3
+        assert calls.get({"name": "wide", "columns": ["id"]}).num_rows == stored
+
+    reads_go_on(calls)
+    calls.action("wait_indexed", {"dataset": "wide"})
+    reads_go_on(calls)
+    # Slabs of 2 MiB are taken whole.
+    assert read_metrics(f"127.0.0.1:{server.http_port}")["longbow_memory_reserved_bytes"] <= limit + (2 << 20)
+    server.stop()
+    server.start()
+    calls = open_calls(server)
+    calls.action("wait_indexed", {"dataset": "wide"})
+    reads_go_on(calls)
+    assert read_metrics(f"127.0.0.1:{server.http_port}")["longbow_memory_reserved_bytes"] <= limit + (2 << 20)
 
 
 VANISHING_CLIENT = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,9 +15,13 @@ from typing import Any
 
 import longbow
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from longbow.command.app import app
+from longbow.command.output import failure_of
 from longbow.server import find_binary
+from typer.main import get_command
 from typer.testing import CliRunner
 
 PACKAGE = str(Path(longbow.__file__).resolve().parents[1])
@@ -28,21 +33,47 @@ def typed(server: longbow.Server) -> Typed:
     """Runs a command on the shared server within this process: its JSON, or its text."""
 
     def run(*arguments: str, ok: bool = True, input: str | None = None) -> Any:
-        at = [] if "--at" in arguments else ["--at", server.uri, "--token", server.token]
-        done = CliRunner().invoke(app, [*arguments, *at], input=input)
-        if done.exception and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        assert (done.exit_code == 0) is ok, done.output
-        return json.loads(done.stdout) if "--json" in arguments else done.output
+        return within(*arguments, "--at", server.uri, "--token", server.token, ok=ok, input=input)
 
     return run
 
 
+def within(*arguments: str, ok: bool = True, input: str | None = None) -> Any:
+    """Runs a command within this process: its JSON, or its text."""
+    done = CliRunner().invoke(app, arguments, input=input)
+    if done.exception and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert (done.exit_code == 0) is ok, done.output
+    return json.loads(done.stdout) if "--json" in arguments else done.output
+
+
+PROGRAM = [sys.executable, "-c", "from longbow.command import main; main()"]
+
+
+def environment_with(**more: str) -> dict[str, str]:
+    env = {k: v for k, v in os.environ.items() if not k.startswith("LONGBOW_")}
+    return env | {"PYTHONPATH": PACKAGE, "LONGBOW_BINARY": str(find_binary()), "NO_COLOR": "1", "COLUMNS": "120", "TERM": "xterm", **more}
+
+
 def shell(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Runs the command as a program."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("LONGBOW_")}
-    env |= {"PYTHONPATH": PACKAGE, "LONGBOW_BINARY": str(find_binary()), "NO_COLOR": "1", "COLUMNS": "120", **environment}
-    return subprocess.run([sys.executable, "-c", "from longbow.command import main; main()", *arguments], capture_output=True, text=True, env=env, timeout=60)
+    return subprocess.run([*PROGRAM, *arguments], capture_output=True, text=True, env=environment_with(**environment), timeout=60)
+
+
+def drawn_on_a_terminal(*arguments: str, **environment: str) -> str:
+    """What a command that ends well writes to stderr when that is a terminal."""
+    ours, theirs = os.openpty()
+    drawn = b""
+    with subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.DEVNULL, stderr=theirs, env=environment_with(**environment)) as process:
+        os.close(theirs)
+        try:
+            while more := os.read(ours, 65536):
+                drawn += more
+        except OSError:  # what Linux says when nobody has the other end any more
+            pass
+    os.close(ours)
+    assert process.returncode == 0, drawn.decode()
+    return drawn.decode()
 
 
 def test_rows_go_in_and_come_out(typed: Typed, dataset: str) -> None:
@@ -83,26 +114,143 @@ def test_bad_rows_are_listed_and_the_rest_stays(typed: Typed, dataset: str, tmp_
 
 
 @pytest.mark.parametrize(
-    "arguments, sentence, hint",
+    "arguments, code, sentence, hint",
     [
-        (["get", "no-such-set"], "dataset no-such-set not found", "longbow datasets"),
-        (["put", "x", "{id: 1}"], "ROWS is no JSON", "quote it for the shell"),
-        (["put", "x", "5"], "an object or a list", ""),
-        (["search", "x"], "--vector, --id or --text", "--vector"),
-        (["get", "x", "--where", "year >"], "filter: expected a value", ""),
-        (["delete", "x"], "needs ids, or --whole", ""),
-        (["import", "x", "no.parquet"], "no file no.parquet", ""),
-        (["plan", "--rows", "many", "--dim", "8"], "--rows: expected a number", ""),
-        (["verify", "/no/such/place"], "no directory", ""),
-        (["completion", "cmd"], "no completion for cmd", "bash"),
-        (["top", "--metrics", "127.0.0.1:1", "--once"], "no metrics at 127.0.0.1:1", "--metrics"),
+        (["get", "no-such-set"], "NotFound", "dataset no-such-set not found", "longbow datasets"),
+        (["put", "x", "{id: 1}"], "InvalidArgument", "ROWS is no JSON", "quote it for the shell"),
+        (["put", "x", "5"], "InvalidArgument", "an object or a list", "for instance"),
+        (["put", "x", "[1, 2]"], "InvalidArgument", "an object or a list", "for instance"),
+        (["search", "x"], "InvalidArgument", "--vector, --id or --text", "--vector"),
+        (["get", "x", "--where", "year >"], "InvalidArgument", "filter: expected a value", "a filter reads like"),
+        (["delete", "x"], "InvalidArgument", "needs ids, or --whole", "longbow delete x --whole"),
+        (["import", "x", "no.parquet"], "InvalidArgument", "no file no.parquet", "spelling"),
+        (["import", "x", "no.such"], "InvalidArgument", "no file no.such", "spelling"),
+        (["export", "seen", "/no/such/place/x.csv"], "InvalidArgument", "/no/such/place/x.csv", "see that the path is there"),
+        (["search", "seen", "--vector", "[1, 2, 3]"], "DimensionMismatch", "dimension", "longbow info DATASET"),
+        (["put", "seen", '{"id": 1}', "--mode", "create"], "AlreadyExists", "is there already", "--mode upsert"),
+        (["plan", "--rows", "many", "--dim", "8"], "InvalidArgument", "--rows: expected a number", "1.5M"),
+        (["verify", "/no/such/place"], "NotFound", "no directory", "longbow serve"),
+        (["restore", "/proc", "/no/such/place"], "NotFound", "no snapshot in /proc", "longbow snapshot"),
+        (["completion", "cmd"], "InvalidArgument", "no completion for cmd", "bash"),
+        (["top", "--metrics", "127.0.0.1:1", "--once"], "Unavailable", "no metrics at 127.0.0.1:1", "--metrics"),
+        (["search", "plain", "--vector", "[1]"], "FailedPrecondition", "index not initialized", "--vector-column"),
+        (["datasets", "--at", "/proc/version"], "Unavailable", "/proc/version is a file", "longbow import"),
+        (["datasets", "--at", "http://x"], "InvalidArgument", "uri: expected", "--at takes"),
+        (["get", "--no-such-option", "x"], "InvalidArgument", "--no-such-option", "longbow get --help"),
+        (["no-such-command"], "InvalidArgument", "no-such-command", "longbow --help"),
     ],
 )
-def test_errors_are_a_sentence_and_a_hint(server: longbow.Server, arguments: list[str], sentence: str, hint: str) -> None:
-    done = shell(*arguments, LONGBOW_URI=server.uri, LONGBOW_TOKEN=server.token)
+def test_errors_are_a_sentence_and_a_hint(server: longbow.Server, client: longbow.Client, arguments: list[str], code: str, sentence: str, hint: str) -> None:
+    client.put("seen", {"id": [1], "vector": [[1.0, 2.0]]})
+    client.put("plain", {"id": [1]})
+    at = {"LONGBOW_URI": server.uri, "LONGBOW_TOKEN": server.token}
+    done = shell(*arguments, **at)
+    assert done.returncode in (1, 2) and "Traceback" not in done.stderr and not done.stdout
+    said, _, advice = done.stderr.partition("\nHint: ")
+    assert said.startswith("longbow: ") and sentence in said and hint in advice
+    told = shell(*arguments, "--json", **at)
+    error = json.loads(told.stderr)["error"]
+    assert told.returncode == done.returncode and not told.stdout
+    assert error["code"] == code and sentence in error["message"] and hint in error["hint"]
+
+
+def test_every_error_of_the_package_has_a_hint() -> None:
+    def kinds(kind: type[longbow.LongbowError]) -> set[type[longbow.LongbowError]]:
+        return {kind}.union(*(kinds(sub) for sub in kind.__subclasses__()))
+
+    for kind in kinds(longbow.LongbowError):
+        failure = failure_of(kind("what happened"))
+        assert failure is not None and failure.hint and failure.code == kind.code
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet", "arrow", "npy", "fvecs", "cut.parquet", "cut.csv", "latin.jsonl"])
+def test_a_broken_file_is_named_in_a_sentence_and_a_hint(typed: Typed, server: longbow.Server, client: longbow.Client, dataset: str, tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"bad.{suffix}"
+    file.write_bytes(b"id,vector\n1,2,3,4\n")
+    if suffix == "cut.parquet":
+        parquet.write_table(pa.table({"id": range(100_000)}), file)
+        whole = file.read_bytes()
+        file.write_bytes(whole[:1000] + b"\xff" * (len(whole) // 2) + whole[1000 + len(whole) // 2 :])
+    elif suffix == "cut.csv":
+        file.write_text("id,vector\n" + '1,"[1, 2]"\n' * 200_000 + "2\n")
+    elif suffix == "latin.jsonl":
+        file.write_bytes('{"id": 1, "title": "Bögen"}'.encode("latin-1"))
+    with pytest.raises(longbow.InvalidArgumentError, match=re.escape(str(file))):
+        client.insert(dataset, file)
+    done = shell("import", dataset, str(file), "--at", server.uri, "--token", server.token)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert done.stderr.startswith("longbow: ") and sentence in done.stderr
-    assert hint in done.stderr and (not hint or "Hint: " in done.stderr)
+    assert done.stderr.startswith(f"longbow: {file}") and "Hint: the end of a file's name" in done.stderr
+
+
+def test_a_query_in_a_broken_file_is_a_sentence_and_a_hint(server: longbow.Server, tmp_path: Path) -> None:
+    (tmp_path / "bad.npy").write_text("no numbers")
+    done = shell("search", "x", "--vector", str(tmp_path / "bad.npy"), "--at", server.uri, "--token", server.token)
+    assert done.returncode == 1 and done.stderr.startswith(f"longbow: {tmp_path / 'bad.npy'} cannot be read as npy") and "Hint: " in done.stderr
+
+
+def test_every_command_has_json() -> None:
+    for command in get_command(app).commands.values():  # type: ignore[attr-defined]
+        assert any("--json" in parameter.opts for parameter in command.params), command.name
+
+
+def test_directories_are_looked_after_and_plans_explained(start_server: Callable[..., longbow.Server], tmp_path: Path) -> None:
+    server = start_server()
+    at = ("--at", server.uri, "--token", server.token)
+    with server.connect() as client:
+        client.insert("x", {"id": [1, 2], "vector": np.eye(2, 4, dtype="f4"), "year": [1, 2]})
+        client.delete("x", [2])
+    vector = ("--vector", "[1, 0, 0, 0]")
+    assert sum(plan["chosen"] for plan in within("explain", "x", *vector, "--where", "year < 9", "--json", *at)) == 1
+    assert "chosen" in within("explain", "x", *vector, "--analyze", *at)
+    assert within("snapshot", "--json", *at)["blocks"] == 1 and "sequence" in within("snapshot", *at)
+    assert within("compact", "x", "--json", *at)["blocks"] == 1 and "bytes" in within("compact", *at)
+    copy = tmp_path / "copy"
+    assert within("restore", str(server.data_dir), str(copy), "--json")["directory"] == str(copy)
+    assert within("verify", str(copy), "--json")["ok"] and str(copy) in within("verify", str(copy))
+    assert [row["id"] for row in within("get", "x", "--json", "--at", str(copy))] == [1]
+    block = next((copy / "blocks").glob("*.parquet"))
+    block.write_bytes(block.read_bytes()[:-20] + b"?" * 20)
+    assert not within("verify", str(copy), "--json", ok=False)["ok"]
+
+
+@pytest.mark.parametrize("command", ["snapshot", "compact"])
+def test_care_ends_with_its_time(start_server: Callable[..., longbow.Server], command: str) -> None:
+    server = start_server()
+    at = {"LONGBOW_URI": server.uri, "LONGBOW_TOKEN": server.token}
+    assert shell(command, "--timeout", "30", **at).returncode == 0
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        late = shell(command, "--timeout", "0.5", **at)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert late.returncode == 1 and late.stderr.startswith("longbow: ") and "--timeout SECONDS" in late.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments, title",
+    [
+        (["demo", "--rows", "1000"], "put, on disk"),
+        (["bench", "--rows", "1000", "--dim", "4", "--searches", "10"], "searching"),
+        (["plan", "--rows", "1M", "--dim", "2", "--measure"], "building a small index"),
+        (["snapshot"], "taking a snapshot"),
+        (["compact"], "compacting"),
+        (["restore", "DIRECTORY", "COPY"], "copying"),
+        (["verify", "DIRECTORY"], "checking"),
+    ],
+)
+def test_long_work_is_seen_on_a_terminal_and_nowhere_else(start_server: Callable[..., longbow.Server], tmp_path: Path, arguments: list[str], title: str) -> None:
+    server = start_server()
+    with server.connect() as client:
+        client.put("x", {"id": [1], "vector": [[1.0, 2.0]]})
+        client.snapshot()
+    at = {} if arguments[0] == "bench" else {"LONGBOW_URI": server.uri, "LONGBOW_TOKEN": server.token}
+    if arguments[0] == "verify":
+        server.stop()
+    arguments = [str(server.data_dir) if a == "DIRECTORY" else str(tmp_path / "copy") if a == "COPY" else a for a in arguments]
+    assert title in drawn_on_a_terminal(*arguments, **at)
+    if arguments[0] in ("snapshot", "compact", "verify"):
+        assert drawn_on_a_terminal(*arguments, "--json", **at) == ""
+        assert shell(*arguments, **at).stderr == ""
 
 
 def test_no_server_and_no_token_are_told_apart(server: longbow.Server) -> None:
@@ -112,10 +260,9 @@ def test_no_server_and_no_token_are_told_apart(server: longbow.Server) -> None:
 
 
 def test_serve_runs_until_it_is_asked_to_end(tmp_path: Path) -> None:
-    env = {**os.environ, "PYTHONPATH": PACKAGE, "LONGBOW_BINARY": str(find_binary())}
     flags = ["--listen-addr", "127.0.0.1:0", "--meta-addr", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0", "--ports-file", str(tmp_path / "ports")]
-    command = [sys.executable, "-c", "from longbow.command import main; main()", "serve", str(tmp_path / "data"), *flags]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env) as process:
+    command = [*PROGRAM, "serve", str(tmp_path / "data"), "--json", *flags]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment_with(LONGBOW_LOG_FORMAT="console")) as process:
         end = time.monotonic() + 20
         while not (tmp_path / "ports").exists() and time.monotonic() < end:
             time.sleep(0.05)
@@ -126,7 +273,8 @@ def test_serve_runs_until_it_is_asked_to_end(tmp_path: Path) -> None:
         assert top["memory resident, bytes"] > 1 << 20 and "rows put a second" in top
         assert "memory resident" in shell("top", "--metrics", f"127.0.0.1:{ports['http']}", "--every", "0.2", "--once").stdout
         process.send_signal(signal.SIGINT)
-        assert process.wait(15) == 0
+        _, logged = process.communicate(timeout=15)
+        assert process.returncode == 0 and all(json.loads(line) for line in logged.splitlines())
 
 
 def test_help_version_and_completion_are_printed() -> None:
@@ -135,6 +283,7 @@ def test_help_version_and_completion_are_printed() -> None:
         assert f" {command} " in shown
     assert shell("--version").stdout.strip() == f"longbow {longbow.__version__}"
     assert "_LONGBOW_COMPLETE" in shell("completion", "bash").stdout
+    assert "_LONGBOW_COMPLETE" in json.loads(shell("completion", "zsh", "--json").stdout)["script"]
     offered = shell(_LONGBOW_COMPLETE="complete_bash", COMP_WORDS="longbow da", COMP_CWORD="1").stdout
     assert "datasets" in offered
 

@@ -70,6 +70,7 @@ ONE_CONDITION = [
     ({"field": "born", "op": ">=", "value": "2024-02-20"}, lambda i: i >= 50),
     ({"field": "tags", "op": "contains", "value": "t1"}, lambda i: i % 5 and i % 4 == 1),
     ({"field": "tags", "op": "in", "value": ["t1", "t2"]}, lambda i: i % 5 and i % 4 in (1, 2)),
+    ({"field": "tags", "op": "not in", "value": ["t1", "t2"]}, lambda i: i % 5 and i % 4 not in (1, 2)),
     ({"field": "level", "op": ">", "value": -300}, lambda i: True),
     ({"field": "level", "op": "=", "value": 300}, lambda i: False),
     ({"logic": "OR", "filters": [{"field": "year", "op": "<", "value": 2002}, {"field": "sold", "op": "=", "value": 1}]}, lambda i: i < 2 or i % 2 == 1),
@@ -91,7 +92,9 @@ def test_a_condition_chooses_its_rows_in_scans_searches_and_counts(
 TEXTS = [
     ("year >= 2050 and lang in ('en','de')", lambda i: has_year(i) and i >= 50 and i % 3 < 2),
     ("not (sold = true or year is null)", lambda i: i % 2 == 0 and has_year(i)),
+    ("year exists and not sold = true and not year isnull", lambda i: i % 2 == 0 and has_year(i)),
     ("title like 'Book 0%' and tags contains 't1'", lambda i: i < 10 and i % 5 and i % 4 == 1),
+    ("tags not in ('t0', 't3')", lambda i: i % 5 and i % 4 in (1, 2)),
     ('"year" between 2005 and 2007', lambda i: i in (5, 6, 7)),
     ("added >= timestamp '2024-01-03T00:00:00Z'", lambda i: i >= 48),
     ("price < 1 && !(level = 0)", lambda i: i < 4 and i % 7 != 0),
@@ -124,12 +127,16 @@ def test_what_is_wrong_with_a_filter_is_said(calls: Calls, books: str) -> None:
     assert calls.get({"name": books, "filter": "yeer = 1"}).num_rows == 0, "old clients know a scan of nothing"
 
 
-def test_an_allow_list_is_uploaded_once_and_used_by_name(calls: Calls, books: str) -> None:
+def stream_of(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
-    table = pa.table({"e2e-mine": pa.array([3, 5, 7, 1000], pa.uint32())})
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    assert calls.action_json("put-allow-list", sink.getvalue().to_pybytes()) == {"count": 4}
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def test_an_allow_list_is_uploaded_once_and_used_by_name(calls: Calls, books: str) -> None:
+    table = pa.table({"e2e-mine": pa.array([3, 5, 7, 1000], pa.uint32())})
+    assert calls.action_json("put-allow-list", stream_of(table)) == {"count": 4}
     assert calls.ids(books, {"field": "id", "op": "in_list", "value": "e2e-mine"}) == [3, 5, 7]
     search = {"dataset": books, "vector": [6, 0], "k": 2, "filter": "id in list 'e2e-mine'"}
     assert calls.get({"search": search})["id"].to_pylist() == [5, 7]
@@ -140,3 +147,20 @@ def test_an_allow_list_is_uploaded_once_and_used_by_name(calls: Calls, books: st
         calls.get({"search": search})
     with fails("NotFound", "e2e-mine"):
         calls.action("drop-allow-list", {"name": "e2e-mine"})
+
+
+def test_an_allow_list_has_any_length_in_one_message_or_in_parts(calls: Calls, books: str) -> None:
+    search = {"dataset": books, "vector": [6, 0], "k": 2, "filter": "id in list 'e2e-long'"}
+    millions = pa.table({"e2e-long": np.arange(5, 5_000_005)})
+    assert calls.action_json("put-allow-list", stream_of(millions)) == {"count": 5_000_000}
+    assert calls.get({"search": search})["id"].to_pylist() == [6, 5]
+    part = pa.table({"e2e-long": pa.array([7], pa.int64())}).replace_schema_metadata({"longbow.append": "true"})
+    calls.action("put-allow-list", {"name": "e2e-long", "values": [5]})
+    calls.action("put-allow-list", stream_of(part))
+    calls.action("put-allow-list", {"name": "e2e-long", "values": [8], "append": True})
+    assert sorted(calls.get({"search": search | {"k": 9}})["id"].to_pylist()) == [5, 7, 8]
+    with fails("InvalidArgument", "int64", "string"):
+        calls.action("put-allow-list", {"name": "e2e-long", "values": ["x"], "append": True})
+    calls.action("drop-allow-list", {"name": "e2e-long"})
+    with fails("NotFound", "append"):
+        calls.action("put-allow-list", {"name": "e2e-long", "values": [8], "append": True})

@@ -6,18 +6,20 @@ import datetime as dt
 import json
 import operator
 import re
+import struct
 import time
 import urllib.request
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+import longbow
 import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
 from flight_calls import Calls, batch, fails, query_batch, random_batch, vectors
-from raw_flight import RawFlight, field
+from raw_flight import RawFlight, field, path_descriptor
 
 SPELLINGS: dict[str, Callable[[Any, Any], bool]] = {
     **dict.fromkeys(["=", "==", "eq", "Eq", "EQ"], operator.eq),
@@ -50,7 +52,13 @@ SCALARS: dict[str, tuple[pa.Array, Any]] = {
     "large_utf8": (pa.array(["", "a", "b", "ä", None], pa.large_utf8()), "b"),
     "date32": (pa.array([DAY + dt.timedelta(days=i) for i in range(4)] + [None], pa.date32()), "2025-03-03"),
     "date64": (pa.array([DAY + dt.timedelta(days=i) for i in range(4)] + [None], pa.date64()), "2025-03-03"),
+    "uint64 beyond int64": (pa.array([0, 2**63 - 1, 2**63 + 1, 2**64 - 1, None], pa.uint64()), 2**63 + 1),
+    "binary": (pa.array([b"", b"a", b"b", b"\xff", None]), "b"),
+    "large_binary": (pa.array([b"", b"a", b"b", b"\xff", None], pa.large_binary()), "b"),
+    "fixed_size_binary": (pa.array([b"aa", b"ab", b"b ", b"\xff\xff", None], pa.binary(2)), "b "),
     "time32": (pa.array([dt.time(h) for h in range(4)] + [None], pa.time32("s")), "02:00:00"),
+    "time32[ms]": (pa.array([dt.time(h) for h in range(4)] + [None], pa.time32("ms")), "02:00:00"),
+    "time64[ns]": (pa.array([dt.time(h) for h in range(4)] + [None], pa.time64("ns")), "02:00:00"),
     "time64": (pa.array([dt.time(h) for h in range(4)] + [None], pa.time64("us")), "02:00:00"),
     **{
         f"timestamp[{unit}]": (
@@ -63,8 +71,11 @@ SCALARS: dict[str, tuple[pa.Array, Any]] = {
         pa.array([NOON + dt.timedelta(hours=i) for i in range(4)] + [None], pa.timestamp("ms", "UTC")),
         "2025-03-01T14:00:00Z",
     ),
-    "duration[s]": (pa.array([1, 2, 5, 7, None], pa.duration("s")), 5),
-    "decimal128": (pa.array([Decimal(x) for x in ("-1.50", "0.00", "2.25", "3.00")] + [None], pa.decimal128(9, 2)), "2.25"),
+    **{f"duration[{unit}]": (pa.array([1000, 2000, 5000, 7000, None], pa.duration(unit)), 5000) for unit in ("s", "ms", "us", "ns")},
+    **{
+        str(t): (pa.array([Decimal(x) for x in ("-1.50", "0.00", "2.25", "3.00")] + [None], t), "2.25")
+        for t in (pa.decimal32(9, 2), pa.decimal64(9, 2), pa.decimal128(9, 2), pa.decimal256(60, 2))
+    },
 }
 
 
@@ -162,6 +173,36 @@ def test_columns_can_be_chosen(calls: Calls, dataset: str) -> None:
     calls.put(dataset, random_batch(3, 2, seed=1, title=["a", "b", "c"], year=[1, 2, 3]))
     found = calls.get({"name": dataset, "columns": ["year", "id"]})
     assert set(found.column_names) == {"id", "year"} and found["year"].to_pylist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "uint8", "int16", "int64"])
+def test_a_scan_gives_vectors_in_the_format_asked_for(calls: Calls, dataset: str, dtype: str) -> None:
+    matrix = np.random.default_rng(7).integers(-100 if dtype[0] != "u" else 0, 100, (300, 3)).astype(dtype)
+    lists = vectors(matrix, dtype).to_pylist()
+    lists[7] = None
+    column = pa.array(lists, pa.list_(pa.from_numpy_dtype(dtype), 3))
+    calls.put(dataset, batch(np.arange(300), column, a=np.arange(300) % 2))
+    for name, element in (("f32", "float32"), ("float16", "float16")):
+        for extra, ids in ((dict(), np.arange(300)), (dict(limit=5, offset=5), np.arange(5, 10)), (dict(filters="a = 1"), np.arange(1, 300, 2)), (dict(order_by="id desc"), np.arange(300)[::-1])):
+            table = calls.get({"name": dataset, "vector_format": name, **extra})
+            assert table.schema.field("vector").type == pa.list_(pa.from_numpy_dtype(element), 3)
+            assert table["id"].to_pylist() == ids.tolist()
+            assert table["vector"].to_pylist() == [None if i == 7 else matrix[i].astype(element).tolist() for i in ids]
+    assert calls.get({"name": dataset, "vector_format": "stored"}).schema == calls.get(dataset).schema
+    with fails("InvalidArgument", "sq8", "f16"):
+        calls.get({"name": dataset, "vector_format": "sq8"})
+    with fails("InvalidArgument", "vector_format", "f24"):
+        calls.get({"name": dataset, "vector_format": "f24"})
+
+
+def test_a_scan_takes_as_many_values_as_a_filter_may_hold(calls: Calls, dataset: str) -> None:
+    keys = [f"{i:08x}-5ab9-4c1e-9d2f-0123456789ab" for i in range(10_000)]
+    calls.put(dataset, batch(keys[::100] + ["other"], np.ones((101, 2))))
+    chosen = {"name": dataset, "filters": [{"field": "id", "op": "in", "value": keys}]}
+    assert len(json.dumps(chosen)) > 400_000
+    assert calls.get(chosen).num_rows == 100
+    with fails("InvalidArgument", "bytes", "at most"):
+        calls.get({"name": dataset, "padding": "x" * (1 << 20)})
 
 
 def test_deleted_rows_are_gone_with_and_without_filter(calls: Calls, dataset: str) -> None:
@@ -296,6 +337,18 @@ def test_info_and_schema_of_a_dataset(calls: Calls, meta_calls: Calls, dataset: 
         assert info.total_records == 5 and info.schema.equals(written.schema) and len(info.endpoints) == 1
         descriptor = flight.FlightDescriptor.for_path(dataset)
         assert port.client.get_schema(descriptor, port.options).schema.equals(written.schema)
+
+
+def test_polling_for_info_is_done_at_once(server: longbow.Server, calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(7, 4, seed=0))
+    for port in (server.port, server.meta_port):
+        raw = RawFlight(port, server.token)
+        (answer,), code, text = raw.call("PollFlightInfo", path_descriptor(dataset))
+        _, missing, _ = raw.call("PollFlightInfo", path_descriptor("no-such-set"))
+        raw.close()
+        assert (code.name, missing.name) == ("OK", "NOT_FOUND"), text
+        info = calls.info(dataset).serialize()
+        assert answer == field(1, info) + b"\x19" + struct.pack("<d", 1.0), "no descriptor to ask again with, progress 1"
 
 
 def test_info_of_an_unknown_dataset_is_not_found(calls: Calls) -> None:

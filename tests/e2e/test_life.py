@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -54,8 +55,10 @@ def start_that_fails(tmp_path: Path, *arguments: str, **settings: str) -> str:
 def test_the_banner_says_what_an_operator_needs(server: longbow.Server) -> None:
     banner = server.log()
     version = (Path(__file__).resolve().parents[2] / "VERSION").read_text().strip()
-    for text in (version, str(server.data_dir), str(server.port), str(server.meta_port), str(server.http_port), "fsync", "token"):
+    for text in (version, str(server.data_dir), str(server.port), str(server.meta_port), str(server.http_port), "fsync", "token", "memory limit"):
         assert text in banner, f"{text!r} is missing in:\n{banner}"
+    assert re.search(r"simd +(scalar|neon|avx2|avx512)\n", banner), banner
+    assert re.search(r"memory limit +[0-9.]+ [GM]iB \([0-9]+ bytes\)\n", banner), banner
     assert server.token not in banner, "the token itself is a secret"
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.flight as flight
 import pytest
 from flight_calls import Calls, batch, fails, matrix_of, random_batch, vectors
@@ -213,6 +215,96 @@ def test_dictionaries_and_views_are_decoded_at_the_door(calls: Calls, dataset: s
     assert scanned["note"].to_pylist() == ["short", "a text longer than twelve bytes", None]
 
 
+def test_runs_are_decoded_at_the_door(calls: Calls, dataset: str) -> None:
+    runs = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3, 6], pa.int32()), pa.array(["x", None, "y"]))
+    vectors_ = vectors(np.eye(6))
+    calls.put(dataset, batch(np.arange(6), vectors_, genre=runs, era=pc.run_end_encode(pa.array([1, 1, 2, 2, 2, 3]))))
+    scanned = calls.get(dataset)
+    assert scanned["genre"].to_pylist() == ["x", "x", None, "y", "y", "y"] and scanned["genre"].type == pa.utf8()
+    assert scanned["era"].to_pylist() == [1, 1, 2, 2, 2, 3] and scanned["era"].type == pa.int64()
+    assert calls.ids(dataset, {"field": "genre", "op": "=", "value": "y"}) == [3, 4, 5]
+
+
+class Celsius(pa.ExtensionType):  # type: ignore[misc]
+    """A type that no server has heard of, and that is not registered here either."""
+
+    def __init__(self) -> None:
+        super().__init__(pa.float64(), "example.celsius")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return b"degrees"
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage_type: pa.DataType, serialized: bytes) -> Celsius:
+        assert serialized == b"degrees"
+        return cls()
+
+
+EXTENSIONS = {
+    "uuid": pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"a" * 16, None, b"c" * 16], pa.binary(16))),
+    "json": pa.ExtensionArray.from_storage(pa.json_(), pa.array(['{"a": 1}', None, "[]"])),
+    "bool8": pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, None, 0], pa.int8())),
+    "opaque": pa.ExtensionArray.from_storage(pa.opaque(pa.binary(), "geometry", "postgis"), pa.array([b"p", None, b""])),
+    "nested": pa.array([[b"a" * 16], None, []], pa.list_(pa.binary(16))).cast(pa.list_(pa.uuid())),
+    "celsius": pa.ExtensionArray.from_storage(Celsius(), pa.array([36.6, None, -5.0])),
+}
+
+
+@pytest.mark.parametrize("name", EXTENSIONS)
+def test_extension_types_come_back_as_what_they_are(calls: Calls, dataset: str, name: str) -> None:
+    sent = EXTENSIONS[name]
+    calls.put(dataset, batch([1, 2, 3], np.eye(3), payload=sent))
+    calls.put(dataset, batch([4], [[1, 1, 1]]))
+    for ticket in (dataset, {"search": {"dataset": dataset, "vector": [0, 0, 1], "k": 9, "columns": ["payload"]}}):
+        got = calls.get(ticket)
+        known = got.sort_by("id")["payload"].combine_chunks()
+        if name != "celsius":
+            assert known.type == sent.type and known[:3].equals(sent)
+            continue
+        metadata = got.schema.field("payload").metadata
+        assert (metadata[b"ARROW:extension:name"], metadata[b"ARROW:extension:metadata"]) == (b"example.celsius", b"degrees")
+        assert known[:3].equals(sent.storage)
+    if name == "celsius":
+        assert calls.ids(dataset, {"field": "payload", "op": "<", "value": 0}) == [3]
+        pa.register_extension_type(Celsius())
+        try:
+            assert calls.get(dataset)["payload"].combine_chunks()[:3].equals(sent)
+        finally:
+            pa.unregister_extension_type("example.celsius")
+
+
+def test_a_tensor_of_fixed_shape_is_searched_as_a_vector(calls: Calls, dataset: str) -> None:
+    matrix = np.random.default_rng(3).standard_normal((20, 2, 3)).astype("float32")
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(matrix)
+    calls.put(dataset, batch(np.arange(20), tensors))
+    assert np.array_equal(calls.get(dataset)["vector"].combine_chunks().to_numpy_ndarray(), matrix)
+    found = calls.get({"search": {"dataset": dataset, "vector": matrix[7].reshape(-1).tolist(), "k": 1}})
+    assert found["id"].to_pylist() == [7]
+
+
+def test_a_column_keeps_its_extension_type(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, batch([1, 2, 3], np.eye(3), payload=EXTENSIONS["uuid"]))
+    calls.put(dataset, batch([4], [[1, 1, 1]], payload=pa.array([b"d" * 16], pa.binary(16))))
+    assert calls.get(dataset)["payload"].type == pa.uuid(), "plain values of the storage type are taken"
+    other = pa.ExtensionArray.from_storage(pa.opaque(pa.binary(16), "a", "b"), pa.array([b"e" * 16], pa.binary(16)))
+    with fails("InvalidArgument", "payload", "arrow.uuid", "arrow.opaque"):
+        calls.put(dataset, batch([5], [[1, 1, 1]], payload=other))
+    assert calls.get(dataset).num_rows == 4
+
+
+@pytest.mark.parametrize("kind", ["sparse", "dense"])
+def test_unions_are_refused(calls: Calls, dataset: str, kind: str) -> None:
+    types, children = pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["x", "y"])]
+    union = (
+        pa.UnionArray.from_sparse(types, children)
+        if kind == "sparse"
+        else pa.UnionArray.from_dense(types, pa.array([0, 1], pa.int32()), children)
+    )
+    with fails("InvalidArgument", "payload", f"{kind}_union", "send a column for each of its types"):
+        calls.put(dataset, batch([1, 2], np.eye(2), payload=union))
+    assert dataset not in calls.dataset_names()
+
+
 PAYLOAD = {
     "bool": pa.array([True, None, False]),
     "int8": pa.array([1, None, -128], pa.int8()),
@@ -253,9 +345,9 @@ def test_a_variable_list_is_payload(calls: Calls, dataset: str) -> None:
 class AcknowledgedStream:
     """Frames of the acknowledged mode, sent one by one."""
 
-    def __init__(self, calls: Calls, dataset: str, schema: pa.Schema, client: str = "c", stream: str = "s") -> None:
+    def __init__(self, calls: Calls, dataset: str, schema: pa.Schema, client: str = "c", stream: str = "s", **more: Any) -> None:
         self.writer, self.reader = calls.open_put(dataset, schema)
-        self._opening: dict[str, Any] = {"protocol": 1, "client": client, "stream": stream}
+        self._opening: dict[str, Any] = {"protocol": 1, "client": client, "stream": stream, **more}
 
     def send(self, seq: int, rows: pa.RecordBatch) -> None:
         metadata = {**self._opening, "seq": seq, "rows": rows.num_rows}
@@ -420,6 +512,19 @@ def test_a_stream_cannot_choose_another_durability(calls: Calls, dataset: str) -
     calls.put(dataset, random_batch(1, 4, seed=0))
     with fails("FailedPrecondition", "durability"):
         calls.put(dataset, random_batch(1, 4, seed=0).replace_schema_metadata({"longbow.durability": "memory"}))
+
+
+@pytest.mark.parametrize("level, code", [("memory", "FailedPrecondition"), ("bogus", "InvalidArgument"), ("fsync", None)])
+def test_the_first_frame_cannot_choose_another_durability(calls: Calls, dataset: str, level: str, code: str | None) -> None:
+    rows = random_batch(5, 4, seed=0)
+    calls.put(dataset, schema=rows.schema)
+    stream = AcknowledgedStream(calls, dataset, rows.schema, durability=level)
+    with fails(code, "durability", "fsync") if code else nullcontext():
+        stream.send(1, rows)
+        stream.fin(1, 5)
+        stream.results()
+        stream.close()
+    assert calls.get(dataset).num_rows == (0 if code else 5)
 
 
 # Vectors

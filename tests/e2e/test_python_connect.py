@@ -10,11 +10,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import longbow
 import numpy as np
+import pyarrow as pa
 import pytest
+from longbow.columns import vector_array
 from longbow.server import find_binary
 
 PACKAGE = str(Path(longbow.__file__).resolve().parents[1])
@@ -177,23 +180,101 @@ def test_no_server_is_said_soon_and_in_words() -> None:
             client.put("x", ROWS)
 
 
+def stop(server: longbow.Server) -> None:
+    os.kill(server.pid, signal.SIGSTOP)
+    while Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+        time.sleep(0.01)
+
+
 def test_a_server_that_does_not_answer_costs_no_more_than_the_timeout(tmp_path: Path) -> None:
     with longbow.Server(tmp_path / "data") as server:
-        with server.connect(timeout=1) as client:
+        with server.connect(timeout=0.3, retry=longbow.RetryPolicy()) as client, server.connect(timeout=0.3) as fresh:
             client.put("x", ROWS)
             client.search("x", [0, 1, 0, 0])
-            os.kill(server.pid, signal.SIGSTOP)
-            while Path(f"/proc/{server.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
-                time.sleep(0.01)
+            stop(server)
             try:
-                for call in (client.datasets, lambda: client.search("x", [0, 1, 0, 0]), lambda: client.delete("x", 1), lambda: client.insert("x", ROWS, timeout=1)):
+                for call in (
+                    client.datasets,
+                    lambda: client.info("x"),
+                    lambda: client.search("x", [0, 1, 0, 0]),
+                    lambda: client.search("x", text="bow"),
+                    lambda: client.get("x"),
+                    lambda: client.get("x", [1], timeout=0.2),
+                    lambda: list(client.scan("x")),
+                    lambda: client.count("x", "id = 1"),
+                    lambda: client.delete("x", 1),
+                    lambda: client.insert("x", ROWS),
+                    lambda: client.insert("x", ROWS, mode="replace"),
+                    lambda: client.insert("x", ROWS, timeout=0.2),
+                    client.snapshot,
+                    lambda: client.stats("x", timeout=0.2),
+                    lambda: fresh.insert("x", ROWS),
+                    lambda: fresh.get("x"),
+                    lambda: fresh.search("x", [0, 1, 0, 0]),
+                ):
                     start = time.monotonic()
-                    with pytest.raises((longbow.DeadlineExceededError, longbow.UnavailableError)):
+                    with pytest.raises((longbow.DeadlineExceededError, longbow.UnavailableError)) as raised:
                         call()
                     assert time.monotonic() - start < 8
+                    assert raised.value.request_id and raised.value.details
             finally:
                 os.kill(server.pid, signal.SIGCONT)
             assert client.count("x") in (1, 2)
+
+
+def test_a_call_of_its_own_timeout_may_take_longer_than_the_clients(tmp_path: Path) -> None:
+    with longbow.Server(tmp_path / "data") as server, server.connect(timeout=0.3, retry=longbow.RetryPolicy()) as client:
+        client.put("x", ROWS)
+        for call in (lambda: client.get("x", timeout=20).num_rows, lambda: client.insert("x", ROWS, timeout=20).rows, lambda: client.count("x", timeout=20)):
+            stop(server)
+            going_on = threading.Timer(1, os.kill, (server.pid, signal.SIGCONT))
+            going_on.start()
+            try:
+                assert call() == 2
+            finally:
+                going_on.join()
+
+
+def test_what_gets_on_is_not_ended_however_long_it_takes(tmp_path: Path) -> None:
+    """Longer than the timeout in all: a source that pauses, a reader that pauses, a server that works in fits and starts."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for i in range(40):
+            time.sleep(1.3 if i in (1, 30) else 0.05)
+            yield pa.RecordBatch.from_pydict({"id": np.arange(i * 100, i * 100 + 100), "vector": vector_array(np.ones((100, 4), "f4"))})
+
+    with longbow.Server(tmp_path / "data") as server, server.connect(timeout=1) as client:
+        result = client.insert("slow", batches())
+        assert (result.rows, result.batches, result.resumed) == (4000, 40, 0)
+        assert client.get("slow")["id"].to_pylist() == list(range(4000)), "each row once, in order"
+
+        over = threading.Event()
+
+        def fits_and_starts() -> None:
+            while not over.wait(0.05):
+                os.kill(server.pid, signal.SIGSTOP)
+                over.wait(0.4)
+                os.kill(server.pid, signal.SIGCONT)
+
+        worker = threading.Thread(target=fits_and_starts)
+        worker.start()
+        try:
+            vectors = np.ones((300_000, 128), "f4")
+            start = time.monotonic()
+            result = client.insert("large", {"id": np.arange(len(vectors)), "vector": vectors}, durability="memory")
+            print(f"{time.monotonic() - start:.1f} s, resumed {result.resumed} times")
+            assert result.rows == len(vectors) and result.resumed == 0
+        finally:
+            over.set()
+            worker.join()
+            os.kill(server.pid, signal.SIGCONT)
+        assert client.count("large") == len(vectors)
+
+        read = 0
+        for batch in client.scan("large"):
+            time.sleep(1.2 if read == 0 else 0)
+            read += batch.num_rows
+        assert read == len(vectors)
 
 
 def test_a_server_behind_tls_that_speaks_none_is_unavailable(server: longbow.Server) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -96,6 +97,7 @@ KINDS: dict[str, Callable[[Path], Any]] = {
     "parquet": parquet,
     "parquet directory": parquet_directory,
     "json lines": json_lines,
+    "list of files": lambda place: [Path(parquet_directory(place)) / "0.parquet", str(place / "1.parquet"), place / "2.parquet"],
     "csv": comma_separated,
     "arrow file": arrow_file,
 }  # fmt: skip
@@ -162,6 +164,68 @@ def test_modes_say_what_may_be_there(client: longbow.Client, dataset: str) -> No
     assert client.get(dataset).to_list() == [{"id": "now text"}]
     with pytest.raises(longbow.InvalidArgumentError, match="mode: expected one of"):
         client.insert(dataset, TABLE, mode="merge")  # type: ignore[arg-type]
+
+
+def nan_in(row: int, rows: int = 3) -> np.ndarray[Any, Any]:
+    matrix = np.ones((rows, 4), "f4")
+    matrix[row, 1] = np.nan
+    return matrix
+
+
+LATE = {"id": np.arange(200_000), "vector": nan_in(150_000, 200_000)}
+WRONG: dict[str, tuple[Callable[[], Any], dict[str, Any], type[Exception], str]] = {
+    "metric": (lambda: TABLE, {"metric": "l3"}, longbow.InvalidArgumentError, "l3"),
+    "durability": (lambda: TABLE, {"durability": "foo"}, longbow.InvalidArgumentError, "foo"),
+    "index": (lambda: TABLE, {"index": "tree", "on_error": "collect"}, longbow.InvalidArgumentError, "tree"),
+    "a vector in the data": (lambda: {"id": [1, 2, 3], "vector": nan_in(0)}, {}, longbow.InvalidArgumentError, "NaN"),
+    "a vector far down in the data": (lambda: LATE, {}, longbow.InvalidArgumentError, "row 150000 holds NaN"),
+    "a vector in the first of a stream": (lambda: ({"id": i, "vector": v} for i, v in enumerate(nan_in(2))), {}, longbow.InvalidArgumentError, "row 2.*NaN"),
+    "an id": (lambda: {"id": pa.array([1, None]), "vector": VECTORS[:2]}, {}, longbow.InvalidArgumentError, "'id', row 1 is null"),
+    "a type of ids": (lambda: {"id": [0.5], "vector": VECTORS[:1]}, {}, longbow.InvalidArgumentError, "id"),
+    "a zero vector with cosine": (lambda: {"id": [1], "vector": np.zeros((1, 4), "f4")}, {"metric": "cosine"}, longbow.InvalidArgumentError, "zero"),
+    "mode of errors": (lambda: TABLE, {"on_error": "colect"}, longbow.InvalidArgumentError, '"raise" or "collect"'),
+    "progress": (lambda: TABLE, {"progress": True}, ImportError, "tqdm"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_replacement_that_cannot_be_stored_leaves_what_is_there(client: longbow.Client, dataset: str, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    client.insert(dataset, TABLE)
+    names = client.datasets()
+    data, keywords, kind, text = WRONG[what]
+    if what == "progress":
+        monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    with pytest.raises(kind, match=text) as raised:
+        client.insert(dataset, data(), mode="replace", **keywords)
+    assert client.get(dataset)["title"].to_pylist() == ["a", "b", None]
+    assert client.datasets() == names
+    if isinstance(raised.value, longbow.LongbowError) and raised.value.put_result is not None:
+        assert raised.value.put_result.rows == 0
+
+
+def test_a_replacement_has_every_row_of_its_stream(client: longbow.Client, dataset: str) -> None:
+    client.insert(dataset, TABLE)
+    result = client.insert(dataset, ({"id": i, "vector": [1.0, i]} for i in range(10_000)), mode="replace", metric="cosine", index="flat")
+    assert result.rows == client.count(dataset) == 10_000 and client.get(dataset)["id"].to_pylist() == list(range(10_000))
+    assert client.stats(dataset).metric == "cosine" and client.info(dataset).vectors == {"vector": 2}
+    kept = client.insert(dataset, {"id": [1, 2, 3], "vector": nan_in(1)}, mode="replace", on_error="collect")
+    assert kept.rows == client.count(dataset) == 2 and kept.failed is not None and kept.failed["_row"].to_pylist() == [1]
+
+
+def test_the_only_lists_of_floats_are_the_vectors_where_nothing_else_is(client: longbow.Client, dataset: str) -> None:
+    assert client.insert(dataset, {"id": [1, 2], "embeddings": [[1.0, 2.0], [3.0, 4.0]], "tags": [[1], [2]]}).vectors == {"embeddings": 2}
+    assert client.search(dataset, [3, 4], k=1)["id"].to_pylist() == [2]
+    assert client.insert(dataset, [{"id": 3, "embeddings": [5.0, 6.0]}]).vectors == {"embeddings": 2}, "and again, as it is there"
+    assert client.insert(dataset, pa.table({"id": [4], "prices": [[0.5, 1.5]]})).vectors == {}, "the dataset has others"
+    assert client.count(dataset) == 4
+
+    two = {"id": [1], "a": [[1.0, 2.0]], "b": [[1.0, 2.0]]}
+    ragged = {"id": [1, 2], "weights": [[1.0, 2.0], [1.0]]}
+    for i, payload in enumerate((two, ragged, {"id": [1], "n": [[1, 2]]}, {"id": [1], "x": [[1.0]]}, {"id": [1], "x": [[1.0, float("nan")]]})):
+        assert client.insert(f"{dataset}-{i}", payload).vectors == {}
+    assert client.insert(f"{dataset}-1", {"id": [3], "weights": [[1.0, 2.0]]}).vectors == {}, "it is payload there"
+    with pytest.raises(longbow.FailedPreconditionError, match="no vector column to search.*vector_column="):
+        client.search(f"{dataset}-1", [1, 2])
 
 
 def test_bad_rows_come_back_and_good_ones_stay(client: longbow.Client, dataset: str) -> None:

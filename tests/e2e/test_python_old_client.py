@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from longbow import LongbowClient
+from longbow.ingest import to_arrow_table
 
 DOCUMENTS = [
     {"id": i, "text": f"document {i}", "category": "tech" if i % 2 else "science", "priority": i % 3} for i in range(20)
@@ -54,6 +55,45 @@ def test_searches_with_filters(old: LongbowClient, filled: str) -> None:
     assert set(old.search(filled, EMBEDDINGS[0], k=5, projection=["id", "score"]).columns) == {"id", "score"}
     assert set(old.search(filled, EMBEDDINGS[0], k=5, projection=["id", "category"]).columns) == {"id", "category"}
     assert "vector" in old.search(filled, np.array(EMBEDDINGS[0], "f4"), k=1, include_vectors=True, alpha=1.0, vector_format="f32").columns
+
+
+def test_a_search_without_projection_has_every_column(old: LongbowClient, filled: str, client: longbow.Client) -> None:
+    hit = old.search(filled, EMBEDDINGS[1], k=1).iloc[0]
+    assert np.allclose(hit["vector"], EMBEDDINGS[1]) and hit["category"] == "tech"
+    assert "vector" not in old.search(filled, EMBEDDINGS[1], k=1, include_vectors=False).columns
+    client.insert(filled + "-other", {"id": [1], "embedding": [[0.5, 0.25]], "n": [7]})
+    assert old.search(filled + "-other", [0.5, 0.25], k=1)[["id", "n"]].to_numpy().tolist() == [[1, 7]]
+    with pytest.raises(longbow.LongbowQueryError, match="search failed|not found"):
+        old.search("nonexistent_dataset", [0.5])
+
+
+def test_modules_and_calls_below_the_methods(server: longbow.Server, filled: str) -> None:
+    program = f"""
+import json
+import pyarrow.flight as flight
+from longbow.client import LongbowClient
+from longbow.exceptions import LongbowAuthenticationError, LongbowConnectionError, LongbowError, LongbowNotFoundError, LongbowQueryError
+from longbow.ingest import to_arrow_table
+from longbow.models import IndexStats, SearchResult, Vector
+
+table = to_arrow_table([dict(id=1, vector=[0.5, 0.25], category="A")])
+assert "category" in table.schema.names and table.schema.field("vector").type.list_size == 2
+assert to_arrow_table(table) is table
+client = LongbowClient(uri={server.uri!r}, api_key={server.token!r})
+client.connect()
+search = {{"search": {{"dataset": {filled!r}, "vector": [0.5] * 32, "k": 5, "filters": [{{"field": "category", "op": "Eq", "value": "tech"}}]}}}}
+found = client._data_client.do_get(flight.Ticket(json.dumps(search).encode()), options=client._get_call_options()).read_all()
+assert found.num_rows == 5
+(answer,) = client._meta_client.do_action(flight.Action("check_readiness", b"{{}}"), options=client._get_call_options(timeout=5))
+assert b"READY" in answer.body.to_pybytes()
+try:
+    client.get_info("nope")
+except LongbowNotFoundError as error:
+    assert isinstance(error, LongbowQueryError) and isinstance(error, LongbowError)
+"""
+    exec(compile(program, "program", "exec"), {})
+    with pytest.raises(longbow.DimensionMismatchError):
+        to_arrow_table([{"id": 1, "vector": [1.0, 2.0]}], dim=3)
 
 
 def test_downloads(old: LongbowClient, filled: str) -> None:

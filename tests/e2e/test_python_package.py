@@ -193,6 +193,47 @@ def test_errors_have_their_classes(client: longbow.Client, dataset: str) -> None
     assert client.search(dataset, np.zeros(8), k=1).num_rows == 1, "the client is as good as new"
 
 
+def test_every_error_names_its_call_and_what_it_knows(client: longbow.Client, dataset: str) -> None:
+    client.put(dataset, unit_rows(3))
+    asks = {
+        "info": (lambda: client.info("nope"), {"status": "NOT_FOUND"}),
+        "count": (lambda: client.count("nope"), {"status": "NOT_FOUND"}),
+        "count with a filter": (lambda: client.count("nope", "id = 1"), {"status": "NOT_FOUND"}),
+        "get": (lambda: client.get("nope"), {"status": "NOT_FOUND"}),
+        "scan": (lambda: list(client.scan("nope")), {"status": "NOT_FOUND"}),
+        "delete": (lambda: client.delete("nope", 1), {"status": "NOT_FOUND"}),
+        "health": (lambda: client.health("nope"), {"status": "NOT_FOUND"}),
+        "stats": (lambda: client.stats("nope"), {"status": "NOT_FOUND"}),
+        "compact": (lambda: client.compact("nope"), {"status": "NOT_FOUND"}),
+        "namespace": (lambda: client.create_namespace("default"), {"status": "ALREADY_EXISTS"}),
+        "search": (lambda: client.search(dataset, [1.0, 2.0]), {"status": "INVALID_ARGUMENT", "expected": 8, "given": 2}),
+        "search for text": (lambda: client.search("nope", text="bow"), {"status": "NOT_FOUND"}),
+        "insert": (lambda: client.put(dataset, {"id": [1, 2], "vector": np.full((2, 8), np.nan, "f4")}), {"reason": "InvalidArgument", "batch": 0, "first_row": 0, "rows": 2}),
+        "insert of another width": (lambda: client.put(dataset, unit_rows(3, dim=9)), {"status": "INVALID_ARGUMENT"}),
+    }
+    ids = []
+    for name, (ask, details) in asks.items():
+        with pytest.raises(longbow.LongbowError) as raised:
+            ask()
+        assert raised.value.details == details, name
+        ids.append(raised.value.request_id)
+    assert all(ids) and len(set(ids)) == len(ids)
+    with longbow.connect("grpc://127.0.0.1:1", "token", retry=None) as nowhere:
+        for call in (nowhere.datasets, nowhere.actions, lambda: nowhere.get("x"), lambda: nowhere.put("x", unit_rows(1))):
+            with pytest.raises(longbow.UnavailableError) as unreached:
+                call()
+            assert unreached.value.request_id and unreached.value.details == {"status": "UNAVAILABLE", "address": "127.0.0.1:1"}
+
+
+def test_a_search_on_a_stream_that_was_open_names_the_stream(client: longbow.Client, dataset: str) -> None:
+    client.put(dataset, unit_rows(3))
+    client.search(dataset, np.zeros(8), k=1)
+    client.delete_dataset(dataset)
+    with pytest.raises(longbow.NotFoundError) as raised:
+        client.search(dataset, np.zeros(8), k=1)
+    assert raised.value.request_id
+
+
 def test_namespaces(client: longbow.Client, dataset: str) -> None:
     client.create_namespace("py-" + dataset[:10])
     assert "py-" + dataset[:10] in client.namespaces()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
+import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +15,8 @@ from typing import Any
 
 import longbow
 import numpy as np
+import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from longbow import col
@@ -90,6 +96,63 @@ def test_rows_are_fetched_by_id_whatever_their_number(books: longbow.Dataset) ->
     assert sum(batch.num_rows for batch in books.scan("lang != 'fr'")) == 2 * N // 3
 
 
+def test_ids_come_as_whatever_holds_them(books: longbow.Dataset, client: longbow.Client, dataset: str) -> None:
+    hits = books.search(MATRIX[3]).limit(4).run()
+    expected = sorted(hits["id"].to_pylist())
+    several = [expected, tuple(expected), np.array(expected), hits["id"], hits["id"].combine_chunks(), pd.Series(expected), pl.Series(expected), list(hits["id"]), iter(expected)]
+    for ids in several:
+        assert books.get(ids, columns=["id"])["id"].to_pylist() == expected, type(ids)
+    for one in (3, np.int64(3), np.uint8(3), hits["id"][hits["id"].to_pylist().index(3)], np.array(3)):
+        assert books.get(one, columns=["id"])["id"].to_pylist() == books.get(ids=one)["id"].to_pylist() == [3], type(one)
+        assert len(books.search_by_id(one, k=2)) == 2
+    assert books.get(range(25_000), columns=["id"]).num_rows == N and books.get([7, 7]).num_rows == 1
+    assert books.get([5, 3], filter="year = 1903")["id"].to_pylist() == [3] == books.get("year = 1903", ids=[3, 5])["id"].to_pylist()
+    assert books.get([], columns=["id"]).num_rows == 0 and books.get(filter=[], columns=["id"]).num_rows == N
+    assert books.get(["year = 1903", ("lang", "=", "en")], limit=1)["id"].to_pylist() == [3]
+    assert [len(part) for part in books.search_by_id(hits["id"], k=1).by_query()] == [1] * 4
+    for wrong in ([1.5], [None], True, [b"a"], {1: 2}, [[1]], 3.5):
+        with pytest.raises(longbow.InvalidArgumentError):
+            books.get(ids=wrong)
+    with pytest.raises(longbow.InvalidArgumentError, match="given twice"):
+        books.get([1], ids=[2])
+
+    client.insert(dataset, {"id": ["a", "b", "c", "d"], "n": [1, 2, 3, 4]})
+    assert client.get(dataset, ids="a")["n"].to_pylist() == [1] and client.get(dataset, pa.array(["b", "a"]))["n"].to_pylist() == [1, 2]
+    client.delete(dataset, np.array(["a", "b"]))
+    client.delete(dataset, pa.scalar("c"))
+    assert client.get(dataset)["id"].to_pylist() == ["d"]
+    client.delete(books.name, np.array([], int))
+
+
+def test_searches_of_a_client_and_of_a_dataset_take_the_same(books: longbow.Dataset, client: longbow.Client) -> None:
+    of_client, of_dataset = (dict(inspect.signature(f).parameters) for f in (longbow.Client.search, longbow.Dataset.search))
+    del of_client["dataset"]
+    assert [str(p) for p in of_client.values()] == [str(p) for p in of_dataset.values()]
+    asked: list[dict[str, Any]] = [
+        {"vector": MATRIX[3], "k": 3, "filter": "year >= 1950"},
+        {"vectors": MATRIX[:2], "columns": ["year"], "offset": 2, "exact": True, "timeout": 30},
+        {"vector": MATRIX[3], "radius": 2.5, "k": 50, "order_by": "year desc"},
+        {"ids": [3, 4], "k": 2},
+        {"vector": MATRIX[3], "text": "en", "alpha": 0.9, "fusion": "weighted", "text_columns": ["lang"]},
+        {"vector": MATRIX[3], "text": "de"},
+        {"vector": MATRIX[3], "dims": 4, "recall": 0.99, "vector_column": "vector"},
+        {"vector": MATRIX[3], "ef": 64},
+    ]
+    for keywords in asked:
+        hits = client.search(books.name, **keywords)
+        again = books.search(**keywords).run()
+        assert len(hits) > 0 and again.drop_columns(["distance"]) == hits.drop_columns(["distance"]), keywords  # of words alone: NaN
+    assert books.search(MATRIX[3], 2).run() == client.search(books.name, MATRIX[3], 2)
+
+
+def test_a_query_becomes_whatever_its_hits_become(books: longbow.Dataset) -> None:
+    query = books.search(MATRIX[3], k=3).select("year")
+    ids = query.run()["id"].to_pylist()
+    assert query.to_numpy("id").tolist() == query.to_numpy()["id"].tolist() == ids
+    assert pa.table(query)["id"].to_pylist() == query.to_batches()[0]["id"].to_pylist() == pl.DataFrame(query)["id"].to_list() == ids
+    assert [hit.id for hit in query.to_pydantic()] == query.to_dask()["id"].compute().tolist() == ids
+
+
 def test_a_scan_that_is_left_early_ends_on_the_server(client: longbow.Client, dataset: str) -> None:
     client.insert(dataset, {"id": np.arange(100_000), "vector": np.ones((100_000, 64), "f4")})
     for _ in range(20):
@@ -150,6 +213,20 @@ def test_patterns_and_uploaded_lists_choose_rows(books: longbow.Dataset, client:
         books.search(MATRIX[3]).where(col("id").in_list("mine")).run()
 
 
+def test_lists_longer_than_a_message_are_uploaded_in_parts(books: longbow.Dataset, client: longbow.Client) -> None:
+    millions = np.arange(10_000_000, 0, -1)
+    assert millions.nbytes > 2 * (32 << 20), "three messages"
+    uneven = ["x" * (40 << 20), *map(str, range(N)), "y" * (40 << 20)]
+    try:
+        assert client.put_allow_list("long", millions) == len(millions)
+        assert books.count("id in list 'long'") == N - 1 and books.count("id in list 'long' and id = 0") == 0
+        assert client.put_allow_list("long", uneven) == N + 2
+        assert client.put_allow_list("long", pa.array([], pa.int64())) == 0
+        assert books.count("id in list 'long'") == 0
+    finally:
+        client.drop_allow_list("long")
+
+
 def test_words_and_weights_rank_alone_and_beside_a_vector(client: longbow.Client, dataset: str) -> None:
     weights = pa.array([[(7, 1.0), (42, 0.5)], [(7, 0.1)], []], pa.map_(pa.uint32(), pa.float32()))
     rows = {"id": [1, 2, 3], "vector": np.eye(3, dtype="f4"), "title": ["long bow", "cross bow", "arrow"], "note": ["arrow", None, "bow bow"], "terms": weights}
@@ -198,11 +275,24 @@ def test_columns_are_added_and_figures_told(client: longbow.Client, dataset: str
         ds.add_columns({"x": "integerish"})
     stats = ds.stats()
     assert (stats.rows, stats.vectors, stats.metric, stats.index, stats.durability) == (2, {"vector": 4}, "cosine", "flat", "async")
+    checked = stats.to_pydantic()
+    assert isinstance(checked, longbow.IndexStats) and (checked.count, checked.dimension, checked.metric) == (2, 4, "cosine")
+    assert checked.model_dump() == {**{name: value for name, value in vars(stats).items() if name != "vectors"}, "dimensions": {"vector": 4}}
     ds.wait_indexed(timeout=20)
     assert client.exists(dataset) and not client.exists(dataset + "x") and "VectorSearch" in client.actions()
     ds.drop()
     with pytest.raises(longbow.NotFoundError):
         ds.stats()
+
+
+def test_a_search_goes_on_when_the_dataset_gets_columns(client: longbow.Client, dataset: str) -> None:
+    client.insert(dataset, {"id": [1], "vector": [[1.0, 2.0]]})
+    assert client.search(dataset, [1, 2], k=1).column_names == ["id", "score", "distance"]
+    client.dataset(dataset).add_columns({"pages": "int32"})
+    assert client.search(dataset, [1, 2], k=1).column_names == ["id", "score", "distance", "pages"]
+    client.delete_dataset(dataset)
+    client.insert(dataset, {"id": ["a"], "vector": [[1.0, 2.0]], "title": ["b"]})
+    assert client.search(dataset, [1, 2], k=1)["key"].to_pylist() == ["a"]
 
 
 def test_what_the_server_does_not_know_is_unimplemented_and_not_silent(books: longbow.Dataset, client: longbow.Client) -> None:
@@ -276,6 +366,31 @@ def test_cancelling_a_task_ends_the_servers_work(tmp_path: Path) -> None:
         start = time.monotonic()
         asyncio.run(work(server))
         print(f"{time.monotonic() - start:.1f} s")
+
+
+def test_cancelled_calls_leave_room_for_others_though_the_server_hangs(tmp_path: Path) -> None:
+    async def work(server: longbow.Server) -> None:
+        async with longbow.connect_async(server.uri, server.token, timeout=30) as client:
+            await client.insert("x", {"id": [1], "vector": [[1.0, 2.0]], "title": ["bow"]})
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                asks = (lambda: client.get("x"), lambda: client.search("x", text="bow"), lambda: client.search("x", [1, 2]))
+                whole = asyncio.gather(*(asks[i % 3]() for i in range(60)))  # more than the client has threads
+                await asyncio.sleep(0.5)
+                whole.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await whole
+                with pytest.raises(longbow.DeadlineExceededError):
+                    await asyncio.wait_for(client.count("x", timeout=0.5), 15)
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+            for _ in range(50):
+                assert (await client.get("x"))["title"].to_pylist() == ["bow"]
+            while sum(thread.name == "longbow-get" for thread in threading.enumerate()) > 10:
+                await asyncio.sleep(0.05)  # those left behind end when the server has answered them
+
+    with longbow.Server(tmp_path / "data") as server:
+        asyncio.run(work(server))
 
 
 def test_a_cancelled_insert_stores_whole_batches_and_stops(server: longbow.Server, dataset: str) -> None:

@@ -78,6 +78,24 @@ def test_vectors_come_along_when_asked_for(calls: Calls, dataset: str) -> None:
     assert new["vector"].to_pylist() == [[1.5, 0], [0, 2.5]]
 
 
+def test_a_limit_beside_the_search_cuts_the_answer(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(50, 8, seed=2))
+    for search, rows in (({"vector": [0] * 8, "k": 5}, 5), ({"vectors": [[0] * 8, [1] * 8], "k": 4}, 8)):
+        whole = calls.get({"search": {"dataset": dataset, **search}})
+        assert whole.num_rows == rows
+        for limit in (0, 1, rows - 1, rows, 100):
+            cut = calls.get({"name": "", "limit": limit, "search": {"dataset": dataset, **search}})
+            assert cut["id"].to_pylist() == whole["id"].to_pylist()[: limit or rows]
+
+
+def test_the_word_projection_names_columns_too(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, random_batch(5, 8, seed=2, a=[1] * 5, b=[2] * 5))
+    for words in ({"projection": ["b"]}, {"columns": ["b"]}, {"columns": ["b"], "projection": ["a"]}):
+        assert calls.get(search_ticket(dataset, [0] * 8, k=1, **words)).column_names == ["id", "score", "distance", "b"]
+    with fails("InvalidArgument", "nope"):
+        calls.get(search_ticket(dataset, [0] * 8, k=1, projection=["nope"]))
+
+
 def test_vectors_as_bytes_with_scale_and_offset(calls: Calls, dataset: str) -> None:
     stored = random_batch(100, 24, seed=5)
     calls.put(dataset, stored)
@@ -88,8 +106,33 @@ def test_vectors_as_bytes_with_scale_and_offset(calls: Calls, dataset: str) -> N
     back = matrix_of(found["vector"]).astype("f8") * scale + offset
     expected = matrix_of(stored["vector"])[found["id"].to_pylist()]
     assert np.abs(back - expected).max() <= scale / 2 * 1.001
-    with fails("InvalidArgument", "sq8"):
-        calls.exchange({"command": "VectorSearch", "dataset": dataset, "columns": ["vector"], "vector_format": "sq8"}, query_batch([[0.0] * 24]))
+
+
+def test_each_answer_of_a_stream_has_its_own_scale_and_offset(calls: Calls, dataset: str) -> None:
+    small, large = random_batch(50, 24, seed=5), batch(np.arange(50, 100), 1000 + 9 * matrix_of(random_batch(50, 24, seed=6)["vector"]))
+    calls.put(dataset, small, large)
+    stored = np.concatenate([matrix_of(small["vector"]), matrix_of(large["vector"])])
+    command = {"command": "VectorSearch", "dataset": dataset, "k": 10, "columns": ["vector"], "vector_format": "sq8"}
+    answers = calls.exchange(command, query_batch([[0.0] * 24]), query_batch([[1000.0] * 24]), query_batch([[0.0] * 24, [1000.0] * 24]))
+    ranges = [(metadata["sq8"]["scale"], metadata["sq8"]["offset"]) for _, metadata in answers]
+    for (found, _), (scale, offset) in zip(answers, ranges, strict=True):
+        field = found.schema.field("vector")
+        assert field.type == pa.list_(pa.uint8(), 24) and not field.metadata, "what holds for one answer is not told of the stream"
+        back = matrix_of(found["vector"]).astype("f8") * scale + offset
+        assert np.abs(back - stored[found["id"].to_pylist()]).max() <= scale / 2 * 1.001
+    assert len(set(ranges)) == 3
+    for name, dtype in (("f32", "float32"), ("f16", "float16")):
+        ((found, metadata),) = calls.exchange(command | {"vector_format": name}, query_batch([[0.0] * 24]))
+        assert "sq8" not in metadata
+        assert (matrix_of(found["vector"]) == stored[found["id"].to_pylist()].astype(dtype)).all()
+
+
+def test_a_searched_column_has_its_format_by_its_own_name_too(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, pa.RecordBatch.from_pydict({"id": [1, 2], "embedding": vectors([[1.5, 0], [0, 2.5]])}))
+    for name in ("vector", "embedding"):
+        for form, element in (("f16", pa.float16()), ("f32", pa.float32()), ("stored", pa.float32()), ("sq8", pa.uint8())):
+            found = calls.get(search_ticket(dataset, [1, 0], k=1, columns=[name], vector_format=form))
+            assert found.schema.field("vector").type == pa.list_(element, 2), (name, form)
 
 
 @pytest.mark.parametrize("command", ["sync", "merkle_node", "root"])
@@ -376,6 +419,19 @@ def test_ingest_acknowledges_every_batch(calls: Calls, dataset: str) -> None:
         assert calls.get(dataset).num_rows == sum(5 + j for j in range(i + 1)), "acked means visible"
     writer.done_writing()
     writer.close()
+
+
+def test_both_ports_take_exchanges(calls: Calls, meta_calls: Calls, dataset: str) -> None:
+    writer, reader = meta_calls.client.do_exchange(flight.FlightDescriptor.for_path("ingest", dataset), meta_calls.options)
+    writer.begin(random_batch(1, 4, seed=0).schema)
+    writer.write_batch(random_batch(9, 4, seed=0))
+    assert json.loads(reader.read_chunk().app_metadata.to_pybytes())["status"] == "acked"
+    writer.done_writing()
+    writer.close()
+    command = {"command": "VectorSearch", "dataset": dataset, "k": 3}
+    queries = query_batch(matrix_of(random_batch(9, 4, seed=0)["vector"])[4:6])
+    answers = [[hits.to_pydict() for hits, _ in port.exchange(command, queries)] for port in (calls, meta_calls)]
+    assert answers[0] == answers[1] and answers[0][0]["id"][::3] == [4, 5]
 
 
 def test_ingest_needs_a_dataset(calls: Calls) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import threading
@@ -16,6 +17,7 @@ import longbow
 import numpy as np
 import polars
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as parquet
 import pytest
 from flight_calls import Calls, batch, fails, matrix_of, query_batch, random_batch
@@ -94,6 +96,44 @@ def test_duckdb_polars_and_pyarrow_open_the_blocks_while_the_server_is_off(start
     assert nearest == [(77,)]
 
 
+def test_extension_types_outlast_snapshots_and_restarts(start_server: StartServer, open_calls: OpenCalls) -> None:
+    server = start_server()
+    calls = open_calls(server)
+    matrix = np.random.default_rng(1).standard_normal((4, 2, 2)).astype("float32")
+    uuids = pa.array([bytes([65 + i]) * 16 for i in range(4)], pa.binary(16))
+    sent = pa.RecordBatch.from_pydict(
+        {
+            "id": pa.array(range(4)),
+            "vector": pa.FixedShapeTensorArray.from_numpy_ndarray(matrix),
+            "flags": pa.FixedSizeListArray.from_arrays(pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, 0] * 4, pa.int8())), 2),
+            "uuid": pa.ExtensionArray.from_storage(pa.uuid(), uuids),
+            "some": pa.array([[uuids[0].as_py()], None, [], [None]], pa.list_(pa.binary(16))).cast(pa.list_(pa.uuid())),
+            "opaque": pa.ExtensionArray.from_storage(pa.opaque(pa.timestamp("s"), "t", "v"), pa.array(range(4), pa.timestamp("s"))),
+            "runs": pc.run_end_encode(pa.array(["x", "x", "x", None])),
+        }
+    )
+    calls.put("d", sent)
+    plain = pa.Table.from_batches([sent]).set_column(6, "runs", pa.array(["x", "x", "x", None]))
+    for snapshot in (False, True):
+        if snapshot:
+            calls.put("d", pa.RecordBatch.from_pydict({"id": [4]}))  # a row without a vector
+            calls.action("delete", {"dataset": "d", "id": 4})
+            calls.action("ForceSnapshot")
+        server.kill()
+        server.start()
+        calls = open_calls(server)
+        got = calls.get("d")
+        assert got.schema.types == plain.schema.types, f"snapshot: {snapshot}"
+        assert got.combine_chunks().equals(plain.combine_chunks()), f"snapshot: {snapshot}"
+        assert calls.search_action(dataset="d", vector=matrix[2].reshape(-1).tolist(), k=1)[0]["id"].to_pylist() == [2]
+    server.stop()
+    assert check_directory(server, "--verify")[0] == 0
+    (block,) = blocks(server)
+    assert parquet.read_table(block)["uuid"].cast(pa.binary(16)).to_pylist() == uuids.to_pylist()
+    assert [bytes(value) for value in polars.read_parquet(block, columns=["uuid"])["uuid"]] == uuids.to_pylist()
+    assert duckdb.sql(f"select count(distinct uuid) from read_parquet('{block}')").fetchall() == [(4,)]
+
+
 def test_the_same_answers_before_and_after_a_restart(start_server: StartServer, open_calls: OpenCalls) -> None:
     print("seed", SEED)
     server = start_server()
@@ -119,6 +159,57 @@ def test_the_same_answers_before_and_after_a_restart(start_server: StartServer, 
         calls.action("wait_indexed", {"dataset": "d"})
         assert sorted(calls.ids("d")) == rows
         assert answers(calls) == before
+
+
+def test_walks_over_the_graph_answer_alike_after_a_restart_and_after_many_rows_came_and_went(
+    start_server: StartServer, open_calls: OpenCalls
+) -> None:
+    print("seed", SEED)
+    rng = np.random.default_rng(SEED)
+    rows, dim = 14000, 64
+    centres = 2 * rng.standard_normal((60, dim))
+
+    def draw(count: int) -> Any:
+        return (centres[rng.integers(0, len(centres), count)] + rng.standard_normal((count, dim))).astype("float32")
+
+    server = start_server()
+    calls = open_calls(server)
+    calls.put("d", batch(np.arange(rows), draw(rows), half=np.arange(rows) % 2))
+    calls.action("wait_indexed", {"dataset": "d"})
+    queries = draw(50)
+
+    def walk(**more: Any) -> tuple[list[list[int]], float]:
+        """Hits of each query by few nodes visited, and the mean of hops."""
+        answers, hops = [], 0
+        for query in queries:
+            (found,) = calls.search_action(dataset="d", vector=query.tolist(), k=5, ef=12, **more)
+            stats = json.loads(found.schema.metadata[b"longbow.stats"])
+            assert "walk" in stats["method"], stats
+            answers.append(found["id"].to_pylist())
+            hops += stats["hops"]
+        return answers, hops / len(queries)
+
+    filtered = {"filter": "half = 0"}
+    before, plain_hops = walk()
+    passing, filtered_hops = walk(**filtered)
+    assert all(row % 2 == 0 for hits in passing for row in hits)
+    calls.action("ForceSnapshot")
+    server.kill()
+    server.start()
+    calls = open_calls(server)
+    calls.action("wait_indexed", {"dataset": "d"})
+    # What looks after a graph that was loaded may mend an edge.
+    for was, now in ((before, walk()[0]), (passing, walk(**filtered)[0])):
+        same = sum(len(set(a) & set(b)) for a, b in zip(was, now, strict=True))
+        assert same >= 0.98 * 5 * len(queries)
+
+    for generation in range(1, 4):
+        ids = np.arange(generation * rows, (generation + 1) * rows)
+        calls.put("d", batch(ids, pa.nulls(rows, pa.list_(pa.float32(), dim)), half=ids % 2))
+        calls.action("delete", {"dataset": "d", "ids": ids.tolist()})
+    calls.action("wait_indexed", {"dataset": "d"})
+    assert walk()[1] < 1.2 * plain_hops
+    assert walk(**filtered)[1] < 1.2 * filtered_hops
 
 
 def test_snapshots_while_writing_lose_nothing(start_server: StartServer, open_calls: OpenCalls) -> None:

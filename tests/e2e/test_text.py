@@ -85,6 +85,23 @@ def test_searches_with_text_are_ordered_explained_and_checked(calls: Calls, book
     assert ids(calls, books, radius=1.5, **{**both, "alpha": 1.0}) == [4, 3]
 
 
+@pytest.mark.parametrize("columns", [{}, {"vector": np.ones((2000, 512), np.float32)}])
+def test_the_first_search_may_be_of_text_cut_short_and_checked(start_server: Any, open_calls: Any, columns: Any) -> None:
+    calls = open_calls(start_server())
+    rows = {"id": np.arange(2000), "text": [f"doc {i} word{i % 5}" for i in range(2000)]}
+    if columns:
+        calls.put("d", batch(rows["id"], columns["vector"], text=rows["text"]))
+    else:
+        calls.put("d", pa.record_batch(rows))
+    request = {"text_query": "word1", "max_distances": 1, "allow_partial": True, "check_recall": True}
+    found = find(calls, "d", **request)
+    assert found.schema.metadata[b"longbow.coverage"] == b"partial"
+    assert 0 <= json.loads(found.schema.metadata[b"longbow.stats"])["recall"] < 1
+    (answer,) = calls.search_action(dataset="d", k=3, format="arrow", **request)
+    assert answer.num_rows <= 3
+    assert len(ids(calls, "d", text_query="word1")) == 10
+
+
 def test_declared_text_is_indexed_before_anybody_asks(start_server: Any, open_calls: Any) -> None:
     server = start_server()
     calls = open_calls(server)
@@ -179,3 +196,20 @@ def test_text_is_counted(server: longbow.Server, calls: Calls, books: str) -> No
 def test_no_text_and_no_vector_is_refused(calls: Calls, books: str) -> None:
     with fails("InvalidArgument", "no query vector provided"):
         find(calls, books, text_query="")
+
+
+def test_a_stream_is_asked_by_text_alone(calls: Calls, dataset: str) -> None:
+    """The command's text with any batch of one row, or each batch's own; also where there are no vectors."""
+    calls.put(dataset, pa.RecordBatch.from_pydict({"id": [1, 2, 3], "text": ["long bow", "cross bow", "arrow"]}))
+    command = {"command": "VectorSearch", "dataset": dataset, "k": 3, "columns": ["text"]}
+    ((found, metadata),) = calls.exchange(command | {"text_query": "cross"}, pa.RecordBatch.from_pydict({"request_id": [7]}))
+    assert found["text"].to_pylist() == ["cross bow"] and metadata["request_id"] == 7
+    requests = [pa.RecordBatch.from_pydict({"text_query": [text]}) for text in ("bow", "arrow", "none of these")]
+    answers = calls.exchange(command, *requests)
+    assert [sorted(found["id"].to_pylist()) for found, _ in answers] == [[1, 2], [3], []]
+    with fails("InvalidArgument", "text_query", "one row"):
+        calls.exchange(command, pa.RecordBatch.from_pydict({"text_query": ["bow", "arrow"]}))
+    with fails("InvalidArgument", "2 rows"):
+        calls.exchange(command | {"text_query": "bow"}, pa.RecordBatch.from_pydict({"request_id": [1, 2]}))
+    with fails("InvalidArgument", "query_vector"):
+        calls.exchange(command, pa.RecordBatch.from_pydict({"request_id": [1]}))

@@ -86,14 +86,37 @@ Status FuzzDatabase::Drop(const std::string& dataset) {
   return Wait(done);
 }
 
+void FuzzDatabase::CheckStored(const std::string& dataset, int64_t acknowledged) {
+  const auto info = engine_->Info(dataset);
+  Require(info.ok(), "a dataset is there when its writer was ready");
+  Require(info->rows <= acknowledged, "nothing is stored that was not acknowledged");
+  query::ScanRequest whole;
+  whole.dataset = dataset;
+  const auto scan = query_->OpenScan(whole).ValueOrDie();
+  int64_t rows = 0;
+  for (;;) {
+    const auto batch = scan->Next();
+    Require(batch.ok(), "what is stored is read");
+    if (*batch == nullptr) break;
+    Require((*batch)->ValidateFull().ok(), "what is stored is sound");
+    rows += (*batch)->num_rows();
+  }
+  Require(rows == info->rows, "every row is scanned once");
+}
+
 void FuzzDatabase::MakeRows() {
   const auto rows = Rows();
-  const auto writer = engine_->OpenWriter("d", *rows->schema()).ValueOrDie();
+  Put("d", *rows);
+  Put("t", *rows->RemoveColumn(rows->schema()->GetFieldIndex("vector")).ValueOrDie());
+}
+
+void FuzzDatabase::Put(const std::string& dataset, const arrow::RecordBatch& rows) {
+  const auto writer = engine_->OpenWriter(dataset, *rows.schema()).ValueOrDie();
   engine::BatchDecoder decoder;
   engine::IncomingBatch incoming;
-  Require(decoder.Next(engine::EncodeSchema(*rows->schema()).ValueOrDie(), &incoming).ok(),
+  Require(decoder.Next(engine::EncodeSchema(*rows.schema()).ValueOrDie(), &incoming).ok(),
           "a schema decodes");
-  const auto message = engine::EncodeBatch(*rows).ValueOrDie();
+  const auto message = engine::EncodeBatch(rows).ValueOrDie();
   Require(decoder.Next(message, &incoming).ok(), "a batch decodes");
   Require(Write(*writer, std::move(incoming), message).ok(), "rows are put");
 }

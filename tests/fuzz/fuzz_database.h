@@ -25,10 +25,14 @@ class FuzzDatabase {
   Result<engine::WriteAck> Write(engine::DatasetWriter& writer, engine::IncomingBatch batch,
                                  const engine::IpcMessage& message, engine::RetryKey retry = {});
   Status Drop(const std::string& dataset);
-  // A dataset "d" of 64 rows: int64 id, float32 vector of 8, utf8 text, float64 x, bool flag, timestamp at.
+  // Nothing is in the dataset that was not acknowledged; what is there is sound, and scanned once.
+  void CheckStored(const std::string& dataset, int64_t acknowledged);
+  // A dataset "d" of 64 rows: int64 id, float32 vector of 8, utf8 text, float64 x, bool flag, timestamp at;
+  // and "t", the same without the vector.
   void MakeRows();
 
  private:
+  void Put(const std::string& dataset, const arrow::RecordBatch& rows);
   template <typename T>
   T Wait(const std::optional<T>& outcome);
 

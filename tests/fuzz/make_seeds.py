@@ -178,12 +178,22 @@ def exchanges() -> list[bytes]:
     command = {"command": "VectorSearch", "dataset": "d", "k": 3}
     old = {"dataset": ["d"], "query_vector": vectors(np.ones((1, 8)), "float64"), "k": pa.array([2], pa.int32()), "ef": pa.array([10], pa.int32())}
     make = pa.RecordBatch.from_pydict
+    plain = rows(text=["a", None], x=[1.5, None])
+    words = make({"id": ["k", "l"], "text": ["a b", None]})
     return [
         stream(command, make(query), make(query)),
         stream(b"VectorSearch", make(old)),
         stream(b"search", make({**old, "query_vector": pa.array([[1.0] * 8])})),
         stream({**command, "filters": FILTERS[2], "columns": ["vector", "text"], "vector_format": "f16"}, make({**query, "k": [1, 5], "request_id": ["a", "b"]})),
         stream({**command, "exact": True, "max_distances": 10}, make({"id": [5, 6], "recall": [0.5, 0.9]})),
+        stream({**command, "columns": ["vector"], "vector_format": "sq8"}, make(query), make(query)),
+        stream({**command, "text_query": "text 3", "max_distances": 1, "allow_partial": True, "check_recall": True}, make({"request_id": [1]})),
+        stream({"command": "VectorSearch", "dataset": "t", "text_query": "+text 1", "filters": FILTERS[0]}, make({"request_id": [1]})),
+        stream({"command": "search", "dataset": "t", "check_recall": True, "max_distances": 1, "allow_partial": True}, make({"text_query": ["text"]}), make({"text_query": ["2"]})),
+        stream({**command, "text_query": "text", "alpha": 0.5, "order_by": "x"}, make(query)),
+        b"/ingest/new\x00" + schema_frame(plain.schema) + batch_frame(plain) + batch_frame(plain),
+        b"/ingest/a/b\x00" + compressed_frames(plain, "lz4"),
+        b"/ingest/t2\x00" + schema_frame(words.schema) + batch_frame(words),
         stream({**command, "include_vectors": True, "vector_column": "vector"}, make({"query_vector": vectors(np.ones((3, 8)), "int8"), "ef": [1, 2, 3]})),
     ]
 

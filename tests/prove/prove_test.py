@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import prove  # noqa: E402
 import soak  # noqa: E402
 from layers import LAYERS, DiskCut, Layer, Simulated  # noqa: E402
 from media import Missing  # noqa: E402
@@ -35,8 +38,7 @@ def cycles(layer: Layer, seconds: float, most: int = 1000) -> int:
             layer.step()
             done += 1
     except Missing as missing:
-        print(f"SKIPPED LAYER {layer.name}: {missing}", file=sys.__stderr__)
-        pytest.skip(f"{layer.name}: {missing}")
+        pytest.skip(f"LAYER {layer.name}: {missing}")
     finally:
         layer.end()
     return done
@@ -47,6 +49,23 @@ def test_nothing_acknowledged_is_lost(make: type[Layer], tmp_path: Path) -> None
     seed = random.SystemRandom().randrange(2**31)
     print(f"{make.name}: {make.what}; again: tests/prove/prove.py --layer {make.name} --seed {seed}")
     cycles(make(tmp_path, seed, {"volatile_disk": VOLATILE_DISK}), SECONDS)
+
+
+def test_what_is_skipped_is_told_at_the_end(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    (tmp_path / "test_skip.py").write_text("import pytest\ndef test_it():\n    pytest.skip('LAYER x: needs root')\n")
+    command = [sys.executable, "-m", "pytest", "-c", str(root / "pytest.ini"), "--rootdir", str(tmp_path), str(tmp_path / "test_skip.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert "SKIPPED [1]" in done.stdout and "LAYER x: needs root" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_page_has_what_the_kept_ledger_counts() -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    counted = prove.totals(docs / "prove-ledger.jsonl")
+    row = re.compile(r"^\| `([a-z-]+)` \| [0-9,]+ \| ([0-9,]+) \| ([0-9,]+) ", re.MULTILINE)
+    told = {name: (cuts, batches) for name, cuts, batches in row.findall((docs / "reliability.md").read_text())}
+    assert told == {name: (f"{sums['cuts'] + sums['flips']:,}", f"{sums['acked_batches']:,}") for name, sums in counted.items()}
+    assert sorted(told) == sorted(prove.TARGETS)
 
 
 def test_a_disk_that_ignores_flushes_is_noticed(tmp_path: Path) -> None:

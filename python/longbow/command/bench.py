@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from longbow.command.output import At, DataDir, Json, Token, connect, show
+from longbow.command.output import At, DataDir, Json, Token, connect, show, working
 
 
 def bench(
@@ -31,25 +31,32 @@ def bench(
     with connect(at, token, data_dir) as client:
         ds = client.dataset(f"bench-{uuid.uuid4().hex[:8]}")
         try:
-            start = time.perf_counter()
-            result = ds.insert({"id": np.arange(rows), "vector": vectors})
-            seconds = time.perf_counter() - start
+            with working("putting", as_json) as told:
+                start = time.perf_counter()
+                result = ds.insert({"id": np.arange(rows), "vector": vectors}, progress=told)
+                seconds = time.perf_counter() - start
             figures.update({"durability": result.durability, "rows put a second": round(rows / seconds), "MB put a second": round(vectors.nbytes / seconds / 1e6, 1)})
-            start = time.perf_counter()
-            ds.wait_indexed(timeout=3600)
-            figures["seconds until indexed"] = round(time.perf_counter() - start, 2)
+            with working("indexing", as_json):
+                start = time.perf_counter()
+                ds.wait_indexed(timeout=3600)
+                figures["seconds until indexed"] = round(time.perf_counter() - start, 2)
             times = []
             found = []
-            for query in queries:
-                start = time.perf_counter()
-                found.append(client.search(ds.name, query, k=k, columns=[])["id"].to_numpy())
-                times.append(time.perf_counter() - start)
+            with working("searching", as_json, still=True) as told:
+                for number, query in enumerate(queries):
+                    if number % 100 == 0:
+                        told(number, searches)
+                    start = time.perf_counter()
+                    found.append(client.search(ds.name, query, k=k, columns=[])["id"].to_numpy())
+                    times.append(time.perf_counter() - start)
             figures.update({"search p50 (ms)": round(float(np.percentile(times, 50)) * 1000, 3), "search p99 (ms)": round(float(np.percentile(times, 99)) * 1000, 3), "searches a second": round(1 / float(np.mean(times)))})
-            start = time.perf_counter()
-            for first in range(0, searches, 64):
-                client.search(ds.name, queries[first : first + 64], k=k, columns=[])
-            figures["searches a second, 64 in a batch"] = round(searches / (time.perf_counter() - start))
-            exact = [client.search(ds.name, query, k=k, columns=[], exact=True)["id"].to_numpy() for query in queries[:100]]
+            with working("searching in batches", as_json, still=True):
+                start = time.perf_counter()
+                for first in range(0, searches, 64):
+                    client.search(ds.name, queries[first : first + 64], k=k, columns=[])
+                figures["searches a second, 64 in a batch"] = round(searches / (time.perf_counter() - start))
+            with working("comparing with every row", as_json):
+                exact = [client.search(ds.name, query, k=k, columns=[], exact=True)["id"].to_numpy() for query in queries[:100]]
             figures[f"recall@{k}"] = round(float(np.mean([len(np.intersect1d(a, b)) / len(a) for a, b in zip(exact, found)])), 4)
         finally:
             if client.exists(ds.name):

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import longbow
 from longbow import files
 from longbow.columns import VECTOR_NAMES
-from longbow.command.output import At, DataDir, Json, Token, connect, console, fail, show, show_json, show_rows, size_of
+from longbow.command.output import At, DataDir, Failure, Json, Token, connect, console, show, show_json, show_rows, size_of, working
 from longbow.query import Query
 
 Name = Annotated[str, typer.Argument(metavar="DATASET", help='A dataset, or "namespace/dataset".')]
@@ -30,23 +28,18 @@ def _names(columns: str | None) -> list[str] | None:
     return None if columns is None else [name.strip() for name in columns.split(",") if name.strip()]
 
 
-def _json_argument(text: str, what: str) -> Any:
+_ROW = """'{"id": 1, "vector": [0.1, 0.2]}'"""
+
+
+def _json_argument(text: str, what: str, hint: str = f"quote it for the shell, like {_ROW}") -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise fail(f"{what} is no JSON: {error}", """quote it for the shell, like '{"id": 1, "vector": [0.1, 0.2]}'""") from error
-
-
-@contextmanager
-def _bar(title: str, shown: bool) -> Iterator[Callable[[int, int | None], None]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not shown or not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda rows, total: bar.update(task, completed=rows, total=total)
+        raise Failure(f"{what} is no JSON: {error}", hint) from error
 
 
 def _stored(client: longbow.Client, dataset: str, data: Any, as_json: bool, title: str, **options: Any) -> None:
-    with _bar(title, not as_json) as progress:
+    with working(title, as_json) as progress:
         result = client.insert(dataset, data, progress=progress, **options)
     failed = [] if result.failed is None else result.failed.select(["_row", "_code", "_reason"]).to_pylist()
     if as_json:
@@ -72,11 +65,11 @@ def put(
     """Stores rows given as JSON: longbow put books '{"id": 1, "vector": [0.1, 0.2], "title": "Bows"}'"""
     data: Any
     if rows == "-":
-        data = (_json_argument(line, f"line {number}") for number, line in enumerate(sys.stdin, 1) if line.strip())
+        data = (_json_argument(line, f"line {number}", "each line is an object, a row") for number, line in enumerate(sys.stdin, 1) if line.strip())
     else:
         data = _json_argument(rows, "ROWS")
-        if not isinstance(data, (dict, list)):
-            raise fail("ROWS must be an object or a list of objects")
+        if not all(isinstance(row, dict) for row in (data if isinstance(data, list) else [data])):
+            raise Failure("ROWS must be an object or a list of objects", f"for instance {_ROW}")
     with connect(at, token, data_dir) as client:
         _stored(client, dataset, data, as_json, dataset, mode=mode)
 
@@ -117,7 +110,7 @@ def export_file(
         if names is not None:
             missing = [name for name in names if name not in schema.names]
             if missing:
-                raise fail(f"dataset {dataset} has no column {missing[0]}", f"it has {', '.join(schema.names)}")
+                raise Failure(f"dataset {dataset} has no column {missing[0]}", f"it has {', '.join(schema.names)}", "NotFound")
             schema = pa.schema([schema.field(name) for name in schema.names if name in names])
         total = client.count(dataset, where)
         done = 0
@@ -129,7 +122,7 @@ def export_file(
                 done += batch.num_rows
                 progress(done, total)
 
-        with _bar(file.name, not as_json) as progress:
+        with working(file.name, as_json) as progress:
             rows = files.write(file, schema, counted(), vector_column)
     show({"dataset": dataset, "rows": rows, "file": str(file), "bytes": file.stat().st_size}, as_json)
 
@@ -164,7 +157,7 @@ def _query(dataset: str, vector: str | None, id: str | None, text: str | None, k
     if vector is not None:
         vectors = files.read(Path(vector)) if vector.endswith(".npy") else _json_argument(vector, "--vector")
     if vectors is None and id is None and text is None:
-        raise fail("a search needs --vector, --id or --text", f"""longbow search {dataset} --vector "[0.1, 0.2]" """.strip())
+        raise Failure("a search needs --vector, --id or --text", f"""longbow search {dataset} --vector "[0.1, 0.2]" """.strip())
     query = Query(dataset, vectors=vectors, ids=None if id is None else [id], text=text, k=k)
     query = query if where is None else query.where(where)
     names = _names(columns)
@@ -251,7 +244,7 @@ def delete(
 ) -> None:
     """Deletes rows, or a whole dataset."""
     if bool(ids) == whole:
-        raise fail("delete needs ids, or --whole for the dataset, and not both")
+        raise Failure("delete needs ids, or --whole for the dataset, and not both", f"longbow delete {dataset} 1 2, or longbow delete {dataset} --whole")
     with connect(at, token, data_dir) as client:
         if whole:
             client.delete_dataset(dataset)

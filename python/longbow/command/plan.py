@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 import numpy as np
 import typer
 
-from longbow.command.output import Json, console, fail, show, size_of
+from longbow.command.output import Failure, Json, console, show, size_of, working
 
 _MIB = 1 << 20
 _DEGREE = 32
@@ -120,7 +120,7 @@ def count_of(text: str) -> int:
         number = 0
     scale = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9}[match.group(2).lower()] if match else 1
     if number * scale < 1:
-        raise fail(f"--rows: expected a number such as 200000, 1.5M or 2B, got {text}")
+        raise Failure(f"--rows: expected a number of rows, got {text}", "write it as 200000, 1.5M or 2B")
     return int(number * scale)
 
 
@@ -143,7 +143,10 @@ def plan(
 ) -> None:
     """Prints the memory, disk and build time that a dataset will need: longbow plan --rows 50M --dim 768 --recall 0.95"""
     number, cores = count_of(rows), cores or len(os.sched_getaffinity(0))
-    speed = measured_speed(dimension, len(os.sched_getaffinity(0))) if measure else 1.0
+    speed = 1.0
+    if measure:
+        with working("building a small index, twice", as_json):
+            speed = measured_speed(dimension, len(os.sched_getaffinity(0)))
     found = estimate(number, dimension, payload, element, index, cores, speed)
     if as_json:
         show({**vars(found), "rows_planned": number, "dimension": dimension, "recall": recall, "cores": cores, "speed": speed}, True)

@@ -11,7 +11,7 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from longbow.command.output import Json, console, fail, show_json, size_of
+from longbow.command.output import Failure, Json, console, show_json, size_of
 
 _RATES = {
     "rows put": ("longbow_flight_rows_processed_total", 'operation="put"'),
@@ -40,7 +40,7 @@ def read_metrics(address: str) -> Samples:
         text = connection.getresponse().read().decode()
         connection.close()
     except (OSError, ValueError) as error:
-        raise fail(f"no metrics at {address}: {error}", "give the server's metrics address, --metrics 127.0.0.1:9090") from error
+        raise Failure(f"no metrics at {address}: {error}", "give the server's metrics address, --metrics 127.0.0.1:9090", "Unavailable") from error
     samples: Samples = {}
     for line in text.splitlines():
         name, _, value = line.rpartition(" ")

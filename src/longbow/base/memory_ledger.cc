@@ -1,11 +1,18 @@
 #include "longbow/base/memory_ledger.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
 #include "longbow/base/check.h"
 
 namespace longbow {
+namespace {
+
+constexpr int64_t kLeastToRead = 16 << 20;
+constexpr int64_t kShareToRead = 20;  // one part of so many of the hard limit
+
+}  // namespace
 
 std::string_view MemoryUseName(MemoryUse use) {
   static constexpr std::array<std::string_view, static_cast<size_t>(MemoryUse::kCount)> kNames = {
@@ -27,6 +34,15 @@ void MemoryReservation::Release() {
   std::exchange(ledger_, nullptr)->Return(use_, std::exchange(bytes_, 0));
 }
 
+// Already counted.
+MemoryReservation MemoryLedger::Held(MemoryUse use, int64_t bytes) {
+  MemoryReservation reservation;
+  reservation.ledger_ = this;
+  reservation.use_ = use;
+  reservation.bytes_ = bytes;
+  return reservation;
+}
+
 Result<MemoryReservation> MemoryLedger::Reserve(MemoryUse use, int64_t bytes) {
   LB_CHECK_FATAL(bytes >= 0);
   int64_t used = total_.load(std::memory_order_relaxed);
@@ -38,21 +54,24 @@ Result<MemoryReservation> MemoryLedger::Reserve(MemoryUse use, int64_t bytes) {
     }
   } while (!total_.compare_exchange_weak(used, used + bytes));
   by_use_[static_cast<size_t>(use)].fetch_add(bytes, std::memory_order_relaxed);
-  MemoryReservation reservation;
-  reservation.ledger_ = this;
-  reservation.use_ = use;
-  reservation.bytes_ = bytes;
-  return reservation;
+  return Held(use, bytes);
+}
+
+// Counted first and taken back when it was too much, so that reads beside each other never exceed their
+// share.
+Result<MemoryReservation> MemoryLedger::ReserveToRead(int64_t bytes) {
+  MemoryReservation reservation = ReserveAlways(MemoryUse::kRequests, bytes);
+  const int64_t share = std::max(kLeastToRead, hard_ / kShareToRead);
+  if (hard_ == 0 || used() <= hard_ || used(MemoryUse::kRequests) <= share) return reservation;
+  refusals_.Add();
+  return Error(ErrorCode::kResourceExhausted, "memory limit exceeded: ", used() - bytes, "/", hard_,
+               " bytes used (read size: ", bytes, ", for all reads under way: ", share, ")");
 }
 
 MemoryReservation MemoryLedger::ReserveAlways(MemoryUse use, int64_t bytes) {
   LB_CHECK_FATAL(bytes >= 0);
   Charge(use, bytes);
-  MemoryReservation reservation;
-  reservation.ledger_ = this;
-  reservation.use_ = use;
-  reservation.bytes_ = bytes;
-  return reservation;
+  return Held(use, bytes);
 }
 
 void MemoryLedger::Charge(MemoryUse use, int64_t bytes) {

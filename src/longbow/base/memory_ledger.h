@@ -43,6 +43,9 @@ class MemoryLedger {
 
   // ResourceExhausted "memory limit exceeded: <used>/<limit> bytes used (write size: <bytes>)".
   Result<MemoryReservation> Reserve(MemoryUse use, int64_t bytes);
+  // For memory that a search or a scan works in (kRequests). Reads go on where writes are refused: beyond the
+  // hard limit they have a share of their own, 5 % of it or 16 MiB, and only what is beyond both is refused.
+  Result<MemoryReservation> ReserveToRead(int64_t bytes);
   // For memory that must be had because what needs it is already durable (apply, recovery). Counted, never
   // refused.
   MemoryReservation ReserveAlways(MemoryUse use, int64_t bytes);
@@ -63,6 +66,7 @@ class MemoryLedger {
 
  private:
   friend class MemoryReservation;
+  MemoryReservation Held(MemoryUse use, int64_t bytes);
   void Return(MemoryUse use, int64_t bytes);
   void ResumeIfBelow();
 

@@ -39,6 +39,27 @@ TEST(MemoryLedger, RefusesAboveTheHardLimitWithNumbers) {
   EXPECT_FALSE(ledger.Reserve(MemoryUse::kNetwork, INT64_MAX).ok());
 }
 
+TEST(MemoryLedger, ReadsHaveAShareOfTheirOwnBeyondTheHardLimit) {
+  constexpr int64_t kShare = 16 << 20;
+  MemoryLedger ledger(0, 1000);
+  const MemoryReservation data = ledger.ReserveAlways(MemoryUse::kRows, 2000);
+  {
+    const auto read = ledger.ReserveToRead(kShare);
+    ASSERT_TRUE(read.ok()) << read.status();
+    const Status refused = ledger.ReserveToRead(1).status();
+    EXPECT_EQ(CodeOf(refused), ErrorCode::kResourceExhausted);
+    EXPECT_EQ(
+        refused.message(),
+        "memory limit exceeded: 16779216/1000 bytes used (read size: 1, for all reads under way: 16777216)");
+    EXPECT_EQ(ledger.used(MemoryUse::kRequests), kShare) << "a refused read leaves no trace";
+  }
+  EXPECT_EQ(ledger.used(), 2000);
+  EXPECT_FALSE(ledger.Reserve(MemoryUse::kRows, 1).ok()) << "not for writes";
+
+  MemoryLedger large(0, int64_t{100} * kShare);
+  EXPECT_TRUE(large.ReserveToRead(int64_t{60} * kShare).ok()) << "below the limit they may have all there is";
+}
+
 TEST(MemoryLedger, WhatMustBeHadIsCountedAndNotRefused) {
   MemoryLedger ledger(10, 100);
   MemoryReservation must = ledger.ReserveAlways(MemoryUse::kRows, 500);

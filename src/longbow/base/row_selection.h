@@ -17,6 +17,7 @@ class RowSelection {
 
   RowOrdinal end() const { return end_; }
   void Add(RowOrdinal row) { words_[row >> 6] |= uint64_t{1} << (row & 63); }
+  void Remove(RowOrdinal row) { words_[row >> 6] &= ~(uint64_t{1} << (row & 63)); }
   bool Contains(RowOrdinal row) const { return row < end_ && (words_[row >> 6] >> (row & 63) & 1) != 0; }
   // Ors `bits` (bit i of byte i/8, Arrow's order) of `count` rows into the selection from `first` on.
   void AddBits(RowOrdinal first, const uint8_t* bits, int64_t bit_offset, int64_t count);

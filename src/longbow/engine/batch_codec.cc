@@ -2,6 +2,7 @@
 
 #include <arrow/array.h>
 #include <arrow/array/validate.h>
+#include <arrow/extension_type.h>
 #include <arrow/ipc/dictionary.h>
 #include <arrow/ipc/message.h>
 #include <arrow/ipc/reader.h>
@@ -220,10 +221,8 @@ Status BatchDecoder::State::ReadSchemaMessage(const IpcMessage& message,
   if (!read.ok()) return Undecodable(read.status(), "schema");
   if (!(*read)->is_native_endian())
     return InvalidArgument("big-endian data are not supported; send little-endian");
-  arrow::FieldVector fields;
+  LB_ASSIGN_OR_RETURN(stored, StoredSchema(**read));
   for (const auto& field : (*read)->fields()) {
-    LB_ASSIGN_OR_RETURN(auto plain, StoredField(*field));
-    fields.push_back(std::move(plain));
     has_dictionaries = has_dictionaries || HasDictionary(*field->type());
   }
   if (has_dictionaries) {
@@ -234,7 +233,6 @@ Status BatchDecoder::State::ReadSchemaMessage(const IpcMessage& message,
     if (!opened.ok()) return Undecodable(opened.status(), "schema");
     reader = std::move(*opened);
   }
-  stored = arrow::schema(std::move(fields), (*read)->metadata());
   schema = std::move(*read);
   return Status::OK();
 }
@@ -282,6 +280,9 @@ Result<std::shared_ptr<arrow::ArrayData>> BatchDecoder::State::FinishColumn(
                            data == nullptr ? 0 : data->length);
   }
   data = data->Copy();
+  if (data->type->id() == arrow::Type::EXTENSION) {
+    data->type = static_cast<const arrow::ExtensionType&>(*data->type).storage_type();
+  }
   const bool is_vector = IsVectorType(*data->type);
   if (is_vector && data->child_data.size() == 1) {
     data->child_data[0] = data->child_data[0]->Copy();

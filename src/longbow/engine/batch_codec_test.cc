@@ -1,7 +1,10 @@
 #include "longbow/engine/batch_codec.h"
 
 #include <arrow/array.h>
+#include <arrow/array/array_run_end.h>
 #include <arrow/builder.h>
+#include <arrow/extension/bool8.h>
+#include <arrow/extension/fixed_shape_tensor.h>
 #include <arrow/io/memory.h>
 #include <arrow/ipc/dictionary.h>
 #include <arrow/ipc/message.h>
@@ -181,6 +184,89 @@ TEST(BatchCodec, DictionariesAndViewsComeOutPlain) {
   EXPECT_TRUE(Whole((*read)[1])->Equals(*expected, false));
 }
 
+std::shared_ptr<arrow::Array> Runs(const std::string& ends, const std::shared_ptr<arrow::DataType>& end_type,
+                                   const std::string& values, const std::shared_ptr<arrow::DataType>& type,
+                                   int64_t length) {
+  return arrow::RunEndEncodedArray::Make(length,
+                                         arrow::json::ArrayFromJSONString(end_type, ends).ValueOrDie(),
+                                         arrow::json::ArrayFromJSONString(type, values).ValueOrDie())
+      .ValueOrDie();
+}
+
+TEST(BatchCodec, RunsComeOutPlain) {
+  const auto texts = Runs("[2, 3, 5]", arrow::int16(), R"(["a", null, "b"])", arrow::utf8(), 5);
+  const auto flags = Runs("[1, 5]", arrow::int64(), "[true, false]", arrow::boolean(), 5);
+  const auto schema = arrow::schema({arrow::field("t", texts->type()), arrow::field("f", flags->type())});
+  const auto batch = arrow::RecordBatch::Make(schema, 5, {texts, flags});
+  const auto expected =
+      BatchOf({{arrow::field("t", arrow::utf8()), R"(["a", "a", null, "b", "b"])"},
+               {arrow::field("f", arrow::boolean()), "[true, false, false, false, false]"}});
+  auto compressed = arrow::ipc::IpcWriteOptions::Defaults();
+  compressed.codec = arrow::util::Codec::Create(arrow::Compression::LZ4_FRAME).ValueOrDie();
+  for (const auto& options : {arrow::ipc::IpcWriteOptions::Defaults(), compressed}) {
+    const auto read = DecodeAll(StreamOf({batch, batch->Slice(1, 3), batch->Slice(5)}, options));
+    ASSERT_TRUE(read.ok()) << read.status().ToString();
+    EXPECT_TRUE(Whole((*read)[0])->Equals(*expected, false)) << Whole((*read)[0])->ToString();
+    EXPECT_TRUE(Whole((*read)[1])->Equals(*expected->Slice(1, 3), false)) << Whole((*read)[1])->ToString();
+    EXPECT_EQ(Whole((*read)[2])->num_rows(), 0);
+  }
+}
+
+TEST(BatchCodec, AShortMessageCannotStandForEndlessRuns) {
+  const auto refusal = [](const std::shared_ptr<arrow::Array>& runs) {
+    const auto batch =
+        arrow::RecordBatch::Make(arrow::schema({arrow::field("r", runs->type())}), runs->length(), {runs});
+    auto options = arrow::ipc::IpcWriteOptions::Defaults();
+    options.allow_64bit = true;
+    return std::string(DecodeAll(StreamOf({batch}, options, 1 << 20)).status().message());
+  };
+  EXPECT_THAT(refusal(Runs("[16000000]", arrow::int32(), '[' + ('"' + std::string(100, 'x') + '"') + ']',
+                           arrow::utf8(), 16'000'000)),
+              HasSubstr("once decoded"));
+  // A list of one row whose items are 2^62 nulls.
+  const auto runs = Runs("[4611686018427387904]", arrow::int64(), "[null]", arrow::int8(), int64_t{1} << 62);
+  const auto offsets =
+      arrow::json::ArrayFromJSONString(arrow::int64(), "[0, 4611686018427387904]").ValueOrDie();
+  EXPECT_THAT(refusal(arrow::LargeListArray::FromArrays(*offsets, *runs).ValueOrDie()),
+              HasSubstr("once decoded"));
+}
+
+TEST(BatchCodec, ExtensionsComeOutAsTheirStorage) {
+  const auto tensor = arrow::extension::fixed_shape_tensor(arrow::float32(), {3});
+  const auto items = arrow::list(arrow::field("item", arrow::extension::bool8()));
+  const auto words = arrow::dictionary(arrow::int8(), arrow::utf8());
+  const auto wrap = [](const std::shared_ptr<arrow::DataType>& type, std::shared_ptr<arrow::ArrayData> data) {
+    data = data->Copy();
+    data->type = type;
+    return arrow::MakeArray(data);
+  };
+  const auto vectors = arrow::json::ArrayFromJSONString(kVectors, "[[1, 2, 3], null]").ValueOrDie();
+  const auto lists =
+      arrow::json::ArrayFromJSONString(arrow::list(arrow::int8()), "[[1, 0], null]").ValueOrDie();
+  const auto flags = wrap(arrow::extension::bool8(), lists->data()->child_data[0]);
+  const auto offsets = arrow::json::ArrayFromJSONString(arrow::int32(), "[0, 2, 2]").ValueOrDie();
+  const auto nested = arrow::ListArray::FromArrays(items, *offsets, *flags).ValueOrDie();
+  const auto batch =
+      arrow::RecordBatch::Make(arrow::schema({arrow::field("v", tensor), arrow::field("l", items)}), 2,
+                               {wrap(tensor, vectors->data()), nested});
+  const auto read = DecodeAll(StreamOf({batch}, arrow::ipc::IpcWriteOptions::Defaults()));
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ((*read)[0].vectors[0].row_bytes, 12) << "vectors stay in the message";
+  const auto whole = Whole((*read)[0]);
+  EXPECT_TRUE(whole->column(0)->Equals(vectors)) << whole->ToString();
+  EXPECT_EQ(whole->column(1)->type()->ToString(), "list<item: int8>");
+  const auto with_words = arrow::RecordBatch::Make(
+      arrow::schema({arrow::field("v", tensor), arrow::field("d", words)}), 2,
+      {wrap(tensor, vectors->data()),
+       arrow::DictionaryArray::FromArrays(
+           words, arrow::json::ArrayFromJSONString(arrow::int8(), "[0, 0]").ValueOrDie(),
+           arrow::json::ArrayFromJSONString(arrow::utf8(), R"(["w"])").ValueOrDie())
+           .ValueOrDie()});
+  const auto plain = DecodeAll(StreamOf({with_words}, arrow::ipc::IpcWriteOptions::Defaults()));
+  ASSERT_TRUE(plain.ok()) << plain.status().ToString();
+  EXPECT_TRUE(Whole((*plain)[0])->column(0)->Equals(vectors));
+}
+
 TEST(BatchCodec, AShortMessageCannotStandForEndlessText) {
   // 64 views of the same 16 MiB: a gigabyte once plain.
   auto big = std::string(size_t{16} << 20, 'x');
@@ -244,12 +330,16 @@ TEST(BatchCodec, FlippedBitsGiveASoundBatchOrAnError) {
           .ValueOrDie();
   const auto with_dictionary =
       arrow::RecordBatch::Make(arrow::schema({arrow::field("d", dictionary)}), 3, {encoded});
+  const auto runs = Runs("[1, 3]", arrow::int32(), R"(["a", null])", arrow::utf8(), 3);
+  const auto with_runs =
+      arrow::RecordBatch::Make(arrow::schema({arrow::field("r", runs->type())}), 3, {runs});
   const std::vector<IpcMessage> streams[] = {
       StreamOf({Sample()}, arrow::ipc::IpcWriteOptions::Defaults()), StreamOf({Sample()}, compressed),
-      StreamOf({with_dictionary}, arrow::ipc::IpcWriteOptions::Defaults())};
+      StreamOf({with_dictionary}, arrow::ipc::IpcWriteOptions::Defaults()),
+      StreamOf({with_runs}, arrow::ipc::IpcWriteOptions::Defaults())};
   int64_t sound = 0, refused = 0;
-  for (int round = 0; round < 6000; ++round) {
-    auto stream = streams[round % 3];
+  for (int round = 0; round < 8000; ++round) {
+    auto stream = streams[round % 4];
     auto& message = stream[random->Next() % stream.size()];
     const bool in_body = message.body.size() > 0 && random->Next() % 3 == 0;
     const auto original = in_body ? message.body.Join().ValueOrDie() : message.metadata;

@@ -7,6 +7,7 @@
 
 #include "longbow/base/buffer_chain.h"
 #include "longbow/engine/batch_codec.h"
+#include "longbow/engine/column_type.h"
 #include "longbow/index/vector_index.h"
 
 namespace longbow::engine {
@@ -193,7 +194,7 @@ Status TakeDataset(Reader* in, DatasetState* dataset) {
   BatchDecoder decoder;
   IncomingBatch none;
   LB_RETURN_NOT_OK(decoder.Next(message, &none).status());
-  schema->arrow = decoder.schema();
+  LB_ASSIGN_OR_RETURN(schema->arrow, StoredSchema(*decoder.schema()));
   LB_ASSIGN_OR_RETURN(schema->async_window, ReadAsyncWindow(*schema->arrow));
   LB_RETURN_NOT_OK(TakeVectors(in, schema.get()));
   const auto vectors = static_cast<int>(schema->vectors.size());

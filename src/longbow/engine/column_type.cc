@@ -7,12 +7,11 @@
 #include <arrow/type_traits.h>
 #include <arrow/util/key_value_metadata.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace longbow::engine {
 namespace {
-
-constexpr char kExtensionName[] = "ARROW:extension:name";
 
 Result<std::shared_ptr<arrow::Field>> StoredChild(const arrow::Field& field, std::string_view column,
                                                   int depth);
@@ -24,9 +23,7 @@ Result<std::shared_ptr<arrow::DataType>> StoredAtDepth(const arrow::DataType& ty
   }
   switch (type.id()) {
     case arrow::Type::EXTENSION:
-      return InvalidArgument("column '", column, "': extension type '",
-                             static_cast<const arrow::ExtensionType&>(type).extension_name(),
-                             "' is not supported; send its storage type");
+      return StoredAtDepth(*static_cast<const arrow::ExtensionType&>(type).storage_type(), column, depth);
     case arrow::Type::DICTIONARY:
       return StoredAtDepth(*static_cast<const arrow::DictionaryType&>(type).value_type(), column, depth);
     case arrow::Type::STRING_VIEW:
@@ -65,11 +62,17 @@ Result<std::shared_ptr<arrow::DataType>> StoredAtDepth(const arrow::DataType& ty
       }
       return arrow::struct_(std::move(fields));
     }
+    case arrow::Type::RUN_END_ENCODED: {
+      const auto& values = *static_cast<const arrow::RunEndEncodedType&>(type).value_type();
+      LB_ASSIGN_OR_RETURN(auto stored, StoredAtDepth(values, column, depth));
+      if (stored->num_fields() == 0) return stored;
+      return InvalidArgument("column '", column, "': runs of nested values (", values.ToString(),
+                             ") are not supported; send the column plain");
+    }
     case arrow::Type::SPARSE_UNION:
     case arrow::Type::DENSE_UNION:
-    case arrow::Type::RUN_END_ENCODED:
       return InvalidArgument("column '", column, "': type ", type.ToString(),
-                             " is not supported; send plain columns");
+                             " is not supported; send a column for each of its types");
     default:
       return type.GetSharedPtr();
   }
@@ -77,14 +80,19 @@ Result<std::shared_ptr<arrow::DataType>> StoredAtDepth(const arrow::DataType& ty
 
 Result<std::shared_ptr<arrow::Field>> StoredChild(const arrow::Field& field, std::string_view column,
                                                   int depth) {
-  const auto& metadata = field.metadata();
-  if (metadata != nullptr && metadata->Contains(kExtensionName)) {
-    return InvalidArgument("column '", column, "': extension type '",
-                           metadata->Get(kExtensionName).ValueOr(""),
-                           "' is not supported; send its storage type");
-  }
   LB_ASSIGN_OR_RETURN(auto type, StoredAtDepth(*field.type(), column, depth));
-  return field.WithType(std::move(type));
+  auto stored = field.WithType(std::move(type));
+  if (field.type()->id() != arrow::Type::EXTENSION) return stored;
+  const auto& extension = static_cast<const arrow::ExtensionType&>(*field.type());
+  auto metadata =
+      field.HasMetadata() ? field.metadata()->Copy() : std::make_shared<arrow::KeyValueMetadata>();
+  LB_RETURN_NOT_OK(metadata->Set(kExtensionName, extension.extension_name()));
+  LB_RETURN_NOT_OK(metadata->Set(kExtensionMetadata, extension.Serialize()));
+  return stored->WithMetadata(std::move(metadata));
+}
+
+std::string MetadataValue(const arrow::Field& field, const char* key) {
+  return field.HasMetadata() ? field.metadata()->Get(key).ValueOr("") : std::string();
 }
 
 bool IsText(arrow::Type::type id) { return id == arrow::Type::STRING || id == arrow::Type::LARGE_STRING; }
@@ -119,6 +127,29 @@ Result<std::shared_ptr<arrow::Field>> StoredField(const arrow::Field& field) {
   return StoredChild(field, field.name(), 1);
 }
 
+Result<std::shared_ptr<arrow::Schema>> StoredSchema(const arrow::Schema& schema) {
+  arrow::FieldVector fields;
+  for (const auto& field : schema.fields()) {
+    LB_ASSIGN_OR_RETURN(auto stored, StoredField(*field));
+    fields.push_back(std::move(stored));
+  }
+  return arrow::schema(std::move(fields), schema.metadata());
+}
+
+std::string ExtensionName(const arrow::Field& field) { return MetadataValue(field, kExtensionName); }
+
+bool SameExtensions(const arrow::Field& known, const arrow::Field& given) {
+  if (const std::string name = ExtensionName(given); !name.empty()) {
+    if (name != ExtensionName(known)) return false;
+    if (MetadataValue(given, kExtensionMetadata) != MetadataValue(known, kExtensionMetadata)) return false;
+  }
+  const auto& known_children = known.type()->fields();
+  const auto& given_children = given.type()->fields();
+  return std::equal(known_children.begin(), known_children.end(), given_children.begin(),
+                    given_children.end(),
+                    [](const auto& a, const auto& b) { return SameExtensions(*a, *b); });
+}
+
 std::optional<distance::ElementType> NumberType(const arrow::DataType& type) {
   using distance::ElementType;
   switch (type.id()) {
@@ -151,6 +182,9 @@ std::optional<distance::ElementType> NumberType(const arrow::DataType& type) {
 
 bool HasDictionary(const arrow::DataType& type) {
   if (type.id() == arrow::Type::DICTIONARY) return true;
+  if (type.id() == arrow::Type::EXTENSION) {
+    return HasDictionary(*static_cast<const arrow::ExtensionType&>(type).storage_type());
+  }
   for (const auto& child : type.fields()) {
     if (HasDictionary(*child->type())) return true;
   }

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "longbow/base/status.h"
@@ -12,18 +13,31 @@ namespace arrow {
 class Array;
 class DataType;
 class Field;
+class Schema;
 struct ArrayData;
 }  // namespace arrow
 
 namespace longbow::engine {
 
 inline constexpr int kMaxNesting = 8;
+// The keys of a field's metadata by which Arrow's formats tell extension types.
+inline constexpr char kExtensionName[] = "ARROW:extension:name";
+inline constexpr char kExtensionMetadata[] = "ARROW:extension:metadata";
 
-// The type a column is stored as: dictionaries and views replaced by what they stand for. InvalidArgument
-// that names `column` for extension types, unions, run-end encoding and nesting deeper than kMaxNesting.
+// The type a column is stored as: dictionaries, views and runs replaced by what they stand for, extension
+// types by their storage. InvalidArgument that names `column` for unions, runs of nested values and nesting
+// deeper than kMaxNesting.
 Result<std::shared_ptr<arrow::DataType>> StoredType(const arrow::DataType& type, std::string_view column);
-// The same for a field, which also may not carry an extension name in its metadata.
+// The same for a field. Its metadata name the extension, as in Arrow's IPC format, so that readers who know
+// the extension get its type back.
 Result<std::shared_ptr<arrow::Field>> StoredField(const arrow::Field& field);
+Result<std::shared_ptr<arrow::Schema>> StoredSchema(const arrow::Schema& schema);
+
+// Whether `given`, of the same stored type as `known`, names no extension that `known` does not name: values
+// of the plain storage type may come to a column with an extension.
+bool SameExtensions(const arrow::Field& known, const arrow::Field& given);
+// The extension that a stored field's metadata name; empty: none.
+std::string ExtensionName(const arrow::Field& field);
 
 // Whether values of one can be taken for values of the other: names of list items and nullability do not
 // count, utf8 and large_utf8 are one type.

@@ -182,6 +182,17 @@ Status Mismatch(const arrow::Field& expected, const std::string& given) {
                          expected.type()->ToString(), ", given ", given);
 }
 
+Status AnotherExtension(const arrow::Field& expected, const arrow::Field& given) {
+  const auto named = [](const arrow::Field& field) {
+    const std::string name = ExtensionName(field);
+    return name.empty() ? field.type()->ToString(/*show_metadata=*/true) : "extension type '" + name + "'";
+  };
+  const bool renamed = ExtensionName(expected) != ExtensionName(given);
+  return InvalidArgument("schema mismatch: type mismatch for column '", expected.name(), "': expected ",
+                         named(expected), ", given ", named(given), renamed ? "" : " with other parameters",
+                         "; send the storage type, ", expected.type()->ToString());
+}
+
 // A stream may repeat a vector column's settings, not change them; settings it does not name are not
 // compared.
 Status CheckVectorUnchanged(const VectorColumn& current, const arrow::Schema& incoming,
@@ -305,6 +316,7 @@ Result<std::shared_ptr<const DatasetSchema>> MergeSchema(const std::shared_ptr<c
     if (known == nullptr) continue;
     LB_ASSIGN_OR_RETURN(auto stored, StoredField(*field));
     if (!SameColumnType(*known->type(), *stored->type())) return Mismatch(*known, stored->type()->ToString());
+    if (!SameExtensions(*known, *stored)) return AnotherExtension(*known, *stored);
   }
   LB_ASSIGN_OR_RETURN(auto given, ReadSchema(incoming, limits));
   LB_RETURN_NOT_OK(CheckKeyUnchanged(*current, *given));

@@ -1,5 +1,7 @@
 #include "longbow/engine/dataset_schema.h"
 
+#include <arrow/extension/bool8.h>
+#include <arrow/extension/fixed_shape_tensor.h>
 #include <arrow/extension/uuid.h>
 #include <arrow/type.h>
 #include <arrow/util/key_value_metadata.h>
@@ -107,11 +109,10 @@ TEST(DatasetSchema, RefusesWhatItCannotStore) {
   };
   EXPECT_THAT(refused(Vector("vector", arrow::float32(), 0)), HasSubstr("at least 1 dimension, given 0"));
   EXPECT_THAT(refused(Vector("vector", arrow::float32(), 4097)), HasSubstr("4097 dimensions, at most 4096"));
-  EXPECT_THAT(refused(arrow::field("x", arrow::extension::uuid())), HasSubstr("extension type 'arrow.uuid'"));
-  EXPECT_THAT(refused(arrow::field("x", arrow::binary(), true, Metadata("ARROW:extension:name", "my.type"))),
-              HasSubstr("extension type 'my.type'"));
   EXPECT_THAT(refused(arrow::field("x", arrow::dense_union({arrow::field("a", arrow::int8())}))),
-              HasSubstr("is not supported"));
+              HasSubstr("column 'x': type dense_union<a: int8=0> is not supported; send a column for each"));
+  EXPECT_THAT(refused(arrow::field("x", arrow::run_end_encoded(arrow::int32(), arrow::list(arrow::int8())))),
+              HasSubstr("column 'x': runs of nested values"));
   EXPECT_THAT(refused(arrow::field("_seq", arrow::int8())), HasSubstr("'_seq' is reserved"));
   EXPECT_THAT(refused(arrow::field("", arrow::int8())), HasSubstr("no name"));
   EXPECT_THAT(refused(kId), HasSubstr("'id' appears twice"));
@@ -142,6 +143,39 @@ TEST(DatasetSchema, DictionariesAndViewsAreWhatTheyStandFor) {
   EXPECT_TRUE(SameColumnType(*read->arrow->field(2)->type(), *arrow::list(arrow::binary())));
   EXPECT_TRUE(
       SameColumnType(*read->arrow->field(3)->type(), *arrow::struct_({arrow::field("d", arrow::utf8())})));
+}
+
+TEST(DatasetSchema, ExtensionsAreTheirStorageAndKeepTheirName) {
+  const auto uuid = arrow::field("x", arrow::extension::uuid());
+  const auto other = arrow::field("y", arrow::list(arrow::field("item", arrow::extension::bool8())), true,
+                                  Metadata("ARROW:extension:name", "my.type"));
+  const auto read = *ReadSchema(*arrow::schema({kId, uuid, other}), {});
+  const auto& x = *read->arrow->field(1);
+  EXPECT_TRUE(x.type()->Equals(arrow::fixed_size_binary(16)));
+  EXPECT_EQ(ExtensionName(x), "arrow.uuid");
+  EXPECT_EQ(ExtensionName(*read->arrow->field(2)), "my.type");
+  EXPECT_TRUE(SameColumnType(*read->arrow->field(2)->type(), *arrow::list(arrow::int8())));
+  EXPECT_EQ(ExtensionName(*read->arrow->field(2)->type()->field(0)), "arrow.bool8");
+  EXPECT_EQ(*MergeSchema(read, *arrow::schema({kId, uuid, other}), {}), read);
+  EXPECT_EQ(*MergeSchema(read, *arrow::schema({kId, x.WithMetadata(nullptr)}), {}), read) << "plain values";
+  EXPECT_THAT(
+      MergeRefusal(read, arrow::schema({kId, x.WithMetadata(Metadata("ARROW:extension:name", "my.id"))}))
+          .message(),
+      HasSubstr("column 'x': expected extension type 'arrow.uuid', given extension type 'my.id'"));
+  EXPECT_THAT(MergeRefusal(read, arrow::schema({kId, other->WithMetadata(nullptr)->WithName("x")})).message(),
+              HasSubstr("type mismatch for column 'x'"));
+  const auto plain = *ReadSchema(*arrow::schema({kId, x.WithMetadata(nullptr)}), {});
+  EXPECT_THAT(MergeRefusal(plain, arrow::schema({kId, uuid})).message(),
+              HasSubstr("expected fixed_size_binary[16], given extension type 'arrow.uuid'"));
+}
+
+TEST(DatasetSchema, ATensorOfFixedShapeIsAVectorColumn) {
+  const auto read = *ReadSchema(*arrow::schema({kId, arrow::field("v", arrow::extension::fixed_shape_tensor(
+                                                                           arrow::float32(), {2, 3}))}),
+                                {});
+  ASSERT_EQ(read->vectors.size(), 1u);
+  EXPECT_EQ(read->vectors[0].dim, 6u);
+  EXPECT_EQ(ExtensionName(*read->arrow->field(1)), "arrow.fixed_shape_tensor");
 }
 
 TEST(DatasetSchema, MergingAddsBehindAndKeepsTheRest) {

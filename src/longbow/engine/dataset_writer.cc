@@ -6,19 +6,6 @@
 #include "longbow/engine/column_type.h"
 
 namespace longbow::engine {
-namespace {
-
-// Each column without its dictionaries and views.
-Result<std::shared_ptr<arrow::Schema>> StoredSchema(const arrow::Schema& schema) {
-  arrow::FieldVector fields;
-  for (const auto& field : schema.fields()) {
-    LB_ASSIGN_OR_RETURN(auto stored, StoredField(*field));
-    fields.push_back(std::move(stored));
-  }
-  return arrow::schema(std::move(fields), schema.metadata());
-}
-
-}  // namespace
 
 Result<std::shared_ptr<DatasetWriter>> StreamWriter::Make(EngineParts* parts,
                                                           std::shared_ptr<Dataset> dataset,

@@ -326,6 +326,8 @@ void LocalEngine::ListCounters(CounterVisitor& visitor) const {
     }
     visitor.VisitValue("hnsw_node_count", "Rows in a dataset's vector index.", labels,
                        static_cast<double>(nodes));
+    visitor.VisitValue("sharded_hnsw_shard_size", "Alias of hnsw_node_count: a dataset has one shard.",
+                       {{"dataset", info->name}, {"shard", "0"}}, static_cast<double>(nodes));
     visitor.VisitValue("dataset_bytes", "Bytes of vectors and payload.", labels,
                        static_cast<double>(info->bytes));
     visitor.VisitValue("dataset_rows", "Visible rows.", labels, static_cast<double>(info->rows));

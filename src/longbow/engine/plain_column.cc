@@ -1,11 +1,16 @@
 #include "longbow/engine/plain_column.h"
 
 #include <arrow/array.h>
+#include <arrow/array/array_run_end.h>
 #include <arrow/array/builder_binary.h>
+#include <arrow/array/builder_primitive.h>
 #include <arrow/buffer.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/extension_type.h>
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
+
+#include <algorithm>
 
 namespace longbow::engine {
 namespace {
@@ -47,6 +52,39 @@ Result<std::shared_ptr<arrow::ArrayData>> PlainDictionary(const std::shared_ptr<
   }
   LB_ASSIGN_OR_RETURN(auto taken, arrow::compute::Take(*plain, *encoded.indices()));
   return taken->data();
+}
+
+int64_t RunEnd(const arrow::Array& ends, int64_t i) {
+  switch (ends.type_id()) {
+    case arrow::Type::INT16:
+      return static_cast<const arrow::Int16Array&>(ends).Value(i);
+    case arrow::Type::INT32:
+      return static_cast<const arrow::Int32Array&>(ends).Value(i);
+    default:
+      return static_cast<const arrow::Int64Array&>(ends).Value(i);
+  }
+}
+
+Result<std::shared_ptr<arrow::ArrayData>> PlainRuns(const std::shared_ptr<arrow::ArrayData>& values,
+                                                    const std::shared_ptr<arrow::DataType>& stored,
+                                                    int64_t max_bytes) {
+  const arrow::RunEndEncodedArray runs(values);
+  LB_ASSIGN_OR_RETURN(auto ends, runs.LogicalRunEnds(arrow::default_memory_pool()));
+  LB_ASSIGN_OR_RETURN(auto data, PlainColumn(runs.LogicalValues()->data(), stored, max_bytes));
+  const auto plain = arrow::MakeArray(data);
+  arrow::Int64Builder taken;
+  int64_t bytes = 0;
+  for (int64_t run = 0; run < ends->length() && taken.length() < runs.length(); ++run) {
+    const int64_t rows = std::min(RunEnd(*ends, run), runs.length()) - taken.length();
+    const int64_t row_bytes = plain->IsNull(run) ? 0 : ValueBytes(*plain, run);
+    // Eight for the row itself. The first comparison keeps the product in bounds.
+    if (rows > max_bytes || (bytes += rows * (8 + row_bytes)) > max_bytes) return TooLarge(max_bytes);
+    LB_RETURN_NOT_OK(taken.Reserve(rows));
+    for (int64_t i = 0; i < rows; ++i) taken.UnsafeAppend(run);
+  }
+  LB_ASSIGN_OR_RETURN(const auto rows, taken.Finish());
+  LB_ASSIGN_OR_RETURN(auto decoded, arrow::compute::Take(*plain, *rows));
+  return decoded->data();
 }
 
 template <typename Views, typename Builder>
@@ -97,6 +135,15 @@ Result<std::shared_ptr<arrow::ArrayData>> PlainColumn(const std::shared_ptr<arro
     case arrow::Type::DICTIONARY: {
       LB_ASSIGN_OR_RETURN(plain, PlainDictionary(values, stored, max_bytes));
       break;
+    }
+    case arrow::Type::RUN_END_ENCODED: {
+      LB_ASSIGN_OR_RETURN(plain, PlainRuns(values, stored, max_bytes));
+      break;
+    }
+    case arrow::Type::EXTENSION: {
+      auto storage = values->Copy();
+      storage->type = static_cast<const arrow::ExtensionType&>(*values->type).storage_type();
+      return PlainColumn(storage, stored, max_bytes);
     }
     case arrow::Type::STRING_VIEW: {
       LB_ASSIGN_OR_RETURN(plain,

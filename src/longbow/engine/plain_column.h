@@ -1,4 +1,4 @@
-// Dictionaries and views turned into the columns they stand for, within bounds.
+// Dictionaries, runs, views and extension types turned into the columns they stand for, within bounds.
 #pragma once
 
 #include <cstdint>

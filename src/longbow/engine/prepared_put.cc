@@ -18,6 +18,7 @@
 #include "longbow/engine/key.h"
 #include "longbow/engine/key_index.h"
 #include "longbow/engine/vector_runs.h"
+#include "longbow/index/vector_index.h"
 
 namespace longbow::engine {
 namespace {
@@ -190,8 +191,10 @@ int64_t PreparedPut::MemoryNeeded(const DatasetSchema& schema) const {
   int64_t bytes = payload_bytes + rows * kRowOverhead;
   if (schema.key != KeyKind::kHidden) bytes += KeyIndex::EstimateBytes(rows);
   for (const auto& column : schema.vectors) {
-    bytes += rows * static_cast<int64_t>(distance::ScalarBytes(column.type)) *
-             distance::ScalarsPerElement(column.type) * column.dim;
+    const size_t scalars = size_t{column.dim} * static_cast<size_t>(distance::ScalarsPerElement(column.type));
+    bytes += rows * static_cast<int64_t>(distance::ScalarBytes(column.type) * scalars);
+    const auto type = index::FindIndexType(column.index);
+    if (type.ok()) bytes += rows * (*type)->row_bytes(column.metric, scalars, column.codec);
   }
   return bytes;
 }

@@ -13,8 +13,10 @@
 #include <parquet/properties.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "longbow/engine/column_type.h"
+#include "longbow/engine/plain_column.h"
 #include "longbow/engine/sealed_column.h"
 
 namespace longbow::engine {
@@ -208,6 +210,11 @@ Result<SealedRows> SealedBlockReader::Read(int row_group, const VectorRoom& room
     } else {
       LB_ASSIGN_OR_RETURN(values, UnsealPayload(values, field));
     }
+    // Arrow gives extension types that it knows; what is stored is their storage.
+    LB_ASSIGN_OR_RETURN(const auto stored, StoredType(*values->type(), field.name()));
+    LB_ASSIGN_OR_RETURN(const auto storage,
+                        PlainColumn(values->data(), stored, std::numeric_limits<int64_t>::max()));
+    values = arrow::MakeArray(storage);
     if (!SameColumnType(*field.type(), *values->type())) {
       return Misfit(entry_, "column '" + field.name() + "' has another type than the dataset's");
     }

@@ -13,13 +13,24 @@
 #include <algorithm>
 #include <limits>
 
+#include "longbow/engine/column_type.h"
+
 namespace longbow::engine {
 namespace {
 
 constexpr char kEncodingKey[] = "longbow.encoding", kIpc[] = "ipc", kNearest[] = "nearest";
 constexpr int64_t kMillis = 1000;  // in a second
 
-std::shared_ptr<arrow::Field> WithoutNulls(const arrow::Field& item) { return item.WithNullable(false); }
+// A vector column of an extension type is a plain list in a block, whose layout is not always the
+// extension's.
+std::shared_ptr<arrow::Field> WithoutExtension(const arrow::Field& field) {
+  if (!field.HasMetadata()) return field.Copy();
+  auto metadata = field.metadata()->Copy();
+  for (const char* key : {kExtensionName, kExtensionMetadata}) {
+    if (metadata->Contains(key)) (void)metadata->Delete(key);
+  }
+  return field.WithMetadata(std::move(metadata));
+}
 
 bool IsInSeconds(const arrow::DataType& type) {
   if (type.id() == arrow::Type::TIMESTAMP) {
@@ -197,8 +208,9 @@ Result<std::shared_ptr<arrow::Array>> UnsealPayload(const std::shared_ptr<arrow:
 
 std::shared_ptr<arrow::Field> SealedVectorField(const arrow::Field& field, bool some_missing) {
   const auto& list = static_cast<const arrow::FixedSizeListType&>(*field.type());
-  const auto item = WithoutNulls(*list.value_field());
-  return field.WithType(some_missing ? arrow::list(item) : arrow::fixed_size_list(item, list.list_size()))
+  const auto item = WithoutExtension(*list.value_field())->WithNullable(false);
+  return WithoutExtension(field)
+      ->WithType(some_missing ? arrow::list(item) : arrow::fixed_size_list(item, list.list_size()))
       ->WithNullable(some_missing);
 }
 

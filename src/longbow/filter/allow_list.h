@@ -37,6 +37,10 @@ class AllowLists {
   // Replaces a list of that name. InvalidArgument for a bad name, nulls, values that are neither integers nor
   // text; ResourceExhausted when there is no memory for it, or too many lists.
   Status Put(std::string_view name, const std::shared_ptr<arrow::Array>& values);
+  // Adds values to the list of that name: a list longer than a message comes in parts. Filters bound
+  // meanwhile see the parts that are there. As Put; NotFound without the list, InvalidArgument for values of
+  // another type than it holds. Holds both copies until done.
+  Status Append(std::string_view name, const std::shared_ptr<arrow::Array>& values);
   // NotFound "allow-list not found: X".
   Status Drop(std::string_view name);
   // InvalidArgument that says how to upload it: who names a missing list asks a wrong question.

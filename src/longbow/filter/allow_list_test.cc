@@ -3,6 +3,8 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "longbow/filter/filter.h"
 
 namespace longbow::filter {
@@ -67,6 +69,32 @@ TEST_F(AllowListTest, MemoryIsAccountedForAndGivenBack) {
             ErrorCode::kResourceExhausted);
   ASSERT_TRUE(lists_.Drop("mine").ok());
   EXPECT_EQ(ledger_.used(), before);
+}
+
+TEST_F(AllowListTest, PartsAddUpToOneListAndFiltersNoticeEach) {
+  ASSERT_TRUE(lists_.Put("mine", Array<arrow::Int64Builder, int64_t>({1, 2})).ok());
+  const auto first = lists_.Find("mine").ValueOrDie();
+  ASSERT_TRUE(lists_.Append("mine", Array<arrow::Int64Builder, int64_t>({7})).ok());
+  EXPECT_EQ(Matching(Array<arrow::Int64Builder, int64_t>({1, 2, 3, 7})), 3);
+  EXPECT_NE(lists_.Find("mine").ValueOrDie()->version, first->version);
+  EXPECT_EQ(first->values->length(), 2) << "who holds a list keeps it";
+  EXPECT_EQ(CodeOf(lists_.Append("mine", Array<arrow::StringBuilder, std::string>({"7"}))),
+            ErrorCode::kInvalidArgument);
+  EXPECT_EQ(CodeOf(lists_.Append("none", Array<arrow::Int64Builder, int64_t>({7}))), ErrorCode::kNotFound)
+      << "a list that a restart forgot must not come back as its last part";
+}
+
+TEST_F(AllowListTest, PartsFromSeveralThreadsAreAllKept) {
+  ASSERT_TRUE(lists_.Put("mine", Array<arrow::Int64Builder, int64_t>({})).ok());
+  std::vector<std::thread> writers;
+  for (int64_t t = 0; t < 4; ++t) {
+    writers.emplace_back([this, t] {
+      for (int64_t i = 0; i < 50; ++i)
+        EXPECT_TRUE(lists_.Append("mine", Array<arrow::Int64Builder, int64_t>({t * 50 + i})).ok());
+    });
+  }
+  for (auto& writer : writers) writer.join();
+  EXPECT_EQ(lists_.Find("mine").ValueOrDie()->values->length(), 200);
 }
 
 TEST_F(AllowListTest, WhatIsNoListIsRefused) {

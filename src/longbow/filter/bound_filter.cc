@@ -157,32 +157,33 @@ class Binder {
       return compute::call(tree.op == Operator::kIsNull ? "is_null" : "is_valid", {Input(tree.column, type)});
     }
     const bool list = ListValueType(*type) != nullptr;
-    if (list && about.bind_element != nullptr) return BindElements(tree, type, about.bind_element);
+    if (list && about.bind_element != nullptr) return BindElements(tree, type, about);
     const auto compared = ComparisonType(type);
     if (compared == nullptr) {
       return InvalidArgument(
           "filter: column \"", tree.column, "\" has type ", type->ToString(), ", which cannot be compared; ",
-          list ? "use contains, in, is null or is not null" : "use is null or is not null");
+          list ? "use contains, in, not in, in list, is null or is not null" : "use is null or is not null");
     }
     const bool bytes = arrow::is_base_binary_like(compared->id());
     return about.bind(Term{tree, type, compared, Input(tree.column, compared), lists_,
                            bytes ? TextFinder(tree.column, compared) : nullptr});
   }
 
-  // Whether some element of the list is what the operator asks for.
+  // Whether some element of the list is what the operator asks for, or none is.
   Result<Expression> BindElements(const FilterTree& tree, const std::shared_ptr<arrow::DataType>& type,
-                                  BindTerm bind) {
+                                  const OperatorType& about) {
     const auto element = ListValueType(*type);
     const auto compared = ComparisonType(element);
     if (compared == nullptr) {
       return InvalidArgument("filter: column \"", tree.column, "\" has type ", type->ToString(),
                              ", whose elements cannot be compared; use is null or is not null");
     }
-    LB_ASSIGN_OR_RETURN(auto expression,
-                        bind(Term{tree, element, compared, compute::field_ref(0), lists_, nullptr}));
+    LB_ASSIGN_OR_RETURN(auto expression, about.bind_element(Term{tree, element, compared,
+                                                                 compute::field_ref(0), lists_, nullptr}));
     LB_ASSIGN_OR_RETURN(expression, expression.Bind(*arrow::schema({arrow::field("element", compared)})));
     inputs_.emplace_back(tree.column, type, compared, std::move(expression));
-    return compute::field_ref(static_cast<int>(inputs_.size()) - 1);
+    auto some = compute::field_ref(static_cast<int>(inputs_.size()) - 1);
+    return about.no_element ? compute::call("invert", {std::move(some)}) : some;
   }
 
   std::function<Expression(TextSet)> TextFinder(const std::string& column,

@@ -189,6 +189,10 @@ TEST(BoundFilterTest, ListsContainTheirElements) {
     const FilterTree some{Operator::kIn, "tags", {std::string("bluer"), std::string("red")}, {}};
     EXPECT_EQ(Matching(some, block), (Rows{0, 4}));
     EXPECT_EQ(Matching(Not(some), block), (Rows{1, 3}));
+    const FilterTree none{Operator::kNotIn, "tags", some.values, {}};
+    EXPECT_EQ(Matching(none, block), (Rows{1, 3}));
+    EXPECT_EQ(Matching(Not(none), block), (Rows{0, 4}));
+    EXPECT_EQ(Matching({Operator::kNotIn, "tags", {}, {}}, block), (Rows{0, 1, 3, 4}));
     EXPECT_NE(ErrorOf(Is("tags", Operator::kEqual, std::string("x")), *block->schema()).find("use contains"),
               std::string::npos);
   };

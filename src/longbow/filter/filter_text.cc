@@ -294,14 +294,15 @@ class Parser {
     LB_ASSIGN_OR_RETURN(const bool negated, Skip("not"));
     LB_ASSIGN_OR_RETURN(auto tree, ByWord(std::move(column)));
     if (!negated) return tree;
-    if (tree.op != Operator::kIn) return Negated(std::move(tree));
-    tree.op = Operator::kNotIn;
+    if (tree.op != Operator::kIn && tree.op != Operator::kIsNull) return Negated(std::move(tree));
+    tree.op = tree.op == Operator::kIn ? Operator::kNotIn : Operator::kIsNotNull;
     return tree;
   }
 
   Result<FilterTree> ByWord(std::string column) {
     LB_ASSIGN_OR_RETURN(const Operator op, WordOperator());
     FilterTree tree{op, std::move(column), {}, {}};
+    if (OperandsOf(op) == Operands::kNone) return tree;
     if (OperandsOf(op) == Operands::kAny) {
       LB_ASSIGN_OR_RETURN(tree.values, ValueList());
       return tree;
@@ -327,10 +328,7 @@ class Parser {
         return list ? Operator::kInList : Operator::kIn;
       }
       const auto named = OperatorFromName(first.text);
-      if (named.ok() && OperandsOf(named->op) != Operands::kChildren &&
-          OperandsOf(named->op) != Operands::kNone) {
-        return named->op;
-      }
+      if (named.ok() && OperandsOf(named->op) != Operands::kChildren) return named->op;
     }
     return Unexpected(first, "an operator such as =, <=, in, like, between, contains, is null");
   }

@@ -41,7 +41,7 @@ const OperatorType kTypes[] = {
     {Operator::kGreaterEqual, ">=", kGreaterEquals, Operands::kOne, BindComparison, nullptr},
     {Operator::kBetween, "between", kBetweens, Operands::kTwo, BindBetween, nullptr},
     {Operator::kIn, "in", kIns, Operands::kAny, BindIn, BindIn},
-    {Operator::kNotIn, "not in", kNotIns, Operands::kAny, BindNotIn, nullptr},
+    {Operator::kNotIn, "not in", kNotIns, Operands::kAny, BindNotIn, BindIn, true},
     {Operator::kInList, "in list", kInLists, Operands::kListName, BindInList, BindInList},
     {Operator::kContains, "contains", kContainses, Operands::kOne, BindContains, BindEqual},
     {Operator::kPrefix, "starts with", kPrefixes, Operands::kOne, BindPrefix, nullptr},

@@ -418,10 +418,10 @@ Truth LeafTruth(const Condition& condition, const TestColumn& column, size_t i) 
   if (column.list()) {
     for (const auto& cell : row.cells) {
       for (const Cell& meaning : condition.meanings) {
-        if (cell && Order(*cell, meaning, thousandths) == 0) return true;
+        if (cell && Order(*cell, meaning, thousandths) == 0) return op != Operator::kNotIn;
       }
     }
-    return false;
+    return op == Operator::kNotIn;
   }
   const Cell& cell = *row.cells[0];
   if (op == Operator::kContains) return cell.text.find(condition.meanings[0].text) != std::string::npos;
@@ -506,7 +506,7 @@ Operator RandomOperator(Random& random, const TestColumn& column) {
   if (Pick(random, 0, 11) == 0) return pick({Operator::kIsNull, Operator::kIsNotNull});
   const bool listed = (arrow::is_integer(element.id()) || IsText(element)) && Pick(random, 0, 7) == 0;
   if (listed) return Operator::kInList;
-  if (column.list()) return pick({Operator::kContains, Operator::kIn});
+  if (column.list()) return pick({Operator::kContains, Operator::kIn, Operator::kNotIn});
   if (IsText(element) && Pick(random, 0, 2) == 0) {
     return pick({Operator::kContains, Operator::kPrefix, Operator::kLike});
   }
@@ -608,10 +608,10 @@ std::vector<std::shared_ptr<arrow::DataType>> EveryType() {
           list(float16())};
 }
 
-// 60 rounds of 100 trees, or as many as LONGBOW_FILTER_ROUNDS says.
+// 200 rounds of 100 trees, or as many as LONGBOW_FILTER_ROUNDS says.
 int Rounds() {
   const char* rounds = std::getenv("LONGBOW_FILTER_ROUNDS");
-  return rounds == nullptr ? 60 : std::atoi(rounds);
+  return rounds == nullptr ? 200 : std::atoi(rounds);
 }
 
 TEST(RandomFilterTest, EveryTreeSelectsWhatARowByRowEvaluatorSelects) {

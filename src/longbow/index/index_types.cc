@@ -11,9 +11,11 @@ namespace {
 constexpr std::string_view kFlatCodecs[] = {"auto"};
 constexpr std::string_view kGraphCodecs[] = {"auto", "f32", "f16", "sq8", "rabitq"};
 
+int64_t NoBytes(distance::Metric, size_t, std::string_view) { return 0; }
+
 constexpr IndexType kIndexTypes[] = {
-    {"flat", &MakeFlatIndex, kFlatCodecs},
-    {"graph", &MakeGraphIndex, kGraphCodecs},
+    {"flat", &MakeFlatIndex, kFlatCodecs, &NoBytes},
+    {"graph", &MakeGraphIndex, kGraphCodecs, &GraphRowBytes},
 };
 
 }  // namespace

@@ -86,11 +86,16 @@ struct SearchSpec {
   std::span<const uint32_t> k;  // one a query
   Effort effort;
   Visibility visibility;
+  uint64_t rows = 0;                        // visible ones, about; 0: as many as ordinals were ever given
   const RowSelection* selection = nullptr;  // null: every visible row
   uint64_t selected = 0;                    // its size, when the caller knows it; 0: it is counted
   const TieOrder* ties = nullptr;           // null: by ordinal
   Budget* budget = nullptr;                 // null: none
 };
+
+inline uint64_t VisibleRows(const SearchSpec& spec) {
+  return spec.rows > 0 ? spec.rows : spec.visibility.end;
+}
 
 // Hits of query i: neighbors[offsets[i] .. offsets[i + 1]). Reused between searches, so it does not allocate
 // once warm.
@@ -116,6 +121,7 @@ struct IndexGauge {
 
 struct AuditReport {
   int64_t nodes = 0, live = 0, unreachable = 0;
+  bool settled = false;  // nobody was at work: what the parts say of each other was compared, too
   std::vector<std::string> violations;  // empty: sound
 };
 
@@ -182,6 +188,8 @@ struct IndexType {
   std::string_view name;
   Result<std::unique_ptr<VectorIndex>> (*make)(const IndexInput& input);
   std::span<const std::string_view> codecs;  // that `make` takes
+  // What such an index comes to hold of a row of `scalars`, beyond the store.
+  int64_t (*row_bytes)(distance::Metric metric, size_t scalars, std::string_view codec);
 };
 std::span<const IndexType> IndexTypes();
 // InvalidArgument that names the known ones.

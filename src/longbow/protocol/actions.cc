@@ -91,6 +91,7 @@ Result<SearchCall> ReadHybridSearch(std::string_view body) {
   LB_RETURN_NOT_OK(CheckDataset(object, out.request.dataset));
   LB_RETURN_NOT_OK(CheckHasQuery(out));
   if (out.request.vectors != query::VectorFormat::kNone) out.request.vectors = query::VectorFormat::kFloat32;
+  out.request.named_vectors = query::VectorFormat::kFloat32;
   return out;
 }
 

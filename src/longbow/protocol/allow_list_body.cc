@@ -8,9 +8,11 @@
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <utility>
 
+#include "longbow/protocol/error_text.h"
 #include "longbow/protocol/json_document.h"
 
 namespace longbow::protocol {
@@ -43,45 +45,61 @@ Result<std::shared_ptr<arrow::Array>> Texts(const JsonObject& object, simdjson::
   return builder.Finish();
 }
 
-Result<std::vector<NamedList>> ReadJson(std::string_view body) {
+Result<AllowListBody> ReadJson(std::string_view body) {
   LB_ASSIGN_OR_RETURN(auto document, JsonDocument::Parse(body, kMaxListBodyBytes, kWhat));
   LB_ASSIGN_OR_RETURN(auto object, document.Object());
   NamedList list;
+  AllowListBody out;
   LB_RETURN_NOT_OK(object.Read("name", &list.name));
+  LB_RETURN_NOT_OK(object.Read("append", &out.append));
   const auto values = object.Find("values");
   if (!values) return object.Invalid("expected \"values\" to be an array");
   if (!values->is_array()) return object.Wrong("values", "an array", *values);
   const simdjson::dom::array array(*values);
   const bool text = array.size() > 0 && array.at(0).is_string();
   LB_ASSIGN_OR_RETURN(list.values, text ? Texts(object, array) : Numbers(object, array));
-  return std::vector<NamedList>{std::move(list)};
+  out.lists.push_back(std::move(list));
+  return out;
 }
 
-Result<std::vector<NamedList>> ReadStream(std::string_view body) {
+// The metadata "longbow.append".
+Result<bool> ReadAppend(const arrow::Schema& schema) {
+  const auto text =
+      schema.metadata() ? schema.metadata()->Get("longbow.append") : Result<std::string>("false");
+  if (!text.ok() || *text == "false") return false;
+  if (*text == "true") return true;
+  return InvalidArgument("metadata longbow.append: expected \"true\" or \"false\", got \"",
+                         PrintableText(*text, 32), "\"");
+}
+
+Result<AllowListBody> ReadStream(std::string_view body) {
   const auto buffer = std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(body.data()),
                                                       static_cast<int64_t>(body.size()));
   LB_ASSIGN_OR_RETURN(auto reader, arrow::ipc::RecordBatchStreamReader::Open(
                                        std::make_shared<arrow::io::BufferReader>(buffer)));
   LB_ASSIGN_OR_RETURN(const auto table, reader->ToTable());
   LB_RETURN_NOT_OK(table->ValidateFull());
-  std::vector<NamedList> lists;
+  AllowListBody out;
+  LB_ASSIGN_OR_RETURN(out.append, ReadAppend(*table->schema()));
   for (int i = 0; i < table->num_columns(); ++i) {
     NamedList list{table->field(i)->name(), nullptr};
     const auto& chunks = table->column(i)->chunks();
     if (chunks.empty()) {
       LB_ASSIGN_OR_RETURN(list.values, arrow::MakeEmptyArray(table->field(i)->type()));
+    } else if (chunks.size() == 1) {
+      list.values = chunks[0];
     } else {
       LB_ASSIGN_OR_RETURN(list.values, arrow::Concatenate(chunks));
     }
-    lists.push_back(std::move(list));
+    out.lists.push_back(std::move(list));
   }
-  if (lists.empty()) return InvalidArgument("put-allow-list: the Arrow stream has no column");
-  return lists;
+  if (out.lists.empty()) return InvalidArgument("put-allow-list: the Arrow stream has no column");
+  return out;
 }
 
 }  // namespace
 
-Result<std::vector<NamedList>> ReadAllowLists(std::string_view body) {
+Result<AllowListBody> ReadAllowLists(std::string_view body) {
   // An IPC stream begins with a message's continuation mark, which no JSON does.
   if (!body.starts_with("\xff\xff\xff\xff")) return ReadJson(body);
   auto lists = ReadStream(body);

@@ -16,12 +16,17 @@ namespace longbow::protocol {
 
 struct NamedList {
   std::string name;
-  std::shared_ptr<arrow::Array> values;
+  std::shared_ptr<arrow::Array> values;  // may refer to the body
 };
 
-// An Arrow IPC stream, each column of which is a list under the column's name; or JSON {"name", "values":
-// [...]}, all integers or all strings. InvalidArgument says what else was found.
-Result<std::vector<NamedList>> ReadAllowLists(std::string_view body);
+struct AllowListBody {
+  std::vector<NamedList> lists;
+  bool append = false;  // a further part of lists that are there
+};
+// An Arrow IPC stream, each column of which is a list under the column's name, with the schema's metadata
+// "longbow.append": "true" for a further part; or JSON {"name", "values": [...], "append"}, all integers or
+// all strings. InvalidArgument says what else was found.
+Result<AllowListBody> ReadAllowLists(std::string_view body);
 
 // {"name"}.
 Result<std::string> ReadAllowListName(std::string_view body);

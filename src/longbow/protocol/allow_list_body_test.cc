@@ -25,7 +25,9 @@ std::shared_ptr<arrow::RecordBatch> SomeIds() {
 }
 
 TEST(AllowListBody, ColumnsOfAStreamAreLists) {
-  const auto lists = ReadAllowLists(StreamOf(*SomeIds())).ValueOrDie();
+  const auto body = ReadAllowLists(StreamOf(*SomeIds())).ValueOrDie();
+  EXPECT_FALSE(body.append);
+  const auto& lists = body.lists;
   ASSERT_EQ(lists.size(), 1u);
   EXPECT_EQ(lists[0].name, "mine");
   EXPECT_EQ(lists[0].values->length(), 4);
@@ -33,12 +35,25 @@ TEST(AllowListBody, ColumnsOfAStreamAreLists) {
 
 TEST(AllowListBody, ShortListsMayBeJson) {
   const auto numbers = ReadAllowLists(R"({"name":"a","values":[1,-2]})").ValueOrDie();
-  EXPECT_EQ(numbers[0].name, "a");
-  EXPECT_EQ(numbers[0].values->type_id(), arrow::Type::INT64);
-  EXPECT_EQ(ReadAllowLists(R"({"name":"a","values":["x"]})").ValueOrDie()[0].values->type_id(),
+  EXPECT_EQ(numbers.lists[0].name, "a");
+  EXPECT_EQ(numbers.lists[0].values->type_id(), arrow::Type::INT64);
+  EXPECT_EQ(ReadAllowLists(R"({"name":"a","values":["x"]})").ValueOrDie().lists[0].values->type_id(),
             arrow::Type::STRING);
-  EXPECT_EQ(ReadAllowLists(R"({"name":"a","values":[]})").ValueOrDie()[0].values->length(), 0);
+  EXPECT_EQ(ReadAllowLists(R"({"name":"a","values":[]})").ValueOrDie().lists[0].values->length(), 0);
   EXPECT_EQ(ReadAllowListName(R"({"name":"a"})").ValueOrDie(), "a");
+}
+
+TEST(AllowListBody, FurtherPartsSaySo) {
+  const auto metadata = [](const char* append) {
+    return arrow::key_value_metadata({"longbow.append"}, {append});
+  };
+  const auto part = [&](const char* append) {
+    return ReadAllowLists(StreamOf(*SomeIds()->ReplaceSchemaMetadata(metadata(append))));
+  };
+  EXPECT_TRUE(part("true").ValueOrDie().append);
+  EXPECT_FALSE(part("false").ValueOrDie().append);
+  EXPECT_NE(part("yes").status().message().find("longbow.append"), std::string::npos);
+  EXPECT_TRUE(ReadAllowLists(R"({"name":"a","values":[1],"append":true})").ValueOrDie().append);
 }
 
 TEST(AllowListBody, WhatIsNeitherIsRefused) {

@@ -4,6 +4,7 @@
 #include <arrow/compute/cast.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@
 #include "longbow/protocol/json_document.h"
 #include "longbow/protocol/put_frames.h"
 #include "longbow/protocol/search_json.h"
+#include "longbow/query/vector_values.h"
 
 namespace longbow::protocol {
 namespace {
@@ -117,7 +119,32 @@ Status ReadKeysBeside(const Array& vectors, const Array& keys, std::vector<std::
   return Status::OK();
 }
 
-Status ReadQueries(const arrow::RecordBatch& batch, query::Queries* queries) {
+// A column text_query, which takes the place of the command's; the index of texts is asked one at a time.
+Status ReadText(const arrow::RecordBatch& batch, query::TextRequest* text) {
+  const auto column = batch.GetColumnByName("text_query");
+  if (!column) return Status::OK();
+  if (!IsText(*column)) return WrongColumn("text_query", "utf8", *column);
+  if (batch.num_rows() != 1) {
+    return InvalidArgument("column 'text_query': expected a batch of one row, got ", batch.num_rows(),
+                           "; send each text in a batch of its own");
+  }
+  if (column->IsNull(0)) return Status::OK();
+  text->query = TextAt(*column, 0);
+  text->clauses.reset();
+  return Status::OK();
+}
+
+Status NoQuery(const arrow::RecordBatch& batch, const query::TextRequest& text) {
+  if (!text.present() || text.alpha == 1.0) {
+    return InvalidArgument(
+        "column 'query_vector' is missing: expected one query a row (or 'id', stored rows, or a text_query)");
+  }
+  if (batch.num_rows() == 1) return Status::OK();
+  return InvalidArgument("by text alone a batch asks one query, and this one has ", batch.num_rows(),
+                         " rows: expected one, or a column 'query_vector' or 'id'");
+}
+
+Status ReadQueries(const arrow::RecordBatch& batch, const query::TextRequest& text, query::Queries* queries) {
   if (const auto vectors = batch.GetColumnByName("query_vector")) {
     const auto type = vectors->type_id();
     if (type != arrow::Type::FIXED_SIZE_LIST && type != arrow::Type::LIST &&
@@ -140,9 +167,7 @@ Status ReadQueries(const arrow::RecordBatch& batch, query::Queries* queries) {
     return ReadKeysBeside(*vectors, *keys, &queries->keys);
   }
   const auto keys = batch.GetColumnByName("id");
-  if (!keys)
-    return InvalidArgument(
-        "column 'query_vector' is missing: expected one query a row (or 'id', stored rows)");
+  if (!keys) return NoQuery(batch, text);
   LB_ASSIGN_OR_RETURN(queries->keys, ReadTexts("id", *keys));
   return Status::OK();
 }
@@ -182,6 +207,16 @@ Status ReadRequestId(const arrow::RecordBatch& batch, std::string* out) {
   return Status::OK();
 }
 
+// What the field of an sq8 column says, as numbers.
+void AppendSq8Range(const arrow::Schema& schema, std::string* out) {
+  const auto field = schema.GetFieldByName("vector");
+  if (!field || !field->HasMetadata()) return;
+  const auto scale = field->metadata()->Get(query::kSq8ScaleKey);
+  const auto offset = field->metadata()->Get(query::kSq8OffsetKey);
+  if (!scale.ok() || !offset.ok()) return;
+  out->append(",\"sq8\":{\"scale\":").append(*scale).append(",\"offset\":").append(*offset).append("}");
+}
+
 }  // namespace
 
 Result<ExchangeCommand> ReadExchangeCommand(const FlightDescriptor& descriptor) {
@@ -206,7 +241,8 @@ Result<ExchangeRequest> ReadExchangeRequest(const arrow::RecordBatch& batch, con
   ExchangeRequest out{defaults, {}};
   query::SearchRequest& request = out.call.request;
   LB_RETURN_NOT_OK(ReadDataset(batch, &request));
-  LB_RETURN_NOT_OK(ReadQueries(batch, &request.queries));
+  LB_RETURN_NOT_OK(ReadText(batch, &request.text));
+  LB_RETURN_NOT_OK(ReadQueries(batch, request.text, &request.queries));
   if (const auto column = batch.GetColumnByName("k")) {
     LB_ASSIGN_OR_RETURN(request.k, ReadIntegers("k", *column));
   }
@@ -223,7 +259,17 @@ std::string WriteExchangeMetadata(const std::string& request_id, const query::Se
   if (!request_id.empty()) out.append("\"request_id\":").append(request_id).append(",");
   out.append("\"sequence\":\"").append(SequenceToken(answer.sequence));
   out.append("\",\"coverage\":\"").append(query::CoverageName(answer.coverage));
-  return out.append("\",\"stats\":").append(query::StatsJson(answer)).append("}");
+  out.append("\"");
+  AppendSq8Range(*answer.hits->schema(), &out);
+  return out.append(",\"stats\":").append(query::StatsJson(answer)).append("}");
+}
+
+Result<std::shared_ptr<arrow::Schema>> WithoutSq8Range(const std::shared_ptr<arrow::Schema>& schema) {
+  const int place = schema->GetFieldIndex("vector");
+  if (place < 0) return schema;
+  const auto& field = schema->field(place);
+  if (!field->HasMetadata() || !field->metadata()->Contains(query::kSq8ScaleKey)) return schema;
+  return schema->SetField(place, field->RemoveMetadata());
 }
 
 }  // namespace longbow::protocol

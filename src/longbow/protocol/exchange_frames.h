@@ -11,7 +11,8 @@
 
 namespace arrow {
 class RecordBatch;
-}
+class Schema;
+}  // namespace arrow
 
 namespace longbow::protocol {
 
@@ -37,12 +38,16 @@ struct ExchangeRequest {
 };
 
 // One query a row. Columns: dataset (utf8, the same in every row; may be left out when the command names it),
-// query_vector (list or fixed-size list of numbers) or id (stored rows: integers or utf8), k (any integer
-// type), ef and recall (the batch is searched with the largest of each), request_id (utf8 or integer, of the
-// first row). InvalidArgument that names the column.
+// query_vector (list or fixed-size list of numbers) or id (stored rows: integers or utf8), text_query (utf8,
+// in batches of one row, which then need neither of the former, as with a text in the command), k (any
+// integer type), ef and recall (the batch is searched with the largest of each), request_id (utf8 or integer,
+// of the first row). InvalidArgument that names the column.
 Result<ExchangeRequest> ReadExchangeRequest(const arrow::RecordBatch& batch, const SearchCall& defaults);
 
-// {"request_id", "sequence", "coverage": exact|approximate|partial, "stats": {...}}.
+// {"request_id", "sequence", "coverage": exact|approximate|partial, "sq8": {"scale", "offset"} of vectors so
+// encoded, "stats": {...}}.
 std::string WriteExchangeMetadata(const std::string& request_id, const query::SearchAnswer& answer);
+// An answer's schema as the stream's: without the range of its sq8 column, which the next answer has its own.
+Result<std::shared_ptr<arrow::Schema>> WithoutSq8Range(const std::shared_ptr<arrow::Schema>& schema);
 
 }  // namespace longbow::protocol

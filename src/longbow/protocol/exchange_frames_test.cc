@@ -144,8 +144,16 @@ TEST(ExchangeRequest, NamesTheColumnThatIsWrong) {
             std::string::npos);
 }
 
+std::shared_ptr<arrow::RecordBatch> EmptyHits(std::shared_ptr<const arrow::KeyValueMetadata> about) {
+  const auto schema = arrow::schema(
+      {arrow::field("id", arrow::uint64()),
+       arrow::field("vector", arrow::fixed_size_list(arrow::uint8(), 2))->WithMetadata(std::move(about))});
+  return arrow::RecordBatch::MakeEmpty(schema).ValueOrDie();
+}
+
 TEST(ExchangeMetadata, IsJson) {
   query::SearchAnswer answer;
+  answer.hits = EmptyHits(nullptr);
   answer.sequence = 16;
   answer.coverage = index::Coverage::kPartial;
   answer.work.distances = 12;
@@ -155,6 +163,20 @@ TEST(ExchangeMetadata, IsJson) {
   EXPECT_EQ(json["sequence"], "s0000000000000010");
   EXPECT_EQ(json["stats"]["distances"], 12);
   EXPECT_FALSE(nlohmann::json::parse(WriteExchangeMetadata("", answer)).contains("request_id"));
+  EXPECT_FALSE(json.contains("sq8"));
+}
+
+TEST(ExchangeMetadata, TellsTheRangeOfVectorsInBytesAndTheSchemaDoesNot) {
+  const auto range =
+      arrow::key_value_metadata({"longbow.sq8.scale", "longbow.sq8.offset"}, {"0.5", "-1e-05"});
+  query::SearchAnswer answer;
+  answer.hits = EmptyHits(range);
+  const auto json = nlohmann::json::parse(WriteExchangeMetadata("", answer));
+  EXPECT_EQ(json["sq8"]["scale"], 0.5);
+  EXPECT_EQ(json["sq8"]["offset"], -1e-05);
+  const auto schema = WithoutSq8Range(answer.hits->schema()).ValueOrDie();
+  EXPECT_FALSE(schema->field(1)->HasMetadata());
+  EXPECT_TRUE(schema->Equals(*answer.hits->schema(), false));
 }
 
 }  // namespace

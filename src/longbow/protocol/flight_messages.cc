@@ -4,6 +4,8 @@
 #include <arrow/ipc/writer.h>
 #include <arrow/type.h>
 
+#include <climits>
+
 #include "flight.pb.h"
 #include "longbow/protocol/json_document.h"
 #include "longbow/protocol/ticket.h"
@@ -11,7 +13,7 @@
 namespace longbow::protocol {
 namespace {
 
-constexpr size_t kMaxActionBytes = size_t{32} << 20;  // the largest body and its frame
+constexpr size_t kMaxSmallMessageBytes = size_t{32} << 20;
 constexpr size_t kMaxHandshakeBytes = size_t{64} << 10;
 constexpr size_t kFrameBytes = 64;  // tags and lengths around a field
 
@@ -55,18 +57,17 @@ Result<FlightDescriptor> ParseFlightDescriptor(std::string_view bytes) {
 }
 
 Result<std::string> ParseTicket(std::string_view bytes) {
-  LB_ASSIGN_OR_RETURN(auto message,
-                      Parse<pb::Ticket>(bytes, kMaxSearchTicketBytes + kFrameBytes, "ticket format"));
+  LB_ASSIGN_OR_RETURN(auto message, Parse<pb::Ticket>(bytes, kMaxTicketBytes + kFrameBytes, "ticket format"));
   return std::move(*message.mutable_ticket());
 }
 
 Result<Action> ParseAction(std::string_view bytes) {
-  LB_ASSIGN_OR_RETURN(auto message, Parse<pb::Action>(bytes, kMaxActionBytes, "action"));
+  LB_ASSIGN_OR_RETURN(auto message, Parse<pb::Action>(bytes, INT_MAX, "action"));
   return Action{std::move(*message.mutable_type()), std::move(*message.mutable_body())};
 }
 
 Result<std::string> ParseCriteria(std::string_view bytes) {
-  LB_ASSIGN_OR_RETURN(auto message, Parse<pb::Criteria>(bytes, kMaxTicketBytes + kFrameBytes, "criteria"));
+  LB_ASSIGN_OR_RETURN(auto message, Parse<pb::Criteria>(bytes, kMaxCriteriaBytes + kFrameBytes, "criteria"));
   return std::move(*message.mutable_expression());
 }
 
@@ -76,7 +77,7 @@ Result<std::string> ParseHandshakeRequest(std::string_view bytes) {
 }
 
 Result<std::string> ParsePutResult(std::string_view bytes) {
-  LB_ASSIGN_OR_RETURN(auto message, Parse<pb::PutResult>(bytes, kMaxActionBytes, "put result"));
+  LB_ASSIGN_OR_RETURN(auto message, Parse<pb::PutResult>(bytes, kMaxSmallMessageBytes, "put result"));
   return std::move(*message.mutable_app_metadata());
 }
 
@@ -174,7 +175,7 @@ std::string EncodeErrorDetails(int grpc_code, std::string_view message, std::str
 }
 
 Status CheckCancelFlightInfo(std::string_view body) {
-  return Parse<pb::CancelFlightInfoRequest>(body, kMaxActionBytes, "CancelFlightInfo request").status();
+  return Parse<pb::CancelFlightInfoRequest>(body, kMaxSmallMessageBytes, "CancelFlightInfo request").status();
 }
 
 std::string EncodeNotCancellable() {

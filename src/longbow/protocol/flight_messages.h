@@ -16,9 +16,9 @@ class Schema;
 namespace longbow::protocol {
 
 inline constexpr size_t kMaxDescriptorBytes = size_t{64} << 10;
-inline constexpr size_t kMaxTicketBytes = size_t{64} << 10;
-// A ticket that holds a query vector: 32,768 numbers as JSON text.
-inline constexpr size_t kMaxSearchTicketBytes = size_t{1} << 20;
+inline constexpr size_t kMaxCriteriaBytes = size_t{64} << 10;
+// A query vector of 32,768 numbers as JSON text; a filter with 10,000 values.
+inline constexpr size_t kMaxTicketBytes = size_t{1} << 20;
 
 // Which of the two fields is set is what counts: clients leave `type` away.
 struct FlightDescriptor {
@@ -41,9 +41,9 @@ struct FlightInfo {
 
 // InvalidArgument "invalid <message>: ..." for bytes that are none, or more of them than allowed.
 Result<FlightDescriptor> ParseFlightDescriptor(std::string_view bytes);
-Result<std::string> ParseTicket(std::string_view bytes);  // the ticket's own bytes
-Result<Action> ParseAction(std::string_view bytes);
-Result<std::string> ParseCriteria(std::string_view bytes);          // the expression
+Result<std::string> ParseTicket(std::string_view bytes);    // the ticket's own bytes
+Result<Action> ParseAction(std::string_view bytes);         // as long as a message may be; bodies have limits
+Result<std::string> ParseCriteria(std::string_view bytes);  // the expression
 Result<std::string> ParseHandshakeRequest(std::string_view bytes);  // the payload
 
 std::string EncodeFlightDescriptor(const FlightDescriptor& descriptor);

@@ -45,7 +45,7 @@ TEST(FlightMessages, ADescriptorWithoutADatasetIsRefused) {
 TEST(FlightMessages, LargeOnesAreRefusedBeforeTheyAreDecoded) {
   EXPECT_TRUE(ParseFlightDescriptor(EncodeFlightDescriptor({{}, std::string(60000, 'x')})).ok());
   EXPECT_FALSE(ParseFlightDescriptor(EncodeFlightDescriptor({{}, std::string(70000, 'x')})).ok());
-  EXPECT_FALSE(ParseTicket(EncodeTicket(std::string(kMaxSearchTicketBytes + 1000, 'x'))).ok());
+  EXPECT_FALSE(ParseTicket(EncodeTicket(std::string(kMaxTicketBytes + 1000, 'x'))).ok());
 }
 
 TEST(FlightMessages, SchemaAndInfoEncode) {

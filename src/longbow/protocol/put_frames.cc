@@ -1,5 +1,6 @@
 #include "longbow/protocol/put_frames.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -14,6 +15,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int64_t kProtocol = 1;
+constexpr std::string_view kLevels[] = {"fsync", "async", "memory"};
 
 Status CheckProtocol(int64_t protocol) {
   if (protocol == kProtocol) return Status::OK();
@@ -65,6 +67,7 @@ Result<PutFrame> ReadPutFrame(std::string_view app_metadata) {
   LB_RETURN_NOT_OK(object.Read("stream", &out.stream));
   LB_RETURN_NOT_OK(CheckName("client", out.client));
   LB_RETURN_NOT_OK(CheckName("stream", out.stream));
+  LB_RETURN_NOT_OK(object.Read("durability", &out.durability));
   LB_RETURN_NOT_OK(object.Read("fin", &out.fin));
   if (!object.Find("seq")) return object.Invalid("expected \"seq\" to be the batch's number");
   int64_t sequence = 0, rows = -1, crc = -1;
@@ -94,6 +97,17 @@ Status CheckPutFrame(const PutFrame& frame, int64_t rows, const BufferChain& bod
                  "put frame: crc32c of the body differs from what the frame says: send the batch again");
   }
   return Status::OK();
+}
+
+Status CheckPutDurability(const PutFrame& frame, std::string_view level) {
+  if (frame.durability.empty() || frame.durability == level) return Status::OK();
+  if (std::ranges::find(kLevels, frame.durability) == std::end(kLevels)) {
+    return InvalidArgument("put frame: durability is '", frame.durability.substr(0, kMaxClientName),
+                           "'; known: fsync, async, memory");
+  }
+  return Error(ErrorCode::kFailedPrecondition, "put frame: durability of the dataset is ", level, ", given ",
+               frame.durability,
+               "; it is set when the dataset is created, by its schema's longbow.durability");
 }
 
 Status PutSequence::Identify(const PutFrame& frame) {

@@ -3,8 +3,9 @@
 //
 // The first batch carries {"protocol": 1, "client": c, "stream": s, "seq": n, "rows": r}; later ones {"seq",
 // "rows"} and optionally "crc32c", of the body. `seq` grows by one from batch to batch; the first may be any,
-// so that a stream can go on where an earlier one broke off. The end is a message of metadata only, {"fin":
-// true, "seq": last seq, "rows": rows of all batches of this stream}; a stream of no batch ends with
+// so that a stream can go on where an earlier one broke off. The first may say "durability", too, to be
+// refused where that is not the dataset's. The end is a message of metadata only, {"fin": true, "seq": last
+// seq, "rows": rows of all batches of this stream}; a stream of no batch ends with
 // {"protocol": 1, "fin": true, "seq": 0, "rows": 0}.
 #pragma once
 
@@ -28,6 +29,7 @@ struct PutFrame {
   uint64_t sequence = 0;
   std::optional<int64_t> rows;
   std::optional<uint32_t> crc32c;
+  std::string durability;  // empty: not said
   bool fin = false;
 };
 
@@ -40,6 +42,10 @@ Result<PutFrame> ReadPutFrame(std::string_view app_metadata);
 
 // What a frame says of its batch: InvalidArgument for another number of rows, Corruption for another crc32c.
 Status CheckPutFrame(const PutFrame& frame, int64_t rows, const BufferChain& body);
+
+// A stream cannot choose: FailedPrecondition for a level that is not the dataset's, `level`, InvalidArgument
+// for a word that names none.
+Status CheckPutDurability(const PutFrame& frame, std::string_view level);
 
 // Decides what a frame means for its stream: the numbers must be those of reliability's rules. Confined.
 class PutSequence {

@@ -72,6 +72,20 @@ TEST(PutFrame, IsHeldAgainstItsBatch) {
   EXPECT_EQ(CodeOf(CheckPutFrame(frame, 3, body)), ErrorCode::kCorruption);
 }
 
+TEST(PutFrame, AnotherDurabilityThanTheDatasetsIsRefused) {
+  EXPECT_TRUE(ReadPutFrame(R"({"seq":1})")->durability.empty());
+  EXPECT_FALSE(ReadPutFrame(R"({"seq":1,"durability":1})").ok());
+  const auto outcome = [](std::string_view level) {
+    const auto frame = ReadPutFrame("{\"seq\":1,\"durability\":\"" + std::string(level) + "\"}");
+    return CodeOf(CheckPutDurability(*frame, "async"));
+  };
+  EXPECT_EQ(outcome(""), ErrorCode::kOk);
+  EXPECT_EQ(outcome("async"), ErrorCode::kOk);
+  EXPECT_EQ(outcome("fsync"), ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(outcome("memory"), ErrorCode::kFailedPrecondition);
+  EXPECT_EQ(outcome("bogus"), ErrorCode::kInvalidArgument);
+}
+
 TEST(PutSequence, AWholeStreamEndsWell) {
   PutSequence sequence;
   EXPECT_EQ(*sequence.Next(Batch(1), true, 10), Step::kWrite);

@@ -75,12 +75,11 @@ Result<VectorFormat> FormatFromName(const JsonObject& object, std::string_view n
 }
 
 // Asked for by name among the columns the vectors come as lists; by the old switch they come as binary.
-Status ReadVectorFormat(const JsonObject& object, query::SearchRequest* request) {
-  std::string name;
+Status ReadReturnedVectors(const JsonObject& object, query::SearchRequest* request) {
   bool include = false;
-  LB_RETURN_NOT_OK(object.Read("vector_format", &name));
   LB_RETURN_NOT_OK(object.Read("include_vectors", &include));
-  LB_ASSIGN_OR_RETURN(const VectorFormat format, FormatFromName(object, name));
+  LB_ASSIGN_OR_RETURN(const VectorFormat format, ReadVectorFormat(object));
+  request->named_vectors = format;
   if (request->columns && std::erase(*request->columns, kVectorColumnAlias) > 0) {
     request->vectors = format;
   } else if (include) {
@@ -183,8 +182,8 @@ Status ReadSearch(const JsonObject& object, SearchCall* call) {
   request.filter = AllOf(std::move(request.filter), std::move(filters));
   LB_RETURN_NOT_OK(ReadEffort(object, &request.effort));
   LB_RETURN_NOT_OK(object.Read("exact", &request.exact));
-  LB_RETURN_NOT_OK(object.Read("columns", &request.columns));
-  LB_RETURN_NOT_OK(ReadVectorFormat(object, &request));
+  LB_RETURN_NOT_OK(object.Read(object.Find("columns") ? "columns" : "projection", &request.columns));
+  LB_RETURN_NOT_OK(ReadReturnedVectors(object, &request));
   LB_RETURN_NOT_OK(ReadLimits(object, call));
   LB_RETURN_NOT_OK(ReadOrder(object, &request.order_by));
   LB_RETURN_NOT_OK(ReadDims(object, &request.dims));
@@ -193,6 +192,12 @@ Status ReadSearch(const JsonObject& object, SearchCall* call) {
   LB_RETURN_NOT_OK(object.Read("local_only", &call->local_only));
   LB_RETURN_NOT_OK(ReadText(object, &request.text));
   return object.Read("graph_alpha", &call->graph_alpha);
+}
+
+Result<VectorFormat> ReadVectorFormat(const JsonObject& object) {
+  std::string name;
+  LB_RETURN_NOT_OK(object.Read("vector_format", &name));
+  return FormatFromName(object, name);
 }
 
 // "year", "year desc", or {"column": "year", "descending": true}.

@@ -92,7 +92,7 @@ bool MatchesRows(const FilterTree& term, int64_t rows) {
 
 Result<TicketRequest> ReadTicket(std::string_view bytes) {
   if (bytes.empty() || bytes[0] != '{') return ReadNameTicket(bytes);
-  LB_ASSIGN_OR_RETURN(auto document, JsonDocument::Parse(bytes, kMaxSearchTicketBytes, "ticket"));
+  LB_ASSIGN_OR_RETURN(auto document, JsonDocument::Parse(bytes, kMaxTicketBytes, "ticket"));
   LB_ASSIGN_OR_RETURN(auto object, document.Object());
   query::ScanRequest scan;
   LB_RETURN_NOT_OK(object.Read("dataset", &scan.dataset));
@@ -101,6 +101,7 @@ Result<TicketRequest> ReadTicket(std::string_view bytes) {
   if (scan.limit < 0) return object.Invalid("field 'limit': expected 0 (all) or more");
   LB_ASSIGN_OR_RETURN(scan.filter, ReadFilters(object));
   LB_RETURN_NOT_OK(object.Read("columns", &scan.columns));
+  LB_ASSIGN_OR_RETURN(scan.vectors, ReadVectorFormat(object));
   LB_RETURN_NOT_OK(object.Read("offset", &scan.offset));
   if (scan.offset < 0) return object.Invalid("field 'offset': expected 0 or more");
   LB_RETURN_NOT_OK(object.Read("count", &scan.count));
@@ -111,6 +112,7 @@ Result<TicketRequest> ReadTicket(std::string_view bytes) {
     SearchCall call;
     call.request.k = {0};
     call.request.describe = true;
+    call.limit = scan.limit;
     call.request.filter = std::move(scan.filter);
     call.request.columns = std::move(scan.columns);
     LB_RETURN_NOT_OK(ReadSearch(*search, &call));
@@ -118,10 +120,6 @@ Result<TicketRequest> ReadTicket(std::string_view bytes) {
     if (call.request.dataset.empty()) return object.Invalid("\"search\" names no \"dataset\"");
     LB_RETURN_NOT_OK(CheckHasQuery(call));
     return TicketRequest(std::move(call));
-  }
-  if (bytes.size() > kMaxTicketBytes) {
-    return InvalidArgument("invalid ticket format: ", bytes.size(), " bytes, at most ", kMaxTicketBytes,
-                           " are allowed for a scan");
   }
   if (scan.dataset.empty()) return object.Invalid("expected \"name\" to be a dataset's name");
   return TicketRequest(std::move(scan));
@@ -136,7 +134,7 @@ Result<FlightCriteria> FlightCriteria::Read(std::string_view expression) {
   FlightCriteria out;
   if (expression.empty()) return out;
   const auto in_context = [](const Status& status) { return WithContext(status, "Invalid criteria"); };
-  auto document = JsonDocument::Parse(expression, kMaxTicketBytes, "criteria");
+  auto document = JsonDocument::Parse(expression, kMaxCriteriaBytes, "criteria");
   if (!document.ok()) return in_context(document.status());
   auto object = document->Object();
   if (!object.ok()) return in_context(object.status());

@@ -17,13 +17,15 @@ struct SearchCall {
   int64_t deadline_ms = 0;  // from arrival; 0: the server's limit
   bool local_only = false;  // do not ask other nodes
   double graph_alpha = 0;   // what hits lend along edges; 0: nothing
+  int64_t limit = 0;        // rows of the whole answer; 0: all
 };
 
 using TicketRequest = std::variant<query::ScanRequest, SearchCall>;
 
 // Text that does not begin with '{' is a dataset's name. JSON keys: name (or dataset), limit, offset,
 // filters (or filter), columns, order_by, count, and search (search_json.h), which makes it a search; there
-// `name` counts when the search names no dataset, and filters outside and inside must both hold. Unknown keys
+// `name` counts when the search names no dataset, filters outside and inside must both hold, and `limit` cuts
+// the answer. Unknown keys
 // are ignored. InvalidArgument "invalid ticket format: ...".
 Result<TicketRequest> ReadTicket(std::string_view bytes);
 

@@ -101,6 +101,7 @@ void AddRequest(const SearchRequest& request, KeyWriter* key) {
   key->Add(request.exact);
   key->Add(request.dims);
   key->Add(request.vectors);
+  key->Add(request.named_vectors);
   key->Add(request.columns);
   key->Add(request.number_queries);
   key->Add(request.max_distances);

@@ -76,7 +76,30 @@ Result<RowSelection> FilterCache::Select(const KnownFilter& filter, const engine
     LB_ASSIGN_OR_RETURN(const auto marks, MarksOf(filter, block, budget));
     marks->AddTo(block->first, std::min(block->end, end) - block->first, &selection);
   }
+  DropHidden(view, &selection);
   return selection;
+}
+
+// A few rows are asked one by one; for more, what the view shows is found once and kept, since writes are
+// rarer than searches.
+void FilterCache::DropHidden(const engine::View& view, RowSelection* selection) {
+  constexpr int64_t kFewShare = 64;
+  const Visibility& visibility = view.visibility();
+  if (view.live_rows() >= visibility.end) return;
+  if (selection->Count() <= visibility.end / kFewShare) {
+    selection->ForEach(0, visibility.end, [&](RowOrdinal row) {
+      if (!visibility.Visible(row)) selection->Remove(row);
+      return true;
+    });
+    return;
+  }
+  const VisibleKey key{view.schema().get(), visibility.at, visibility.end};
+  Visible visible = visible_.Find(key);
+  if (visible.rows == nullptr) {
+    visible = {view.schema(), std::make_shared<const RowSelection>(VisibleRows(visibility))};
+    visible_.Put(key, visible, visibility.end / 8);
+  }
+  selection->Intersect(*visible.rows);
 }
 
 void FilterCache::ListCounters(CounterVisitor& visitor) const {

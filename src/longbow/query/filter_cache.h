@@ -34,13 +34,17 @@ struct FilterCounters {
 class FilterCache {
  public:
   FilterCache(int64_t max_bytes, MemoryLedger* ledger, const filter::AllowLists* lists)
-      : lists_(lists), filters_(max_bytes / 4, ledger), marks_(max_bytes - max_bytes / 4, ledger) {}
+      : lists_(lists),
+        filters_(max_bytes / 4, ledger),
+        visible_(max_bytes / 8, ledger),
+        marks_(max_bytes - max_bytes / 4 - max_bytes / 8, ledger) {}
 
   // As BoundFilter::Bind says.
   Result<std::shared_ptr<const KnownFilter>> Bind(const filter::FilterTree& tree,
                                                   const std::shared_ptr<const engine::DatasetSchema>& schema);
-  // The rows of the view's blocks that match, visible or not. DeadlineExceeded or Cancelled when `budget`, of
-  // which each row looked at is spent, ends first.
+  // The visible rows that match: two filters that choose the same of these give equal selections, whatever
+  // dead rows they match beside. DeadlineExceeded or Cancelled when `budget`, of which each row looked at is
+  // spent, ends first.
   Result<RowSelection> Select(const KnownFilter& filter, const engine::View& view, Budget* budget);
 
   void Shrink() {
@@ -70,6 +74,24 @@ class FilterCache {
       return std::hash<const void*>()(key.block) * 0x9E3779B97F4A7C15u + key.filter;
     }
   };
+  // What a view shows is known by its schema, which belongs to one dataset and is kept alive by the value,
+  // and its sequence.
+  struct VisibleKey {
+    const engine::DatasetSchema* schema;
+    Sequence at;
+    RowOrdinal end;
+    bool operator==(const VisibleKey&) const = default;
+  };
+  struct VisibleKeyHash {
+    size_t operator()(const VisibleKey& key) const {
+      return (std::hash<const void*>()(key.schema) * 0x9E3779B97F4A7C15u + key.at) * 0x9E3779B97F4A7C15u +
+             key.end;
+    }
+  };
+  struct Visible {
+    std::shared_ptr<const engine::DatasetSchema> schema;
+    std::shared_ptr<const RowSelection> rows;
+  };
   // The block cannot be held: it would stay in memory after compaction. Its address alone could be that of
   // another block by now, but not while this weak pointer keeps the allocation.
   struct Marked {
@@ -81,9 +103,12 @@ class FilterCache {
                                                     const std::shared_ptr<const engine::RowBlock>& block,
                                                     Budget* budget);
 
+  void DropHidden(const engine::View& view, RowSelection* selection);
+
   const filter::AllowLists* const lists_;
   std::atomic<uint64_t> next_number_{1};
   LruCache<FilterKey, std::shared_ptr<const KnownFilter>, FilterKeyHash> filters_;
+  LruCache<VisibleKey, Visible, VisibleKeyHash> visible_;
   LruCache<MarksKey, Marked, MarksKeyHash> marks_;
   FilterCounters counters_;
 };

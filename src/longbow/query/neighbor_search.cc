@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "longbow/base/check.h"
 #include "longbow/query/prefix_search.h"
 #include "longbow/query/selection.h"
 
@@ -66,6 +67,9 @@ PlanInput PlanInputOf(const NeighborSearch& search, const Workspace& workspace) 
 }
 
 Result<Plan> FindNeighbors(const NeighborSearch& search, Workspace* workspace) {
+  LB_CHECK(search.vector_column >= 0);
+  LB_CHECK(workspace->left_out.size() == workspace->k.size());
+  LB_CHECK(workspace->prepared.size() == workspace->k.size() * workspace->stride);
   const PlanInput input = PlanInputOf(search, *workspace);
   const index::VectorIndex& index = *input.index;
   LB_RETURN_NOT_OK(Choose(input, &workspace->chosen));
@@ -79,6 +83,7 @@ Result<Plan> FindNeighbors(const NeighborSearch& search, Workspace* workspace) {
   spec.k = workspace->k;
   spec.effort = search.effort;
   spec.visibility = search.view->visibility();
+  spec.rows = input.shape.rows;
   spec.selection = search.selection;
   spec.selected = search.selected;
   spec.ties = &search.view->key_order();

@@ -8,7 +8,6 @@
 #include <algorithm>
 
 #include "longbow/query/hit_order.h"
-#include "longbow/query/selection.h"
 
 namespace longbow::query {
 namespace {
@@ -85,7 +84,7 @@ Result<std::unique_ptr<Scan>> MakeOrderedScan(BlockScanInput input, const OrderB
   LB_RETURN_NOT_OK(CheckOrder(order, *view.schema()));
   LB_ASSIGN_OR_RETURN(const RowSelection matching, Matching(input, filters));
   constexpr int64_t kBytesARow = sizeof(RowOrdinal) + sizeof(uint64_t);
-  LB_ASSIGN_OR_RETURN(auto memory, ledger->Reserve(MemoryUse::kRequests, matching.Count() * kBytesARow));
+  LB_ASSIGN_OR_RETURN(auto memory, ledger->ReserveToRead(matching.Count() * kBytesARow));
   std::vector<RowOrdinal> rows;
   matching.ForEach(0, matching.end(), [&](RowOrdinal row) {
     if (view.visibility().Visible(row)) rows.push_back(row);
@@ -104,7 +103,7 @@ Result<std::unique_ptr<Scan>> MakeCountScan(BlockScanInput input, FilterCache* f
     rows = static_cast<uint64_t>(input.view->live_rows());
   } else if (!input.nothing) {
     LB_ASSIGN_OR_RETURN(const RowSelection matching, Matching(input, filters));
-    rows = CountVisibleExactly(matching, *input.view);
+    rows = static_cast<uint64_t>(matching.Count());
   }
   arrow::Int64Builder count;
   LB_RETURN_NOT_OK(count.Append(static_cast<int64_t>(Page(input, rows).second)));

@@ -78,6 +78,19 @@ class RecallMonitor::Work : public std::enable_shared_from_this<Work> {
     });
   }
 
+  void Keep(const std::function<bool(const std::string&)>& is_there) {
+    std::vector<std::string> known;  // asked about without the lock: who answers has locks of its own
+    {
+      std::lock_guard lock(mutex_);
+      for (const auto& [about, tally] : tallies_) known.push_back(about.first);
+    }
+    std::erase_if(known, is_there);
+    std::lock_guard lock(mutex_);
+    for (const std::string& gone : known) {
+      std::erase_if(tallies_, [&](const auto& entry) { return entry.first.first == gone; });
+    }
+  }
+
   void ListCounters(CounterVisitor& visitor) const {
     visitor.Visit("search_recall_skipped_total", "Samples for recall not taken: too many or too costly", {},
                   skipped_);
@@ -175,6 +188,10 @@ bool RecallMonitor::Wants() {
 }
 
 void RecallMonitor::Offer(RecallSample sample) { work_->Offer(std::move(sample)); }
+
+void RecallMonitor::Keep(const std::function<bool(const std::string&)>& is_there) const {
+  work_->Keep(is_there);
+}
 
 void RecallMonitor::ListCounters(CounterVisitor& visitor) const { work_->ListCounters(visitor); }
 

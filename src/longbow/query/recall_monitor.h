@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,8 @@ class RecallMonitor {
   // Whether this search is one of the share. Cheap.
   bool Wants();
   void Offer(RecallSample sample);
+  // Forgets what it knows of datasets that `is_there` does not know.
+  void Keep(const std::function<bool(const std::string& dataset)>& is_there) const;
   void ListCounters(CounterVisitor& visitor) const;
 
  private:

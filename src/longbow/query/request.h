@@ -67,6 +67,8 @@ struct SearchRequest {
   // ordered by these. 0: all.
   uint32_t dims = 0;
   VectorFormat vectors = VectorFormat::kNone;
+  // Of the searched column when `columns` names it and `vectors` is kNone.
+  VectorFormat named_vectors = VectorFormat::kStored;
   std::optional<std::vector<std::string>> columns;  // payload to return; absent: all
   bool number_queries = false;                      // adds column `query`
   bool describe = false;                            // the answer's schema says how it came about
@@ -95,7 +97,7 @@ struct SearchAnswer {
   Sequence sequence = 0;
   index::SearchWork work;
   std::string_view plan = "none";   // how it was found
-  uint64_t rows = 0, selected = 0;  // visible; of these selected by the filter, about
+  uint64_t rows = 0, selected = 0;  // visible; of these selected by the filter
   bool cached = false;
   StageTimes stages;
   int64_t nanos = 0;
@@ -107,9 +109,10 @@ struct ScanRequest {
   int64_t offset = 0;
   int64_t limit = 0;  // 0: all
   std::optional<std::vector<std::string>> columns;
-  std::optional<OrderBy> order_by;  // absent: insertion order
-  bool count = false;               // one row, column `count` int64: how many rows there are
-  bool strict = false;              // a filter on an unknown column is an error, and not an empty answer
+  VectorFormat vectors = VectorFormat::kStored;  // of every vector column; or kFloat32, kFloat16
+  std::optional<OrderBy> order_by;               // absent: insertion order
+  bool count = false;                            // one row, column `count` int64: how many rows there are
+  bool strict = false;  // a filter on an unknown column is an error, and not an empty answer
 };
 
 struct ScanOptions {

@@ -105,6 +105,7 @@ Result<ResultLayout> ResultLayout::Make(std::shared_ptr<const engine::DatasetSch
   layout.vector_column_ = vector_column;
   layout.requested_ = request.columns;
   layout.asked_format_ = layout.format_ = request.vectors;
+  layout.named_format_ = request.named_vectors;
   layout.number_queries_ = request.number_queries;
   const engine::VectorColumn* searched =
       vector_column < 0 ? nullptr : &dataset->vectors[static_cast<size_t>(vector_column)];
@@ -113,7 +114,7 @@ Result<ResultLayout> ResultLayout::Make(std::shared_ptr<const engine::DatasetSch
       searched != nullptr &&
       (Requested(request.columns, searched->name) ||
        (Requested(request.columns, "vector") && dataset->arrow->GetFieldIndex("vector") < 0));
-  if (layout.format_ == VectorFormat::kNone && vector_wanted) layout.format_ = VectorFormat::kStored;
+  if (layout.format_ == VectorFormat::kNone && vector_wanted) layout.format_ = request.named_vectors;
 
   arrow::FieldVector fields = {IdField(dataset->key), arrow::field("score", arrow::float32()),
                                arrow::field("distance", arrow::float32())};
@@ -147,8 +148,8 @@ Result<ResultLayout> ResultLayout::Make(std::shared_ptr<const engine::DatasetSch
 bool ResultLayout::Fits(const std::shared_ptr<const engine::DatasetSchema>& dataset, int vector_column,
                         const SearchRequest& request) const {
   return schema_ != nullptr && dataset_ == dataset && vector_column_ == vector_column &&
-         asked_format_ == request.vectors && number_queries_ == request.number_queries &&
-         requested_ == request.columns;
+         asked_format_ == request.vectors && named_format_ == request.named_vectors &&
+         number_queries_ == request.number_queries && requested_ == request.columns;
 }
 
 Result<std::shared_ptr<arrow::RecordBatch>> ResultLayout::Build(const engine::View& view,

@@ -55,7 +55,7 @@ class ResultLayout {
   std::shared_ptr<const engine::DatasetSchema> dataset_;
   int vector_column_ = -1;
   std::optional<std::vector<std::string>> requested_;
-  VectorFormat asked_format_ = VectorFormat::kNone;
+  VectorFormat asked_format_ = VectorFormat::kNone, named_format_ = VectorFormat::kStored;
   bool number_queries_ = false;
 
   std::shared_ptr<arrow::Schema> schema_;

@@ -9,6 +9,7 @@
 #include "longbow/query/neighbor_search.h"
 #include "longbow/query/ordered_scan.h"
 #include "longbow/query/query_vectors.h"
+#include "longbow/query/scan_vectors.h"
 #include "longbow/query/search_run.h"
 #include "longbow/query/text_search.h"
 #include "longbow/query/workspace.h"
@@ -172,8 +173,11 @@ Result<std::unique_ptr<Scan>> QueryEngine::OpenScan(const ScanRequest& request) 
   }
   input.view = std::move(view);
   if (request.count) return MakeCountScan(std::move(input), &filters_);
-  if (request.order_by) return MakeOrderedScan(std::move(input), *request.order_by, &filters_, ledger_);
-  return MakeBlockScan(std::move(input));
+  const auto dataset = input.view->schema();
+  LB_ASSIGN_OR_RETURN(
+      auto scan, request.order_by ? MakeOrderedScan(std::move(input), *request.order_by, &filters_, ledger_)
+                                  : MakeBlockScan(std::move(input)));
+  return WithVectorFormat(std::move(scan), *dataset, request.vectors);
 }
 
 void QueryEngine::ListCounters(CounterVisitor& visitor) const {
@@ -200,6 +204,7 @@ void QueryEngine::ListCounters(CounterVisitor& visitor) const {
   visitor.Visit("hnsw_search_pool_new_total", "Search workspaces made", {}, scratch_->made);
   filters_.ListCounters(visitor);
   answers_.ListCounters(visitor);
+  recall_.Keep([this](const std::string& dataset) { return engine_->Info(dataset).ok(); });
   recall_.ListCounters(visitor);
   datasets_.ListCounters(visitor);
 }

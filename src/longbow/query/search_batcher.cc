@@ -71,6 +71,7 @@ std::string KindOf(const SearchRequest& request) {
   kind.effort = request.effort;
   kind.exact = request.exact;
   kind.vectors = request.vectors;
+  kind.named_vectors = request.named_vectors;
   kind.columns = request.columns;
   kind.number_queries = request.number_queries;
   const auto& array = request.queries.array;

@@ -117,8 +117,7 @@ Status SearchRun::Prepare() {
   if (!workspace_.layout.Fits(view_->schema(), column_, request_)) {
     LB_ASSIGN_OR_RETURN(workspace_.layout, ResultLayout::Make(view_->schema(), column_, request_));
   }
-  LB_ASSIGN_OR_RETURN(memory_,
-                      tools_.ledger->Reserve(MemoryUse::kRequests, MemoryNeeded(*view_, workspace_)));
+  LB_ASSIGN_OR_RETURN(memory_, tools_.ledger->ReserveToRead(MemoryNeeded(*view_, workspace_)));
   answer_.sequence = view_->sequence();
   answer_.rows = answer_.selected = static_cast<uint64_t>(view_->live_rows());
   answer_.stages.prepare = Lap();
@@ -163,7 +162,7 @@ Status SearchRun::Select() {
   Budget budget(tools_.environment->clock, deadline_, request_.stop, 0);
   LB_ASSIGN_OR_RETURN(auto selection, tools_.filters->Select(*filter, *view_, &budget));
   selection_ = std::make_shared<const RowSelection>(std::move(selection));
-  answer_.selected = CountVisible(*selection_, *view_);
+  answer_.selected = static_cast<uint64_t>(selection_->Count());
   answer_.stages.filter = Lap();
   tools_.counters->filter_nanos.Record(answer_.stages.filter);
   return Status::OK();
@@ -180,6 +179,11 @@ NeighborSearch SearchRun::Neighbors(Budget* budget) const {
   search.selected = answer_.selected;
   search.budget = budget;
   return search;
+}
+
+TextSearch SearchRun::Texts(Budget* budget) const {
+  const uint32_t deepest = *std::max_element(workspace_.k.begin(), workspace_.k.end());
+  return {view_.get(), &request_.text, selection_.get(), answer_.selected, deepest, budget};
 }
 
 Status SearchRun::Find() {
@@ -203,9 +207,7 @@ Status SearchRun::Find() {
 
 // By text, fused with what was found by vector.
 Status SearchRun::FindText(Budget* budget) {
-  const uint32_t deepest = *std::max_element(workspace_.k.begin(), workspace_.k.end());
-  LB_RETURN_NOT_OK(FindTexts(
-      {view_.get(), &request_.text, selection_.get(), answer_.selected, deepest, budget}, &workspace_));
+  LB_RETURN_NOT_OK(FindTexts(Texts(budget), &workspace_));
   tools_.counters->hybrid_texts.Add();
   if (!parts_.vectors) {
     TakeTexts(wanted_, offset_, &workspace_);
@@ -231,25 +233,17 @@ Status SearchRun::CheckComplete(BudgetEnd end) {
   return Status::OK();
 }
 
-// Repeats the search exactly, at the same view. Of text there is nothing to repeat: it is found exactly.
+// Repeats the search exactly, at the same view. A partial answer whose repetition the deadline ends as well
+// stays without a recall.
 Status SearchRun::CheckRecall(Workspace* second) {
   answer_.recall = 1;
   if (workspace_.hits.coverage == index::Coverage::kExact) return Status::OK();
-  second->prepared = workspace_.prepared;
-  second->prefixes = workspace_.prefixes;
-  second->stride = workspace_.stride;
-  second->whole = workspace_.whole;
-  second->k = workspace_.k;
-  second->left_out = workspace_.left_out;
+  answer_.recall.reset();
   Budget budget(tools_.environment->clock, deadline_, request_.stop, 0);
-  NeighborSearch search = Neighbors(&budget);
-  search.exact = true;
-  LB_RETURN_NOT_OK(FindNeighbors(search, second).status());
-  if (second->hits.coverage != index::Coverage::kExact) return BudgetError(budget.end());
-  if (parts_.both()) {
-    second->texts = workspace_.texts;
-    LB_RETURN_NOT_OK(Fuse(second));
-  }
+  Status repeated = Repeat(&budget, second);
+  if (repeated.ok() && second->hits.coverage != index::Coverage::kExact) repeated = BudgetError(budget.end());
+  if (CodeOf(repeated) == ErrorCode::kDeadlineExceeded && request_.allow_partial) return Status::OK();
+  LB_RETURN_NOT_OK(repeated);
   const auto of_query = [](const index::SearchHits& hits, size_t query) {
     return std::span(hits.neighbors)
         .subspan(hits.offsets[query], hits.offsets[query + 1] - hits.offsets[query]);
@@ -257,9 +251,33 @@ Status SearchRun::CheckRecall(Workspace* second) {
   double sum = 0;
   for (size_t query = 0; query < workspace_.k.size(); ++query) {
     const auto found = of_query(workspace_.hits, query), exact = of_query(second->hits, query);
-    sum += parts_.both() ? ShareFound(found, exact) : RecallOf(found, exact);
+    sum += parts_.texts ? ShareFound(found, exact) : RecallOf(found, exact);
   }
   answer_.recall = sum / static_cast<double>(workspace_.k.size());
+  return Status::OK();
+}
+
+// The request's parts again: by vector exactly; by text, which is found exactly, only where it was cut short.
+Status SearchRun::Repeat(Budget* budget, Workspace* second) const {
+  second->k = workspace_.k;
+  second->left_out = workspace_.left_out;
+  if (parts_.vectors) {
+    second->prepared = workspace_.prepared;
+    second->prefixes = workspace_.prefixes;
+    second->stride = workspace_.stride;
+    second->whole = workspace_.whole;
+    NeighborSearch search = Neighbors(budget);
+    search.exact = true;
+    LB_RETURN_NOT_OK(FindNeighbors(search, second).status());
+  }
+  if (!parts_.texts) return Status::OK();
+  if (workspace_.texts.partial) {
+    LB_RETURN_NOT_OK(FindTexts(Texts(budget), second));
+  } else {
+    second->texts = workspace_.texts;
+  }
+  if (parts_.vectors) return Fuse(second);
+  TakeTexts(wanted_, offset_, second);
   return Status::OK();
 }
 

@@ -57,12 +57,14 @@ class SearchRun {
   Status Fuse(Workspace* workspace) const;
   Status CheckComplete(BudgetEnd end);
   Status CheckRecall(Workspace* second);
+  Status Repeat(Budget* budget, Workspace* second) const;
   void OfferSample();
   Status Arrange();
   Status TakeColumns();
   Result<SearchAnswer> Explained(bool ran);
 
   NeighborSearch Neighbors(Budget* budget) const;
+  TextSearch Texts(Budget* budget) const;
   int64_t Now() const { return tools_.environment->clock->MonotonicNanos(); }
   // Since the last call, or the start.
   int64_t Lap();

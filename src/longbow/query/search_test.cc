@@ -485,6 +485,7 @@ TEST_F(SearchTest, EstimatesGrowWithTheWorkAndWrongRequestsCostNothing) {
 TEST_F(SearchTest, MemoryBeyondTheLimitIsRefusedBeforeItIsTaken) {
   database_.Put("d", Batch({{"id", Range(0, 1)}, {"vector", Vectors({{1}}, 1)}}));
   MemoryLedger full(0, 1);
+  const auto others = full.ReserveAlways(MemoryUse::kRequests, 16 << 20);
   Environment environment = database_.query().environment();
   QueryEngine query(&database_.engine(), environment, &full, {});
   const auto answer = query.Search(Ask("d", {{1}}, 10));

@@ -1,32 +1,29 @@
 #include "longbow/query/selection.h"
 
 #include <algorithm>
+#include <array>
+
+#include "longbow/base/visible_bits.h"
 
 namespace longbow::query {
-namespace {
 
-// Rows whose born and died are looked at one by one.
-constexpr int64_t kCountedRows = 65536;
-
-}  // namespace
-
-uint64_t CountVisibleExactly(const RowSelection& selection, const engine::View& view) {
-  if (view.live_rows() >= view.visibility().end) return static_cast<uint64_t>(selection.Count());
-  uint64_t visible = 0;
-  selection.ForEach(0, selection.end(), [&](RowOrdinal row) {
-    visible += view.visibility().Visible(row) ? 1 : 0;
-    return true;
-  });
+RowSelection VisibleRows(const Visibility& visibility) {
+  constexpr RowOrdinal kRows = 4096;  // at a time; divides a chunk of versions
+  static_assert(RowVersions::kChunk % kRows == 0);
+  RowSelection visible(visibility.end);
+  std::array<uint64_t, kRows / 64> words;
+  for (RowOrdinal first = 0; first < visibility.end; first += kRows) {
+    if (visibility.versions->released(first)) continue;
+    const RowOrdinal rows = std::min(kRows, visibility.end - first);
+    const RowOrdinal at = first & (RowVersions::kChunk - 1);
+    const Sequences born = visibility.versions->BornChunk(first) + at;
+    const Sequences died = visibility.versions->DiedChunk(first) + at;
+    for (RowOrdinal row = 0; row < rows; row += 64) {
+      words[row / 64] = VisibleBits(born + row, died + row, visibility.at);
+    }
+    visible.AddBits(first, reinterpret_cast<const uint8_t*>(words.data()), 0, rows);
+  }
   return visible;
-}
-
-uint64_t CountVisible(const RowSelection& selection, const engine::View& view) {
-  const int64_t selected = selection.Count();
-  const int64_t live = view.live_rows(), end = view.visibility().end;
-  if (selected <= kCountedRows) return CountVisibleExactly(selection, view);
-  if (live >= end) return static_cast<uint64_t>(selected);
-  return static_cast<uint64_t>(static_cast<double>(selected) * static_cast<double>(live) /
-                               static_cast<double>(end));
 }
 
 Status BudgetError(BudgetEnd end) {

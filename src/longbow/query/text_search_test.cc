@@ -204,6 +204,54 @@ TEST_F(TextSearches, RecallOfAFusionIsThatOfItsHits) {
   EXPECT_EQ(Answer(request).recall, 1);
 }
 
+// Cut short or not, with vectors beside the text or without: what a search of text alone found is compared
+// with the same search of text.
+TEST_F(TextSearches, RecallOfTextCutShortIsThatOfTheWholeText) {
+  std::vector<std::optional<std::string>> texts;
+  std::vector<std::vector<double>> vectors;
+  for (int64_t id = 0; id < 5000; ++id) {
+    texts.push_back("word and its number " + std::to_string(id % 5));
+    vectors.push_back({static_cast<double>(id), 0});
+  }
+  database_.Put("words", Batch({{"id", Range(0, 5000)}, {"body", Strings(texts)}}));
+  database_.Put("d",
+                Batch({{"id", Range(0, 5000)}, {"body", Strings(texts)}, {"vector", Vectors(vectors, 2)}}));
+  for (const char* dataset : {"words", "d"}) {
+    auto request = Asks("number word 3", 0, 20);
+    request.dataset = dataset;
+    request.max_distances = 1;
+    request.allow_partial = request.check_recall = true;
+    const auto cut = Answer(request);
+    EXPECT_EQ(cut.coverage, index::Coverage::kPartial);
+    ASSERT_TRUE(cut.recall.has_value());
+    EXPECT_LT(*cut.recall, 1);
+    request.max_distances = 0;
+    const auto whole = Answer(request);
+    EXPECT_EQ(whole.coverage, index::Coverage::kExact);
+    EXPECT_EQ(whole.recall, 1);
+    const Ids expected = IdsOf(whole), found = IdsOf(cut);
+    const auto good = std::count_if(found.begin(), found.end(), [&](uint64_t id) {
+      return std::find(expected.begin(), expected.end(), id) != expected.end();
+    });
+    EXPECT_DOUBLE_EQ(*cut.recall, static_cast<double>(good) / static_cast<double>(expected.size()));
+  }
+  database_.clock.step_ns = 4'000'000;  // a look at the clock: some of the time that is given
+  auto request = Asks("number word 3", 0, 20);
+  request.queries.numbers = {{0, 0}};
+  request.text.alpha = 0.5;
+  request.allow_partial = request.check_recall = true;
+  for (int64_t millis = 1; millis < 200; millis += 9) {
+    request.deadline_ns = database_.clock.MonotonicNanos() + millis * 1'000'000;
+    const auto answer = database_.query().Search(request);
+    if (!answer.ok()) {
+      EXPECT_EQ(CodeOf(answer.status()), ErrorCode::kDeadlineExceeded) << answer.status();
+      continue;
+    }
+    EXPECT_GE(answer->recall.value_or(0), 0);
+    EXPECT_LE(answer->recall.value_or(1), 1);
+  }
+}
+
 TEST_F(TextSearches, ScoresFollowTheirHitsIntoAnotherOrder) {
   Put({1, 2, 3}, {"fox fox fox", "fox and whale", "fox"}, {{0, 0}, {0, 0}, {0, 0}});
   const auto plain = Answer(Asks("fox"));

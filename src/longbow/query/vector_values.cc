@@ -3,6 +3,7 @@
 #include <arrow/array.h>
 #include <arrow/buffer.h>
 #include <arrow/type.h>
+#include <arrow/util/bitmap_ops.h>
 #include <arrow/util/float16.h>
 #include <arrow/util/key_value_metadata.h>
 
@@ -58,6 +59,31 @@ Result<std::shared_ptr<arrow::Array>> StoredBytes(const index::VectorStore& stor
   return std::make_shared<arrow::BinaryArray>(static_cast<int64_t>(rows.size()),
                                               std::shared_ptr(std::move(offsets)),
                                               std::shared_ptr(std::move(values)));
+}
+
+// As above, of rows behind each other; null ones become zeros.
+template <typename T>
+Result<std::shared_ptr<arrow::Buffer>> ConvertRows(const arrow::FixedSizeListArray& stored,
+                                                   distance::ElementType element) {
+  const auto scalars = static_cast<size_t>(stored.value_length());
+  const auto rows = static_cast<size_t>(stored.length());
+  const size_t width = distance::ScalarBytes(element);
+  const auto& values = *stored.values()->data();
+  if (rows == 0) return std::make_shared<arrow::Buffer>(nullptr, 0);
+  const auto* in = reinterpret_cast<const std::byte*>(values.buffers[1]->data()) +
+                   static_cast<size_t>(stored.value_offset(0) + values.offset) * width;
+  LB_ASSIGN_OR_RETURN(auto buffer, arrow::AllocateBuffer(static_cast<int64_t>(rows * scalars * sizeof(T))));
+  T* out = reinterpret_cast<T*>(buffer->mutable_data());
+  std::vector<double> wide(scalars);
+  for (size_t row = 0; row < rows; ++row, in += scalars * width) {
+    if (stored.IsNull(static_cast<int64_t>(row))) {
+      out = std::fill_n(out, scalars, T{0});
+      continue;
+    }
+    distance::ToDouble(element, in, scalars, wide.data());
+    for (const double value : wide) *out++ = Narrow(value, static_cast<T*>(nullptr));
+  }
+  return std::shared_ptr<arrow::Buffer>(std::move(buffer));
 }
 
 // The range that all elements of some rows lie in, in 255 equal steps.
@@ -141,6 +167,25 @@ Result<std::shared_ptr<arrow::Array>> VectorValues(const engine::View& view, int
       element, static_cast<int64_t>(rows.size() * store.scalars()), {nullptr, buffer}, 0));
   return std::make_shared<arrow::FixedSizeListArray>(type, static_cast<int64_t>(rows.size()),
                                                      std::move(values));
+}
+
+Result<std::shared_ptr<arrow::Array>> ConvertVectors(const arrow::FixedSizeListArray& stored,
+                                                     distance::ElementType element,
+                                                     const std::shared_ptr<arrow::DataType>& type) {
+  const auto& to = static_cast<const arrow::FixedSizeListType&>(*type).value_type();
+  LB_ASSIGN_OR_RETURN(const auto buffer, to->id() == arrow::Type::HALF_FLOAT
+                                             ? ConvertRows<uint16_t>(stored, element)
+                                             : ConvertRows<float>(stored, element));
+  auto values = arrow::MakeArray(
+      arrow::ArrayData::Make(to, stored.length() * stored.value_length(), {nullptr, buffer}, 0));
+  std::shared_ptr<arrow::Buffer> valid;
+  if (stored.null_count() > 0) {
+    LB_ASSIGN_OR_RETURN(valid,
+                        arrow::internal::CopyBitmap(arrow::default_memory_pool(), stored.null_bitmap_data(),
+                                                    stored.offset(), stored.length()));
+  }
+  return std::make_shared<arrow::FixedSizeListArray>(type, stored.length(), std::move(values),
+                                                     std::move(valid), stored.null_count());
 }
 
 }  // namespace longbow::query

@@ -11,6 +11,7 @@
 namespace arrow {
 class Array;
 class DataType;
+class FixedSizeListArray;
 class KeyValueMetadata;
 }  // namespace arrow
 
@@ -27,5 +28,10 @@ inline constexpr char kSq8OffsetKey[] = "longbow.sq8.offset";
 Result<std::shared_ptr<arrow::Array>> VectorValues(const engine::View& view, int vector_column,
                                                    VectorFormat format, std::span<const RowOrdinal> rows,
                                                    std::shared_ptr<const arrow::KeyValueMetadata>* about);
+
+// Stored vectors as lists of float32 or float16, as `type` says; null ones stay null.
+Result<std::shared_ptr<arrow::Array>> ConvertVectors(const arrow::FixedSizeListArray& stored,
+                                                     distance::ElementType element,
+                                                     const std::shared_ptr<arrow::DataType>& type);
 
 }  // namespace longbow::query

@@ -80,6 +80,7 @@ void ActionCall::RunSearch(protocol::SearchCall search, query::SearchBatcher::Do
 void DoAction(std::shared_ptr<RequestCall> call, std::string request) {
   auto action = protocol::ParseAction(request);
   if (!action.ok()) return call->Finish(action.status());
+  request = {};  // the body may be as large as a message may be: it is held once
   const auto type = std::find_if(std::begin(kActions), std::end(kActions),
                                  [&](const ActionType& t) { return t.name == action->type; });
   if (type == std::end(kActions)) {

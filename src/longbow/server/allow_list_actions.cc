@@ -10,11 +10,14 @@
 namespace longbow::server {
 namespace {
 
+constexpr double kNanosPerByte = 1;  // read, checked and copied; JSON takes longer
+
 Result<std::string> Put(const ActionCall& action) {
-  LB_ASSIGN_OR_RETURN(const auto lists, protocol::ReadAllowLists(action.body()));
+  LB_ASSIGN_OR_RETURN(const auto body, protocol::ReadAllowLists(action.body()));
+  auto& lists = action.query().allow_lists();
   int64_t values = 0;
-  for (const auto& list : lists) {
-    LB_RETURN_NOT_OK(action.query().allow_lists().Put(list.name, list.values));
+  for (const auto& list : body.lists) {
+    LB_RETURN_NOT_OK(body.append ? lists.Append(list.name, list.values) : lists.Put(list.name, list.values));
     values += list.values->length();
   }
   return protocol::CountJson(values);
@@ -28,7 +31,10 @@ Result<std::string> Drop(const ActionCall& action) {
 
 }  // namespace
 
-void PutAllowList(const ActionCall& action) { action.FinishOne(Put(action)); }
+void PutAllowList(const ActionCall& action) {
+  const auto nanos = kNanosPerByte * static_cast<double>(action.body().size());
+  action.RunSearch(nanos, [action] { action.FinishOne(Put(action)); });
+}
 void DropAllowList(const ActionCall& action) { action.FinishOne(Drop(action)); }
 
 }  // namespace longbow::server

@@ -153,11 +153,6 @@ Status ExchangeStream::Search(const arrow::RecordBatch& batch) {
         "JSON, "
         "{\"command\": \"VectorSearch\"}, to ask several at a time");
   }
-  if (request.call.request.vectors == query::VectorFormat::kSq8) {
-    return InvalidArgument(
-        "vector_format: sq8 has one scale for a whole answer, told ahead of it, and this stream carries many "
-        "answers: ask by DoGet, or for f32 or f16");
-  }
   request.call.request.number_queries = *number_queries_;
   FillLimits(&request.call, shared(), deadline_ns(), stop());
   const uint64_t place = Owe();
@@ -181,8 +176,9 @@ ExchangeStream::Answer ExchangeStream::Encode(const std::string& request_id,
   const bool plain = compression_ == engine::BodyCompression::kNone;
   LB_ASSIGN_OR_RETURN(
       auto message, plain ? encoder_.Encode(*found->hits) : engine::EncodeBatch(*found->hits, compression_));
-  return Reply{found->hits->schema(),
-               ToByteBuffer(protocol::EncodeBatchMessage(std::move(message), metadata))};
+  // What a field says of one answer, an sq8 column's range, would be wrong of the stream's next.
+  LB_ASSIGN_OR_RETURN(auto schema, protocol::WithoutSq8Range(found->hits->schema()));
+  return Reply{std::move(schema), ToByteBuffer(protocol::EncodeBatchMessage(std::move(message), metadata))};
 }
 
 Status ExchangeStream::Ingest(StreamInput input) {
@@ -202,6 +198,8 @@ ExchangeStream::Answer ExchangeStream::Acknowledge(uint64_t number, int64_t rows
   progress_.Finish(number, outcome);
   (outcome.ok() ? shared().counters.rows_put : shared().counters.rows_put_failed).Add(rows);
   LB_RETURN_NOT_OK(outcome.status());
+  shared().index_timing->RowsWritten(serving().engine(),
+                                     std::get<protocol::ExchangeIngest>(*command_).dataset);
   const protocol::PutAck ack = progress_.Take(outcome->sequence, shared().options.put_window_bytes);
   const std::string metadata = protocol::WriteIngestAck(number, rows, ack);
   return Reply{nullptr, ToByteBuffer(protocol::EncodeMetadataMessage(metadata))};

@@ -1,7 +1,5 @@
 #include "longbow/server/flight_counters.h"
 
-#include <mutex>
-
 #include <string>
 
 namespace longbow::server {
@@ -17,6 +15,16 @@ void ListCall(FlightCall call, const CallCounters& counters, CounterVisitor& vis
   visitor.Visit("flight_ops_total", help, {{"action", action}, {"status", "error"}}, counters.failed);
   visitor.Visit("flight_duration_seconds", "Time from a call's start to its end", {{"action", action}},
                 counters.nanos, kNanos);
+}
+
+// Steps of a DoGet: its ticket was read; the scan was opened or the search answered; a batch was taken and
+// sent.
+void ListStep(std::string_view step, const StepCounters& counters, CounterVisitor& visitor) {
+  const std::string_view help = "Steps of DoGet calls by outcome";
+  const std::string name(step);
+  visitor.Visit("do_get_pipeline_steps_total", help, {{"step", name}, {"status", "success"}},
+                counters.succeeded);
+  visitor.Visit("do_get_pipeline_steps_total", help, {{"step", name}, {"status", "error"}}, counters.failed);
 }
 
 }  // namespace
@@ -47,26 +55,6 @@ std::string_view FlightCallLabel(FlightCall call) {
   return "unknown";
 }
 
-void SearchLatencies::Record(const std::string& dataset, int64_t nanos) {
-  {
-    std::shared_lock lock(mutex_);
-    const auto found = by_dataset_.find(dataset);
-    if (found != by_dataset_.end()) return found->second->Record(nanos);
-  }
-  std::unique_lock lock(mutex_);
-  auto& histogram = by_dataset_[by_dataset_.size() < kMaxDatasets ? dataset : "other"];
-  if (histogram == nullptr) histogram = std::make_unique<Histogram>();
-  histogram->Record(nanos);
-}
-
-void SearchLatencies::List(CounterVisitor& visitor) const {
-  std::shared_lock lock(mutex_);
-  for (const auto& [dataset, nanos] : by_dataset_) {
-    visitor.Visit("vector_search_latency_seconds", "Time of a request's searches, by dataset",
-                  {{"dataset", dataset}}, *nanos, kNanos);
-  }
-}
-
 void FlightCounters::List(CounterVisitor& visitor) const {
   for (size_t i = 0; i < kFlightCalls; ++i) ListCall(static_cast<FlightCall>(i), calls[i], visitor);
   visitor.Visit("flight_calls_running", "Flight calls under way, idle streams among them", {}, calls_running);
@@ -93,6 +81,10 @@ void FlightCounters::List(CounterVisitor& visitor) const {
   const std::string_view sliced = "Batches of DoGet sent as references to Arrow's buffers, without a copy";
   visitor.Visit("do_get_zero_copy_total", sliced, {{"type", "scan"}}, batches_scanned_out);
   visitor.Visit("do_get_zero_copy_total", sliced, {{"type", "search"}}, batches_found_out);
+
+  ListStep("ticket", get_ticket, visitor);
+  ListStep("open", get_open, visitor);
+  ListStep("batch", get_batch, visitor);
 
   const CallCounters& exchange = calls[static_cast<size_t>(FlightCall::kDoExchange)];
   visitor.Visit("do_exchange_calls_total", "DoExchange streams opened", {}, exchange.started);

@@ -3,13 +3,10 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
-#include <memory>
-#include <shared_mutex>
-#include <string>
 #include <string_view>
 
 #include "longbow/base/counters.h"
+#include "longbow/server/labeled_latencies.h"
 
 namespace longbow::server {
 
@@ -33,18 +30,9 @@ struct CallCounters {
   Histogram nanos;
 };
 
-// Time of searches by dataset. Thread-safe.
-class SearchLatencies {
- public:
-  // Datasets beyond these are counted together, under "other".
-  static constexpr size_t kMaxDatasets = 256;
-
-  void Record(const std::string& dataset, int64_t nanos);
-  void List(CounterVisitor& visitor) const;
-
- private:
-  mutable std::shared_mutex mutex_;
-  std::map<std::string, std::unique_ptr<Histogram>> by_dataset_;  // guarded by mutex_; entries stay
+struct StepCounters {
+  Counter succeeded, failed;
+  void Add(bool ok) { (ok ? succeeded : failed).Add(); }
 };
 
 // Atomic. Names are those of the wire protocol, section 11.
@@ -61,8 +49,10 @@ struct FlightCounters {
   Histogram exchange_search_nanos;
   Counter vector_search_actions, vector_search_action_errors;
   Histogram vector_search_action_nanos, put_batch_rows, put_payload_bytes, first_chunk_nanos;
+  StepCounters get_ticket, get_open, get_batch;
 
-  SearchLatencies search_latencies;
+  LabeledLatencies search_latencies{"vector_search_latency_seconds",
+                                    "Time of a request's searches, by dataset", "dataset"};
 
   CallCounters& of(FlightCall call) { return calls[static_cast<size_t>(call)]; }
   void List(CounterVisitor& visitor) const;

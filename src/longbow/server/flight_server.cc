@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <climits>
+#include <set>
 #include <utility>
 
 #include "longbow/server/flight_service.h"
@@ -18,6 +19,7 @@
 #include "longbow/server/listen_address.h"
 #include "longbow/server/serving.h"
 #include "longbow/server/stream_reactor.h"
+#include "longbow/server/unmoved_series.h"
 
 namespace longbow::server {
 namespace {
@@ -119,6 +121,17 @@ void SweepLater(const std::weak_ptr<FlightShared>& weak, Executor* executor) {
   });
 }
 
+// What is counted by dataset goes with the dataset.
+void ForgetDropped(FlightShared* shared) {
+  const engine::Engine* engine = shared->serving->engine();
+  if (engine == nullptr) return;
+  std::set<std::string> names;
+  for (const auto& dataset : engine->Datasets()) names.insert(dataset.name);
+  const auto is_there = [&](const std::string& name) { return names.contains(name); };
+  shared->counters.search_latencies.Keep(is_there);
+  shared->index_timing->Keep(is_there);
+}
+
 }  // namespace
 
 struct FlightServer::Parts {
@@ -175,8 +188,11 @@ void FlightServer::Shutdown(int64_t grace_ms) {
 }
 
 void FlightServer::ListCounters(CounterVisitor& visitor) const {
-  const FlightShared& shared = *parts_->shared;
+  FlightShared& shared = *parts_->shared;
+  ForgetDropped(&shared);
   shared.counters.List(visitor);
+  shared.index_timing->List(visitor);
+  ListUnmovedSeries(visitor);
   if (shared.serving->query() != nullptr) shared.serving->batcher().ListCounters(visitor);
   const FlightOptions& options = shared.options;
   const auto setting = [&](std::string_view name, std::string_view help, int64_t value) {

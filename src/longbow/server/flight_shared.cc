@@ -50,7 +50,8 @@ std::vector<std::shared_ptr<StreamReactor>> CallTable::All() const {
   return out;
 }
 
-FlightShared::FlightShared(const FlightOptions& o, Serving* s) : options(o), serving(s) {
+FlightShared::FlightShared(const FlightOptions& o, Serving* s)
+    : options(o), serving(s), index_timing(std::make_shared<IndexTiming>(s->environment().clock)) {
   if (o.max_calls_per_second <= 0) return;
   rate_limiter.emplace(o.max_calls_per_second, o.call_burst > 0 ? o.call_burst : o.max_calls_per_second);
 }

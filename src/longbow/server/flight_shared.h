@@ -16,6 +16,7 @@
 #include "longbow/query/search_batcher.h"
 #include "longbow/server/flight_counters.h"
 #include "longbow/server/flight_server.h"
+#include "longbow/server/index_timing.h"
 #include "longbow/server/rate_limiter.h"
 #include "longbow/server/serving.h"
 
@@ -69,6 +70,7 @@ struct FlightShared {
   HandlerLoad handlers;
   std::optional<RateLimiter> rate_limiter;  // absent: no limit
   CallTable calls;
+  const std::shared_ptr<IndexTiming> index_timing;
 
   const Clock& clock() const { return *serving->environment().clock; }
   Executor& searchers() const { return *serving->environment().searchers; }

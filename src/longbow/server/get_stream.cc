@@ -20,9 +20,9 @@ GetStream::GetStream(std::shared_ptr<FlightShared> shared, grpc::CallbackServerC
 void GetStream::OnHalfClose() { End(InvalidArgument("DoGet without a ticket")); }
 
 void GetStream::OnMessage(BufferChain message) {
-  auto ticket = protocol::ParseTicket(ToText(message));
-  if (!ticket.ok()) return End(ticket.status());
-  auto request = protocol::ReadTicket(*ticket);
+  const auto ticket = protocol::ParseTicket(ToText(message));
+  auto request = ticket.ok() ? protocol::ReadTicket(*ticket) : ticket.status();
+  shared().counters.get_ticket.Add(request.ok());
   if (!request.ok()) return End(request.status());
   const auto compression = AskedCompression(context());
   if (!compression.ok()) return End(compression.status());
@@ -41,6 +41,7 @@ void GetStream::Begin(protocol::TicketRequest request) {
 
 void GetStream::BeginScan(const query::ScanRequest& request) {
   auto scan = serving().query()->OpenScan(request);
+  shared().counters.get_open.Add(scan.ok());
   if (!scan.ok()) return Refuse(scan.status(), request.dataset);
   scan_ = *std::move(scan);
   auto messages = SchemaMessages(*scan_->schema());
@@ -50,6 +51,7 @@ void GetStream::BeginScan(const query::ScanRequest& request) {
 
 void GetStream::BeginSearch(protocol::SearchCall call) {
   dataset_ = call.request.dataset;
+  if (call.limit > 0 && call.request.explain == query::Explain::kNo) most_hits_ = call.limit;
   FillLimits(&call, shared(), deadline_ns(), stop());
   const Status placed = shared().RunSearch(
       std::move(call), [this, self = shared_from_this()](Result<query::SearchAnswer> answer) {
@@ -59,8 +61,10 @@ void GetStream::BeginSearch(protocol::SearchCall call) {
 }
 
 void GetStream::BeginHits(Result<query::SearchAnswer> answer) {
+  shared().counters.get_open.Add(answer.ok());
   if (!answer.ok()) return Refuse(answer.status(), dataset_);
   hits_ = std::move(answer->hits);
+  if (hits_->num_rows() > most_hits_) hits_ = hits_->Slice(0, most_hits_);
   auto messages = SchemaMessages(*hits_->schema());
   if (!messages.ok()) return End(messages.status());
   NextOfSearch(*std::move(messages));
@@ -75,7 +79,7 @@ void GetStream::OnSent() {
 void GetStream::NextOfScan(std::vector<grpc::ByteBuffer> before) {
   if (Over()) return scan_.reset();
   auto batch = scan_->Next();
-  if (!batch.ok()) return End(batch.status());
+  if (!batch.ok()) return FailBatch(batch.status());
   if (*batch) return SendBatch(std::move(before), **batch);
   scan_.reset();
   EndWith(std::move(before));
@@ -100,12 +104,13 @@ Result<std::vector<grpc::ByteBuffer>> GetStream::SchemaMessages(const arrow::Sch
 
 void GetStream::SendBatch(std::vector<grpc::ByteBuffer> before, const arrow::RecordBatch& batch) {
   auto message = protocol::EncodeBatchMessage(batch, {}, compression_);
-  if (!message.ok()) return End(message.status());
+  if (!message.ok()) return FailBatch(message.status());
   if (message->size() > shared().options.max_send_bytes) {
-    return End(Error(ErrorCode::kResourceExhausted, "a batch of ", message->size(),
-                     " bytes exceeds the limit of ", shared().options.max_send_bytes,
-                     " bytes a message: ask for fewer columns or rows"));
+    return FailBatch(Error(ErrorCode::kResourceExhausted, "a batch of ", message->size(),
+                           " bytes exceeds the limit of ", shared().options.max_send_bytes,
+                           " bytes a message: ask for fewer columns or rows"));
   }
+  shared().counters.get_batch.Add(true);
   if (!std::exchange(sent_batch_, true)) {
     shared().counters.first_chunk_nanos.Record(shared().clock().MonotonicNanos() - start_ns());
   }
@@ -115,6 +120,11 @@ void GetStream::SendBatch(std::vector<grpc::ByteBuffer> before, const arrow::Rec
   }
   before.push_back(ToByteBuffer(*message));
   Send(std::move(before));  // the last step: OnSent may run before this returns
+}
+
+void GetStream::FailBatch(const Status& why) {
+  shared().counters.get_batch.Add(false);
+  End(why);
 }
 
 // DoGet's clients know a missing dataset by these words.

@@ -1,6 +1,7 @@
 // DoGet: a scan or a search by ticket, sent as the client takes it.
 #pragma once
 
+#include <limits>
 #include <memory>
 
 #include "longbow/protocol/ticket.h"
@@ -32,6 +33,7 @@ class GetStream final : public StreamReactor {
   // Batches ahead of the first step to be sent: the schema.
   Result<std::vector<grpc::ByteBuffer>> SchemaMessages(const arrow::Schema& schema);
   void SendBatch(std::vector<grpc::ByteBuffer> before, const arrow::RecordBatch& batch);
+  void FailBatch(const Status& why);
   void Refuse(const Status& status, const std::string& dataset);
 
   std::string dataset_;
@@ -39,6 +41,7 @@ class GetStream final : public StreamReactor {
   bool heavy_ = false;  // a step of the scan evaluates a filter
   std::unique_ptr<query::Scan> scan_;
   std::shared_ptr<arrow::RecordBatch> hits_;
+  int64_t most_hits_ = std::numeric_limits<int64_t>::max();
   int64_t next_hit_ = 0;
   bool sent_batch_ = false;
 };

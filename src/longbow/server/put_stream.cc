@@ -64,6 +64,14 @@ Status PutStream::DecideMode(const std::string& app_metadata) {
   return Status::OK();
 }
 
+Result<protocol::PutFrame> PutStream::ReadFrame(const std::string& app_metadata) const {
+  LB_ASSIGN_OR_RETURN(auto frame, protocol::ReadPutFrame(app_metadata));
+  if (writer_) {
+    LB_RETURN_NOT_OK(protocol::CheckPutDurability(frame, storage::DurabilityName(writer_->durability())));
+  }
+  return frame;
+}
+
 // A message without a batch: FIN of an acknowledged stream. Simple streams may carry what they like.
 Status PutStream::HandleMetadata(const std::string& app_metadata) {
   if (mode_ == Mode::kUndecided) {
@@ -71,7 +79,7 @@ Status PutStream::HandleMetadata(const std::string& app_metadata) {
     if (acknowledged) mode_ = Mode::kAcknowledged;
   }
   if (mode_ != Mode::kAcknowledged) return Status::OK();
-  LB_ASSIGN_OR_RETURN(const auto frame, protocol::ReadPutFrame(app_metadata));
+  LB_ASSIGN_OR_RETURN(const auto frame, ReadFrame(app_metadata));
   return sequence_.Next(frame, false, 0).status();
 }
 
@@ -89,7 +97,7 @@ Status PutStream::WriteSimple(StreamInput input) {
 }
 
 Status PutStream::WriteAcknowledged(StreamInput input) {
-  LB_ASSIGN_OR_RETURN(const auto frame, protocol::ReadPutFrame(input.app_metadata));
+  LB_ASSIGN_OR_RETURN(const auto frame, ReadFrame(input.app_metadata));
   const int64_t rows = input.batch.batch->num_rows();
   LB_RETURN_NOT_OK(sequence_.Next(frame, true, rows).status());
   progress_.Begin(frame.sequence, writer_->durability());
@@ -110,6 +118,7 @@ Status PutStream::WriteAcknowledged(StreamInput input) {
 // From any thread.
 void PutStream::Written(uint64_t number, int64_t rows, const Result<engine::WriteAck>& outcome) {
   (outcome.ok() ? shared().counters.rows_put : shared().counters.rows_put_failed).Add(rows);
+  if (outcome.ok()) shared().index_timing->RowsWritten(serving().engine(), dataset_);
   if (mode_ == Mode::kAcknowledged) {
     progress_.Finish(number, outcome);
     return TellSoon();

@@ -34,6 +34,7 @@ class PutStream final : public StreamReactor {
   Status HandleInput(StreamInput input);
   Status OpenWriter();
   Status HandleMetadata(const std::string& app_metadata);
+  Result<protocol::PutFrame> ReadFrame(const std::string& app_metadata) const;
   Status DecideMode(const std::string& app_metadata);
   Status WriteSimple(StreamInput input);
   Status WriteAcknowledged(StreamInput input);

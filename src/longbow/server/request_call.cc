@@ -14,7 +14,9 @@ RequestCall::RequestCall(std::shared_ptr<FlightShared> shared, grpc::CallbackSer
 
 void RequestCall::OnMessage(BufferChain message) {
   has_request_ = true;
-  handler_(std::static_pointer_cast<RequestCall>(shared_from_this()), ToText(message));
+  std::string request = ToText(message);
+  message = {};  // a large one need not be held twice while it is worked on
+  handler_(std::static_pointer_cast<RequestCall>(shared_from_this()), std::move(request));
 }
 
 void RequestCall::OnHalfClose() {

@@ -36,8 +36,9 @@ struct OperatorType {
   std::string_view name;  // as filters print it, and as SQL says it
   std::span<const std::string_view> spellings;
   Operands operands;
-  BindTerm bind;          // null: not a question about values
-  BindTerm bind_element;  // of list columns: whether an element ...; null: lists cannot be asked
+  BindTerm bind;            // null: not a question about values
+  BindTerm bind_element;    // of list columns: whether an element ...; null: lists cannot be asked
+  bool no_element = false;  // of list columns the opposite is asked: that no element ...
 };
 const OperatorType& TypeOf(Operator op);
 

@@ -105,6 +105,7 @@ void FlatIndex::WhenIndexed(RowOrdinal end, std::function<void(Status)> done) {
 
 Result<AuditReport> FlatIndex::Audit() const {
   AuditReport report;
+  report.settled = true;
   const RowOrdinal end = indexed_end();
   for (RowOrdinal row = 0; row < end; ++row) report.nodes += store_->Present(row) ? 1 : 0;
   report.live = report.nodes - erased_.load(std::memory_order_relaxed);

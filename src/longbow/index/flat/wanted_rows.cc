@@ -2,33 +2,11 @@
 
 #include <algorithm>
 
+#include "longbow/base/visible_bits.h"
+
 namespace longbow::index {
-namespace {
 
 static_assert(RowVersions::kChunk % WantedRows::kRows == 0);
-
-using Sequences = const std::atomic<Sequence>*;
-
-uint64_t Hidden(Sequences born, Sequences died, uint32_t i, Sequence at) {
-  return static_cast<uint64_t>(born[i].load(std::memory_order_relaxed) > at) |
-         static_cast<uint64_t>(died[i].load(std::memory_order_relaxed) <= at);
-}
-
-// Of 64 rows. Nearly always all are visible, which is seen without assembling bits: a comparison and an
-// addition with its carry for each birth and each death.
-uint64_t VisibleWord(Sequences born, Sequences died, Sequence at) {
-  uint64_t unborn = 0, alive = 0;
-  for (uint32_t i = 0; i < 64; ++i) {
-    unborn += born[i].load(std::memory_order_relaxed) > at ? 1 : 0;
-    alive += died[i].load(std::memory_order_relaxed) > at ? 1 : 0;
-  }
-  if (unborn == 0 && alive == 64) return ~uint64_t{0};
-  uint64_t bits = 0;
-  for (uint32_t i = 0; i < 64; ++i) bits |= Hidden(born, died, i, at) << i;
-  return ~bits;
-}
-
-}  // namespace
 
 WantedRows::WantedRows(const VectorStore* store, const Visibility& visibility, const RowSelection* selection)
     : store_(store),
@@ -70,10 +48,10 @@ uint64_t WantedRows::Visible(RowOrdinal row, uint64_t candidates) const {
   if (std::popcount(candidates) < kFew) {
     for (uint64_t word = candidates; word != 0; word &= word - 1) {
       const auto i = static_cast<uint32_t>(std::countr_zero(word));
-      candidates &= ~(Hidden(born, died, i, visibility_.at) << i);
+      candidates &= ~(HiddenBit(born, died, i, visibility_.at) << i);
     }
   } else {
-    candidates &= VisibleWord(born, died, visibility_.at);
+    candidates &= VisibleBits(born, died, visibility_.at);
   }
   return candidates == 0 ? 0 : candidates & ~store_->NullWord(row);
 }

@@ -1,5 +1,6 @@
 #include "longbow/index/graph/graph.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -55,7 +56,6 @@ Slot Graph::MakeNode(const float* point, float bias) {
   h.square.store(factors.square, std::memory_order_relaxed);
   h.bias.store(bias, std::memory_order_relaxed);
   SetRow(slot, kNoRow);
-  h.in_edges.store(0, std::memory_order_relaxed);
   h.lost.store(0, std::memory_order_relaxed);
   ClearEdges(slot);
   return slot;
@@ -70,6 +70,11 @@ void Graph::Extend(Slot slots) {
 void Graph::FreeNode(Slot slot) {
   std::lock_guard lock(mutex_);
   free_.push_back(slot);
+}
+
+std::vector<Slot> Graph::free_slots() const {
+  std::lock_guard lock(mutex_);
+  return free_;
 }
 
 void Graph::SetEdge(Slot node, uint32_t position, Slot to, const float* from, bool kept,
@@ -148,10 +153,17 @@ Graph::Range Graph::SquaredLengths() const {
   return squares;
 }
 
-// Reservoir sampling, so that entries stand for all nodes whatever the order they came in.
-void Graph::OfferEntry(Slot slot, uint64_t count) {
-  const uint64_t place = count < kEntries ? count : Mix(count) % (count + 1);
+// Reservoir sampling, so that entries stand for all nodes whatever the order they came in; those that come in
+// the place of others count like them.
+void Graph::OfferEntry(Slot slot, uint64_t count, uint64_t live) {
+  const uint64_t known = entry_count();
+  const uint64_t place = known < kEntries ? known : Mix(count) % std::max<uint64_t>(live, 1);
   if (place < kEntries) ReplaceEntry(static_cast<uint32_t>(place), slot);
+}
+
+void Graph::ForgetEntries() {
+  std::lock_guard lock(mutex_);
+  entry_count_.store(0, std::memory_order_release);
 }
 
 void Graph::ReplaceEntry(uint32_t i, Slot slot) {

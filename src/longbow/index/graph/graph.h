@@ -107,6 +107,7 @@ class Graph {
   void Extend(Slot slots);
   // The slot may be given to another row; nothing but readers may still know it.
   void FreeNode(Slot slot);
+  std::vector<Slot> free_slots() const;
   // Writes an edge; the node's lock is held, or nobody knows the node yet. `from` is its decoded point.
   struct EdgeScratch {
     std::vector<float> to;
@@ -133,9 +134,10 @@ class Graph {
   uint32_t entry_count() const { return entry_count_.load(std::memory_order_acquire); }
   const Entry& entry(uint32_t i) const { return entries_[i]; }
   const std::byte* entry_code(uint32_t i) const { return entry_codes_.get() + i * layout_.own_bytes(); }
-  // The node, number `count` of those linked so far, may become an entry.
-  void OfferEntry(Slot slot, uint64_t count);
+  // The node, one of `live` and number `count` of those linked so far, may become an entry.
+  void OfferEntry(Slot slot, uint64_t count, uint64_t live);
   void ReplaceEntry(uint32_t i, Slot slot);
+  void ForgetEntries();
 
  private:
   Slot ExtendByOne();
@@ -150,7 +152,7 @@ class Graph {
   std::array<Entry, kEntries> entries_;
   std::unique_ptr<std::byte[]> entry_codes_;
   std::atomic<uint32_t> entry_count_{0};
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<Slot> free_;  // guarded by mutex_
 };
 

@@ -11,8 +11,8 @@
 
 namespace longbow::index {
 
-// Breadth first from the entries, some nodes at a time, beside readers and writers: a node that was cut off
-// and linked again meanwhile may be counted. Confined.
+// What can be reached from the entries, some nodes at a time, beside readers and writers: a node that was cut
+// off and linked again meanwhile may be counted. Confined.
 class ReachSearch {
  public:
   explicit ReachSearch(const Graph& graph);
@@ -34,7 +34,15 @@ std::vector<Slot> UnreachableNodes(const Graph& graph);
 inline constexpr size_t kInDegreeClasses = 8;
 std::array<int64_t, kInDegreeClasses> CountInDegrees(const Graph& graph);
 
-// Counts nodes; beside writers, violations may be of the moment.
-AuditReport AuditGraph(const Graph& graph, const RowChains& chains);
+// What a graph is held against.
+struct GraphAccount {
+  RowOrdinal rows_end = 0;     // of its chains
+  int64_t live = 0, dead = 0;  // nodes that stand for rows, and those whose slots are not free yet
+  bool settled = false;        // nobody writes
+};
+// Looks at each node and, when the graph is settled, at whether its parts agree: edges lead to nodes that are
+// there and are counted there, entries are such nodes and carry their codes, a row's node stands for that
+// row, every slot is of a live node, a dead one or free. Beside writers, violations may be of the moment.
+AuditReport AuditGraph(const Graph& graph, const RowChains& chains, const GraphAccount& account);
 
 }  // namespace longbow::index

@@ -35,9 +35,19 @@ GraphOptions Resolve(GraphOptions options, std::string_view codec, size_t n) {
 
 }  // namespace
 
+int64_t GraphBuilder::RowBytes(distance::Metric metric, size_t scalars, std::string_view codec,
+                               GraphOptions options) {
+  const size_t n = codec::PaddedDim(scalars);
+  const GraphOptions resolved = Resolve(options, codec, n);
+  const NodeLayout layout(n, resolved.degree, *resolved.bits, OwnCode(codec),
+                          metric == distance::Metric::kInnerProduct);
+  return static_cast<int64_t>(layout.bytes + sizeof(RowOrdinal)) + RowCodes::RowBytes(n);
+}
+
 GraphBuilder::GraphBuilder(const IndexInput& input, GraphOptions options)
     : input_(input),
       options_(Resolve(options, input.codec, codec::PaddedDim(input.store->scalars()))),
+      row_bytes_(RowBytes(input.metric, input.store->scalars(), input.codec, options)),
       chains_(input.ledger) {}
 
 GraphBuilder::~GraphBuilder() {
@@ -45,6 +55,7 @@ GraphBuilder::~GraphBuilder() {
   if (input_.builders != nullptr) {
     input_.builders->WaitUntil([this] { return tasks_.load() == 0 && !maintaining(); });
   }
+  Owe(-static_cast<int64_t>(appended_end() - indexed_end()));
   for (Waiter& waiter : waiters_) {
     waiter.done(Error(ErrorCode::kCancelled, "index: closed before row ", waiter.end, " was indexed"));
   }
@@ -54,8 +65,14 @@ void GraphBuilder::RowsAppended(RowOrdinal first, RowOrdinal end) {
   LB_CHECK(first >= appended_end());
   LB_CHECK(end >= first);
   chains_.Grow(end);
+  Owe(static_cast<int64_t>(end - appended_end()));
   appended_end_.store(end, std::memory_order_release);
   StartBuilders();
+}
+
+// So that rows are refused while there is room for the index of those that were taken.
+void GraphBuilder::Owe(int64_t rows) {
+  if (input_.ledger != nullptr) input_.ledger->Charge(MemoryUse::kIndex, rows * row_bytes_);
 }
 
 void GraphBuilder::StartBuilders() {
@@ -191,20 +208,24 @@ void GraphBuilder::BuildRows() {
 
 void GraphBuilder::Finish(RowOrdinal first, RowOrdinal end) {
   std::vector<Waiter> ready;
+  int64_t linked = 0;
   {
     std::lock_guard lock(mutex_);
     finished_.emplace(first, end);
-    RowOrdinal reached = indexed_end();
+    const RowOrdinal before = indexed_end();
+    RowOrdinal reached = before;
     for (auto it = finished_.begin(); it != finished_.end() && it->first == reached;
          it = finished_.erase(it)) {
       reached = it->second;
     }
     indexed_end_.store(reached, std::memory_order_release);
+    linked = static_cast<int64_t>(reached - before);
     const auto waiting =
         std::partition(waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.end > reached; });
     ready.assign(std::make_move_iterator(waiting), std::make_move_iterator(waiters_.end()));
     waiters_.erase(waiting, waiters_.end());
   }
+  Owe(-linked);
   for (Waiter& waiter : ready) waiter.done(Status::OK());
 }
 
@@ -268,13 +289,16 @@ void GraphBuilder::CodeRows() {
 
 void GraphBuilder::Insert(RowOrdinal row, Bench* bench) {
   if (!input_.store->Present(row) || chains_.erased(row) || chains_.placed(row)) return;
-  if (linked_.load(std::memory_order_acquire) >= kFirstNodes) return InsertAlone(row, bench);
+  if (linked_.load(std::memory_order_acquire) >= kFirstNodes &&
+      live_.load(std::memory_order_relaxed) >= kFirstNodes)
+    return InsertAlone(row, bench);
   std::lock_guard lock(first_mutex_);
   if (graph() == nullptr) StartGraph();
   InsertAlone(row, bench);
 }
 
 void GraphBuilder::InsertAlone(RowOrdinal row, Bench* bench) {
+  const ReadEpoch linking(&linking_);
   Graph& graph = *this->graph();
   if (calibration_.Due(live_.load(std::memory_order_relaxed))) {
     calibration_.Observe(graph, chains_, input_, row, indexed_end());
@@ -287,9 +311,9 @@ void GraphBuilder::InsertAlone(RowOrdinal row, Bench* bench) {
   if (JoinEqual(graph, slot, row, candidates)) return graph.FreeNode(slot);
   const bool placed = chains_.Place(graph, slot, row);
   if (!placed) return graph.FreeNode(slot);
-  live_.fetch_add(1, std::memory_order_relaxed);
+  const uint64_t live = live_.fetch_add(1, std::memory_order_relaxed) + 1;
   bench->linker.Link(graph, slot);
-  graph.OfferEntry(slot, linked_.fetch_add(1, std::memory_order_acq_rel));
+  graph.OfferEntry(slot, linked_.fetch_add(1, std::memory_order_acq_rel), live);
 }
 
 // Rows of equal vectors share a node: side by side they would fill each other's lists and leave no way out.
@@ -358,6 +382,7 @@ bool GraphBuilder::HelpSweep(Bench* bench) {
     std::lock_guard lock(mutex_);
     sweeper = sweeper_;
   }
+  const ReadEpoch linking(&linking_);
   return sweeper != nullptr && sweeper->Help(&bench->mender, kNodesAHelp);
 }
 
@@ -395,40 +420,54 @@ void GraphBuilder::RunMaintenance(Work work) {
 }
 
 void GraphBuilder::Maintain() {
-  Graph* graph = this->graph();
-  if (graph == nullptr) return EndMaintenance();
-  std::vector<Slot> dead;
+  if (graph() == nullptr) return EndMaintenance();
   {
     std::lock_guard lock(mutex_);
-    dead.swap(dead_);
+    dying_.swap(dead_);
   }
-  const uint64_t linked = linked_.load(std::memory_order_relaxed);
-  linked_at_maintenance_.store(linked, std::memory_order_relaxed);
-  auto sweeper = std::make_shared<GraphSweeper>(*graph, options_.link, std::move(dead), input_.seed + linked);
+  linked_at_maintenance_.store(linked_.load(std::memory_order_relaxed));
+  AfterInsertions(linking_.Advance(), &GraphBuilder::StartSweep);
+}
+
+void GraphBuilder::AfterInsertions(uint64_t epoch, void (GraphBuilder::*next)()) {
+  if (stopping_.load()) return EndMaintenance();
+  if (linking_.Over(epoch)) return (this->*next)();
+  input_.builders->PostAfter(kInsertionNanos, [this, epoch, next] {
+    RunMaintenance([this, epoch, next] { AfterInsertions(epoch, next); });
+  });
+}
+
+// From here on no edge to the dead is made any more.
+void GraphBuilder::StartSweep() {
+  auto sweeper = std::make_shared<GraphSweeper>(*graph(), options_.link, std::exchange(dying_, {}),
+                                                input_.seed + linked_at_maintenance_.load());
   {
     std::lock_guard lock(mutex_);
     sweeper_ = std::move(sweeper);
   }
-  MaintainSome();
+  SweepSome();
 }
 
-void GraphBuilder::MaintainSome() {
+void GraphBuilder::SweepSome() {
   if (stopping_.load()) return EndMaintenance();
   if (input_.builders == nullptr) {
     while (!sweeper_->Step(kNodesASlice)) {
     }
   } else if (!sweeper_->Step(kNodesASlice)) {
-    input_.builders->Post([this] { RunMaintenance([this] { MaintainSome(); }); });
+    input_.builders->Post([this] { RunMaintenance([this] { SweepSome(); }); });
     return;
   }
-  Graph& graph = *this->graph();
   unreachable_.store(sweeper_->unreachable(), std::memory_order_relaxed);
   walks_missed_.store(sweeper_->walks_missed(), std::memory_order_relaxed);
-  const auto degrees = CountInDegrees(graph);
+  const auto degrees = CountInDegrees(*graph());
   for (size_t i = 0; i < degrees.size(); ++i) in_degrees_[i].store(degrees[i], std::memory_order_relaxed);
-  // A slot is free once no edge leads to it. A walk that still holds its number may visit what comes there
-  // next, and judges it by its own code.
-  for (Slot slot : sweeper_->dead()) graph.FreeNode(slot);
+  AfterInsertions(linking_.Advance(), &GraphBuilder::EndSweep);
+}
+
+// A slot is free once no edge leads to it, and no insertion has come by it. A search that still holds its
+// number may visit what comes there next, and judges it by its own code.
+void GraphBuilder::EndSweep() {
+  for (Slot slot : sweeper_->dead()) graph()->FreeNode(slot);
   dead_count_.fetch_sub(static_cast<int64_t>(sweeper_->dead().size()), std::memory_order_relaxed);
   sweeps_.fetch_add(1, std::memory_order_relaxed);
   EndMaintenance();
@@ -495,6 +534,16 @@ void GraphBuilder::PlaceRows(const LoadedGraph& loaded) {
       rows += node.rows;
     }
   }
+}
+
+GraphAccount GraphBuilder::Account() const {
+  GraphAccount account;
+  // In this order: the last builder starts maintenance before it goes.
+  account.settled = indexed_end() == appended_end() && tasks_.load() == 0 && !maintaining();
+  account.rows_end = appended_end();
+  account.live = static_cast<int64_t>(live_.load(std::memory_order_relaxed));
+  account.dead = dead_nodes();
+  return account;
 }
 
 int64_t GraphBuilder::bytes() const {

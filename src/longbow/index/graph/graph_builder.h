@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "longbow/index/graph/graph.h"
@@ -34,6 +35,10 @@ struct GraphOptions {
 // give the same graph.
 class GraphBuilder {
  public:
+  // What a row of `scalars` comes to take here, once it is linked.
+  static int64_t RowBytes(distance::Metric metric, size_t scalars, std::string_view codec,
+                          GraphOptions options = {});
+
   GraphBuilder(const IndexInput& input, GraphOptions options);
   ~GraphBuilder();
 
@@ -63,6 +68,8 @@ class GraphBuilder {
   bool maintaining() const { return maintenance_.load() != Maintenance::kIdle; }
   int64_t sweeps() const { return sweeps_.load(std::memory_order_relaxed); }
   int64_t bytes() const;
+  // For an audit. Settled when all is done that was asked for before, and nothing is asked for meanwhile.
+  GraphAccount Account() const;
 
   Status Save(FileSystem* files, std::string_view directory);
   // Before the first row is appended.
@@ -74,6 +81,7 @@ class GraphBuilder {
   static constexpr RowOrdinal kRowsToCode = 1024;  // at a time
   static constexpr int kMostBuilders = 8;
   static constexpr int64_t kLookAgainNanos = 5'000'000;
+  static constexpr int64_t kInsertionNanos = 500'000;  // about, of one that is held up now and then
   // Building goes on after so many quiet looks, and for a turn after so many in all, so that it never stops.
   static constexpr int kQuietLooks = 2, kMostLooks = 20;
   static constexpr RowOrdinal kSampledRows = 1024;  // whose mean is the centre
@@ -84,7 +92,8 @@ class GraphBuilder {
   static constexpr uint64_t kMostDeadShare = 25;
   // Of maintenance, before others get their turn; and of a builder that helps.
   static constexpr uint32_t kNodesASlice = 2048, kNodesAHelp = 512;
-  static constexpr uint64_t kFirstNodes = 512;  // linked one after the other, so that they find each other
+  // Of a graph that has no more, linked one after the other, so that they find each other.
+  static constexpr uint64_t kFirstNodes = 512;
 
   struct Waiter {
     RowOrdinal end;
@@ -120,6 +129,7 @@ class GraphBuilder {
   void MakeCodes();
   bool Claim(RowOrdinal* first, RowOrdinal* end);
   void Finish(RowOrdinal first, RowOrdinal end);
+  void Owe(int64_t rows);
   std::unique_ptr<Bench> TakeBench();
   void ReturnBench(std::unique_ptr<Bench> bench);
   Graph* StartGraph();
@@ -135,11 +145,18 @@ class GraphBuilder {
   void RunMaintenance(Work work);
   bool MaintenanceDue() const;
   void Maintain();
-  void MaintainSome();
+  void StartSweep();
+  void SweepSome();
+  void EndSweep();
   void EndMaintenance();
+  // Goes on with `next` once the insertions that began before `epoch` ended are over: they may have seen
+  // nodes live that are dead since.
+  void AfterInsertions(uint64_t epoch, void (GraphBuilder::*next)());
 
   const IndexInput input_;
   const GraphOptions options_;
+  const int64_t
+      row_bytes_;  // in the ledger for every row from its append to its index, which then has its own
   RowChains chains_;
   RecallCalibration calibration_;
   std::unique_ptr<GraphSpace> space_;  // made before graph_ is published
@@ -161,6 +178,9 @@ class GraphBuilder {
   std::atomic<int> tasks_{0};          // posted or running
   std::atomic<bool> aside_{false};     // one of them waits for writers
   int looks_ = 0, quiet_looks_ = 0;    // of the one that waits
+
+  ReadEpochs linking_;       // entered by whoever makes edges
+  std::vector<Slot> dying_;  // of the one that maintains: taken from dead_, not yet a sweeper's
 
   std::mutex first_mutex_;  // serialises making the graph and linking its first nodes
 

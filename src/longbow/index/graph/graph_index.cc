@@ -65,7 +65,7 @@ double GraphIndex::HopNanos(const Graph& graph) const {
 uint32_t GraphIndex::MostVisits(const SearchSpec& spec) const {
   SearchShape shape;
   shape.k = spec.k.empty() ? 0 : *std::max_element(spec.k.begin(), spec.k.end());
-  shape.rows = spec.visibility.end;
+  shape.rows = VisibleRows(spec);
   shape.has_selection = spec.selection != nullptr && spec.selected > 0;
   shape.selected = spec.selected;
   const RowCodes* codes = builder_.codes();
@@ -99,7 +99,9 @@ std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   if (graph == nullptr || graph->size() < kLeastRowsForWalk || shape.k > kMostK) return methods;
   if (shape.has_selection && graph->LengthsDiffer()) return methods;  // it may be of short vectors
   const double share =
-      shape.has_selection ? std::max(1.0, double(shape.selected)) / std::max(1.0, double(shape.rows)) : 1.0;
+      shape.has_selection
+          ? std::min(1.0, std::max(1.0, double(shape.selected)) / std::max(1.0, double(shape.rows)))
+          : 1.0;
   const double hop = HopNanos(*graph);
   const uint32_t hops = LengthFor(shape.effort, shape.k, share).hops;
   methods.push_back({Method::kWalk, shape.queries * (kNanosAQuery + hops * hop), false});
@@ -154,7 +156,10 @@ Status GraphIndex::Load(FileSystem* files, std::string_view directory) {
 
 Result<AuditReport> GraphIndex::Audit() const {
   AuditReport report;
-  if (const Graph* graph = builder_.graph(); graph != nullptr) report = AuditGraph(*graph, builder_.chains());
+  const GraphAccount account = builder_.Account();
+  report.settled = account.settled;
+  if (const Graph* graph = builder_.graph(); graph != nullptr)
+    report = AuditGraph(*graph, builder_.chains(), account);
   const RowOrdinal end = builder_.appended_end();
   report.nodes = 0;
   for (RowOrdinal row = 0; row < end; ++row) report.nodes += input_.store->Present(row) ? 1 : 0;
@@ -194,6 +199,10 @@ Result<std::unique_ptr<VectorIndex>> MakeGraphIndex(const IndexInput& input) {
   LB_CHECK(input.store != nullptr);
   LB_RETURN_NOT_OK(CheckCodec(**FindIndexType("graph"), input.codec));
   return std::make_unique<GraphIndex>(input);
+}
+
+int64_t GraphRowBytes(distance::Metric metric, size_t scalars, std::string_view codec) {
+  return GraphBuilder::RowBytes(metric, scalars, codec) + RowChains::kBytesARow;
 }
 
 }  // namespace longbow::index

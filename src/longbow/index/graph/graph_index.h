@@ -51,5 +51,6 @@ class GraphIndex : public VectorIndex {
 };
 
 Result<std::unique_ptr<VectorIndex>> MakeGraphIndex(const IndexInput& input);
+int64_t GraphRowBytes(distance::Metric metric, size_t scalars, std::string_view codec);
 
 }  // namespace longbow::index

@@ -116,6 +116,31 @@ class World {
     for (const Neighbor& n : hits.neighbors) rows.push_back(n.row);
     return rows;
   }
+  // Hops of a search on average, where one in `every` of the live rows is selected.
+  double FilteredHops(const std::vector<RowOrdinal>& live, size_t every, Method method, uint32_t ef) {
+    RowSelection selection(end_);
+    for (size_t i = 0; i < live.size(); i += every) selection.Add(live[i]);
+    auto scratch = index_->NewScratch();
+    const uint32_t k[] = {kK};
+    SearchSpec spec;
+    spec.method = method;
+    spec.effort.ef = ef;
+    spec.k = k;
+    spec.visibility = {&versions_, 1, end_};
+    spec.rows = live.size();
+    spec.selection = &selection;
+    SearchHits hits;
+    int64_t hops = 0;
+    constexpr int kQueries = 100;
+    for (int i = 0; i < kQueries; ++i) {
+      const auto query = Draw(AnyCluster());
+      spec.queries = reinterpret_cast<const std::byte*>(query.data());
+      EXPECT_TRUE(index_->Search(spec, scratch.get(), &hits).ok());
+      EXPECT_EQ(hits.neighbors.size(), kK);
+      hops += hits.work.hops;
+    }
+    return static_cast<double>(hops) / kQueries;
+  }
   double Recall(const VectorIndex& index, uint32_t ef, int queries = 100) {
     double found = 0, wanted = 0;
     for (int i = 0; i < queries; ++i) {
@@ -141,7 +166,8 @@ class World {
     return fresh;
   }
   void ExpectSound(int64_t live) {
-    const auto audit = index_->Audit().ValueOrDie();
+    AuditReport audit;
+    builders_->WaitUntil([&] { return (audit = index_->Audit().ValueOrDie()).settled; });
     EXPECT_EQ(audit.live, live);
     EXPECT_EQ(audit.unreachable, 0);
     EXPECT_TRUE(audit.violations.empty()) << audit.violations.front();
@@ -213,6 +239,33 @@ TEST_F(GraphIndexTest, GenerationsOfDeletesAndInsertsKeepRecall) {
   EXPECT_LT(world.index().memory_bytes(), fresh->index().memory_bytes() * 2) << "slots are reused";
 }
 
+// Ordinals are never given again, so there are the more of them to a live row.
+TEST_F(GraphIndexTest, FilteredWalksAreNoLongerForTheRowsThatWereReplaced) {
+  constexpr RowOrdinal kLive = 1500;
+  World world(seed_);
+  world.AppendAny(kLive);
+  std::vector<RowOrdinal> live(kLive);
+  for (int generation = 0; generation < 4; ++generation) {
+    world.Wait();
+    std::iota(live.begin(), live.end(), world.end() - kLive);
+    std::shuffle(live.begin(), live.end(), world.random());
+    if (generation == 3) break;
+    world.AppendAny(kLive);
+    world.WaitIndexed();
+    world.Erase(live);
+  }
+  const auto fresh = world.Fresh(live);
+  std::vector<RowOrdinal> same(kLive);
+  std::iota(same.begin(), same.end(), 0);
+  for (const auto& [every, method] :
+       {std::pair{2, Method::kWalk}, {10, Method::kWalk}, {10, Method::kFilteredWalk}}) {
+    const double hops = world.FilteredHops(live, every, method, 12),
+                 anew = fresh->FilteredHops(same, every, method, 12);
+    EXPECT_LT(hops, 1.3 * anew) << "one row in " << every;
+    EXPECT_GT(hops, 0.7 * anew) << "one row in " << every;
+  }
+}
+
 TEST_F(GraphIndexTest, NodesThatDieWhileOthersAreSweptAreSweptAfterThem) {
   World world(seed_, 2);
   world.AppendAny(3000);
@@ -245,6 +298,28 @@ TEST_F(GraphIndexTest, BuildersKeepTheDeadFewWhileRowsAreReplaced) {
   std::iota(live.begin(), live.end(), world.end() - 3000);
   EXPECT_LT(world.index().memory_bytes(), world.Fresh(live)->index().memory_bytes() * 2)
       << "slots are reused";
+}
+
+TEST_F(GraphIndexTest, RowsThatDieWhileTheyAreLinkedLeaveNothingBehind) {
+  World world(seed_, 4);
+  world.AppendAny(1000);
+  world.Wait();
+  for (int round = 0; round < 60; ++round) {
+    const RowOrdinal first = world.end();
+    world.AppendAny(100);
+    std::vector<RowOrdinal> gone(90);
+    std::iota(gone.begin(), gone.end(), first + 5);
+    std::shuffle(gone.begin(), gone.end(), world.random());
+    for (size_t i = 0; i < gone.size(); i += 30) {  // some before their turn, some in it, some after
+      world.Erase({gone.begin() + static_cast<ptrdiff_t>(i), gone.begin() + static_cast<ptrdiff_t>(i + 30)});
+      std::this_thread::sleep_for(std::chrono::microseconds(world.random()() % 300));
+    }
+  }
+  std::vector<RowOrdinal> last(100);
+  std::iota(last.begin(), last.end(), 0);
+  world.WaitIndexed();
+  world.Erase(last);  // so that a last sweep is due
+  world.ExpectSound(1500);
 }
 
 TEST_F(GraphIndexTest, AWholeClusterCanGoAndComeBack) {

@@ -55,8 +55,9 @@ void GraphMender::Mend(Graph& graph, Slot node, const DeadNodes& dead) {
   if (relink) AddWalk(graph, node);
   // By slot: a distance found in another way may differ in its last bit.
   std::ranges::sort(candidates_, {}, &Candidate::slot);
-  const auto again = std::ranges::unique(candidates_, {}, &Candidate::slot);
-  candidates_.erase(again.begin(), again.end());
+  const auto again = std::unique(candidates_.begin(), candidates_.end(),
+                                 [](const Candidate& a, const Candidate& b) { return a.slot == b.slot; });
+  candidates_.erase(again, candidates_.end());
   std::sort(candidates_.begin(), candidates_.end(), Nearer);
   linker_.Renew(graph, node, candidates_, [&](Slot slot) { return dead.Contains(slot); });
   if (relink) Support(graph, node);

@@ -32,11 +32,12 @@ void GraphSearch::Begin(SearchHits* hits) {
   hits->work = {};
 }
 
+// A walk meets the nodes of rows that are there, not those of all that ever were.
 void GraphSearch::MeasureSelection() {
   if (spec_.selection == nullptr || spec_.visibility.end == 0) return;
   const uint64_t selected =
       spec_.selected > 0 ? spec_.selected : static_cast<uint64_t>(spec_.selection->Count());
-  share_ = static_cast<float>(selected) / static_cast<float>(spec_.visibility.end);
+  share_ = static_cast<float>(selected) / static_cast<float>(VisibleRows(spec_));
   share_ = std::clamp(share_, 1e-3f, 1.0f);
 }
 

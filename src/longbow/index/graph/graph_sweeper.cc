@@ -77,7 +77,10 @@ void GraphSweeper::ForgetDead() {
 }
 
 void GraphSweeper::SearchSome(uint32_t nodes) {
-  if (search_ == nullptr) search_ = std::make_unique<ReachSearch>(graph_);
+  if (search_ == nullptr) {
+    EnsureEntry();
+    search_ = std::make_unique<ReachSearch>(graph_);
+  }
   if (!search_->Step(graph_, nodes * kGlancesAMend)) return;
   missed_ = search_->Missed(graph_);
   search_.reset();
@@ -117,21 +120,29 @@ void GraphSweeper::WalkSome(uint32_t nodes) {
 
 void GraphSweeper::ReplaceEntries() {
   for (uint32_t i = 0; i < graph_.entry_count(); ++i) {
-    Slot slot = graph_.entry(i).slot.load(std::memory_order_relaxed);
+    const Slot slot = graph_.entry(i).slot.load(std::memory_order_relaxed);
     if (!dead_.Contains(slot)) continue;
     const auto near = mender_.NeighborsOf(graph_, slot, dead_);
-    if (!near.empty()) {
-      graph_.ReplaceEntry(i, near[0].slot);
-      continue;
-    }
-    const Slot size = graph_.size();
-    for (Slot steps = 0; steps < size; ++steps) {  // any live node is better than none
-      slot = slot + 1 < size ? slot + 1 : 0;
-      if (!Live(graph_, slot)) continue;
-      graph_.ReplaceEntry(i, slot);
-      break;
-    }
+    const Slot live = near.empty() ? LiveBehind(slot) : near[0].slot;  // any is better than none
+    if (live == kNoSlot) return graph_.ForgetEntries();
+    graph_.ReplaceEntry(i, live);
   }
+}
+
+// What was linked while there were none may have come as they were forgotten.
+void GraphSweeper::EnsureEntry() {
+  if (graph_.entry_count() > 0) return;
+  const Slot live = LiveBehind(0);
+  if (live != kNoSlot) graph_.ReplaceEntry(0, live);
+}
+
+Slot GraphSweeper::LiveBehind(Slot slot) const {
+  const Slot size = graph_.size();
+  for (Slot steps = 0; steps < size; ++steps) {
+    slot = slot + 1 < size ? slot + 1 : 0;
+    if (Live(graph_, slot)) return slot;
+  }
+  return kNoSlot;
 }
 
 }  // namespace longbow::index

@@ -40,6 +40,8 @@ class GraphSweeper {
   void ReconnectSome(uint32_t nodes);
   void WalkSome(uint32_t nodes);
   void ReplaceEntries();
+  void EnsureEntry();
+  Slot LiveBehind(Slot slot) const;  // or before it; kNoSlot when there is none
   void ForgetDead();
 
   Graph& graph_;

@@ -37,6 +37,9 @@ class RowChains {
   }
 
   RowOrdinal next(RowOrdinal row) const { return next_.Get(row); }
+  RowOrdinal before(RowOrdinal row) const { return before_.Get(row); }
+  // The node that stands for the row, or kNoSlot. Not beside Forget.
+  Slot slot(RowOrdinal row) const { return !slots_.released(row) && placed(row) ? slots_.Get(row) : kNoSlot; }
   // Whether any node has ever stood for more than one row.
   bool any_joined() const { return any_joined_.load(std::memory_order_acquire); }
   bool erased(RowOrdinal row) const { return slots_.Get(row) == kErasedSlot; }

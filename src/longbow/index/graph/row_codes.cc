@@ -17,6 +17,8 @@ uint32_t BitsFor(size_t n) { return n <= 256 ? 2 : 1; }
 // 1).
 constexpr float kDeviation[] = {0.76f, 0.36f, 0.19f, 0.1f};
 
+size_t BlockBytes(size_t n) { return 3 * RowCodes::kRows * sizeof(float) + codec::BlockBytes(n, BitsFor(n)); }
+
 }  // namespace
 
 RowCodes::RowCodes(const GraphSpace* space, const VectorStore* store, MemoryLedger* ledger)
@@ -24,12 +26,14 @@ RowCodes::RowCodes(const GraphSpace* space, const VectorStore* store, MemoryLedg
       store_(store),
       n_(space->n()),
       bits_(BitsFor(n_)),
-      block_bytes_(3 * kRows * sizeof(float) + codec::BlockBytes(n_, bits_)),
+      block_bytes_(BlockBytes(n_)),
       blocks_(block_bytes_, ledger),
       vector_(space->scratch_doubles()),
       point_(n_),
       origin_(n_),
       levels_(n_) {}
+
+int64_t RowCodes::RowBytes(size_t n) { return static_cast<int64_t>(BlockBytes(n) / kRows); }
 
 bool RowCodes::Code(RowOrdinal end, RowOrdinal rows) {
   const RowOrdinal first = coded_end_.load(std::memory_order_relaxed);

@@ -47,6 +47,8 @@ class RowCodes {
   Block At(RowOrdinal row) const { return View(blocks_.At(row / kRows)); }
 
   static constexpr RowOrdinal kRows = codec::kBlock;
+  // Of a row, at padded dimension n.
+  static int64_t RowBytes(size_t n);
 
  private:
   static Block View(const std::byte* block) {
