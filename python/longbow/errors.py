@@ -168,6 +168,10 @@ class ResourceExhaustedError(LongbowQueryError):
     code = "ResourceExhausted"
     retriable = True
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.retry_delay = 0.25  # as the server says where pyarrow, which takes this error for another, does not show it
+
 
 class DeadlineExceededError(LongbowQueryError, TimeoutError):
     """The time allowed was over."""
