@@ -9,6 +9,7 @@
 #include "longbow/base/thread_stacks.h"
 #include "longbow/observe/process_metrics.h"
 #include "longbow/observe/prometheus.h"
+#include "recovery_lines.h"
 #include "tls_files.h"
 #include "token_file.h"
 #include "version.h"
@@ -204,6 +205,7 @@ void Node::Recover(Recovered recovered) {
 Result<RecoveryOutcome> Node::OpenEngine() try {
   const Environment& environment = serving_->environment();
   const int64_t start = environment.clock->MonotonicNanos();
+  const RecoveryLines lines(&progress_, log_);
   engine::EngineOptions options = EngineOptionsOf(settings_, lock_);
   options.fenced = [log = log_](const std::string& dataset, const Status& why) {
     log->Error("a dataset is fenced", {{"dataset", dataset}, {"why", std::string(why.message())}});

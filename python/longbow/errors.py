@@ -42,6 +42,7 @@ class LongbowError(Exception):
         code: the server's error code, such as "NotFound".
         message: names the field, the expected and the given value, and the fix.
         retriable: whether the same call may succeed later without a change.
+        retry_delay: seconds to wait at least before that, where the server said so.
         request_id: of the call that failed, as it was sent in the header `x-request-id`; "" where there was no call.
         details: further facts by name: `status`, gRPC's name of what went wrong; `reason`, the server's own where that is
             too coarse; `expected` and `given` dimensions; `address`, which could not be reached; `timeout`, in seconds, that
@@ -59,6 +60,7 @@ class LongbowError(Exception):
         super().__init__(message)
         self.message = message
         self.request_id = ""
+        self.retry_delay = 0.0
         self.details: dict[str, Any] = {}
         self.put_result: PutResult | None = None
         self.rejected: list[RejectedBatch] = []
@@ -166,6 +168,10 @@ class ResourceExhaustedError(LongbowQueryError):
     code = "ResourceExhausted"
     retriable = True
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.retry_delay = 0.25  # as the server says where pyarrow, which takes this error for another, does not show it
+
 
 class DeadlineExceededError(LongbowQueryError, TimeoutError):
     """The time allowed was over."""
@@ -269,6 +275,8 @@ _ARROW_SUFFIX = re.compile(r"\. (gRPC client debug context|Client context|Detail
 
 # google.rpc.ErrorInfo{reason, domain "longbow"} in the status details, told from its bytes.
 _REASON = re.compile(rb"\n.([A-Z][A-Za-z]+)\x12\x07longbow", re.S)
+# google.rpc.RetryInfo{retry_delay{seconds, nanos}}, the same way.
+_RETRY_DELAY = re.compile(rb"/google\.rpc\.RetryInfo\x12.\n.(?:\x08([\x80-\xff]*[\x00-\x7f]))?(?:\x10([\x80-\xff]*[\x00-\x7f]))?", re.S)
 # gRPC names each address and each layer; the last of both says what matters.
 _REFUSED = re.compile(r"failed to connect to all addresses.*?(?:ipv[46]|unix):([^ ]+): (?:.*: )?([^:]+)$", re.S)
 _NOT_CONNECTED = re.compile(r"failed to connect to|connections to all backends failing|errors resolving|DNS resolution", re.I)
@@ -299,6 +307,10 @@ def too_late(message: str, timeout: float | None) -> LongbowError:
     return error
 
 
+def _varint(data: bytes | None) -> int:
+    return sum((byte & 0x7F) << (7 * i) for i, byte in enumerate(data or b""))
+
+
 def translate(error: BaseException) -> LongbowError:
     """The LongbowError for what pyarrow raised."""
     if isinstance(error, LongbowError):
@@ -318,7 +330,8 @@ def translate(error: BaseException) -> LongbowError:
     if refused:
         message = f"cannot reach {refused.group(1)}: {refused.group(2).strip().rstrip('.')}"
     message = _SAID_CLEARER.get(message, message)
-    reason = _REASON.search(getattr(error, "extra_info", None) or b"")
+    extra_info = getattr(error, "extra_info", None) or b""
+    reason = _REASON.search(extra_info)
     own_code = reason.group(1).decode() if reason else ""
     if own_code in _BY_CODE:  # the server names its code where gRPC's are too coarse
         kind = _BY_CODE[own_code]
@@ -328,6 +341,8 @@ def translate(error: BaseException) -> LongbowError:
     meaning.details = {"status": status, **({"reason": own_code} if own_code else {})}
     if isinstance(meaning, UnavailableError):
         meaning.connected = connected
+    if delay := _RETRY_DELAY.search(extra_info):
+        meaning.retry_delay = _varint(delay.group(1)) + _varint(delay.group(2)) * 1e-9
     if refused:
         meaning.details["address"] = refused.group(1)
     if dimensions := _DIMENSIONS.search(message):

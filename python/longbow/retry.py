@@ -42,10 +42,13 @@ NO_RETRY = RetryPolicy(deadline=0)
 
 
 def retry_after(error: LongbowError, policy: RetryPolicy, call: Callable[[], T], before_retry: Callable[[LongbowError], None]) -> T:
-    """What `call`, which has failed with `error`, returns once it does. Only for calls that may be made twice."""
+    """What `call`, which has failed with `error`, returns once it does. Only for calls that may be made twice.
+
+    Waits as the policy says, or as the server said, whichever is longer.
+    """
     for delay in policy.delays():
         before_retry(error)
-        cancellation.pause(delay)
+        cancellation.pause(max(delay, error.retry_delay))
         try:
             return call()
         except LongbowError as again:

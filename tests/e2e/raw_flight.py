@@ -64,6 +64,7 @@ class RawFlight:
             f"127.0.0.1:{port}", options=[("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
         )
         self._headers = [("authorization", f"Bearer {token}")]
+        self.status_details = b""  # of the last call
 
     def close(self) -> None:
         self.channel.close()
@@ -84,4 +85,5 @@ class RawFlight:
             answers.extend(call)
         except grpc.RpcError:
             pass
+        self.status_details = dict(call.trailing_metadata() or ()).get("grpc-status-details-bin", b"")
         return answers, call.code(), call.details() or ""

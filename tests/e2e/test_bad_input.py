@@ -448,6 +448,13 @@ def test_more_memory_than_there_may_be(start_server: Callable[..., longbow.Serve
         for i in range(100):
             calls.put("large", random_batch(5_000, 128, seed=i, first_id=5_000 * i).replace_schema_metadata(flat))
             stored += 5_000
+    more = random_batch(10_000, 128, seed=99, first_id=10_000_000)
+    raw = RawFlight(server.port, server.token)
+    _, code, text = raw.stream("DoPut", [schema_message(more.schema, path_descriptor("large")), batch_message(more)])
+    raw.close()
+    assert code.name == "RESOURCE_EXHAUSTED", text
+    told = longbow.errors.translate(flight.FlightUnavailableError(text, raw.status_details))  # of a kind that pyarrow gives the trailer
+    assert (told.code, told.retry_delay) == ("ResourceExhausted", pytest.approx(0.25))
     assert calls.get({"name": "large", "columns": ["id"]}).num_rows == stored
     assert calls.search_action(dataset="large", vector=[0] * 128, k=3)[0].num_rows == 3
 

@@ -48,6 +48,10 @@ def rich_batch(rows: int) -> pa.RecordBatch:
         text=[f"row {i}" if i % 5 else None for i in range(rows)],
         price=rng.random(rows),
         at=pa.array(range(rows), pa.timestamp("us")),
+        second=pa.array([None if i % 9 == 0 else i * 1000 for i in range(rows)], pa.timestamp("s")),
+        clock=pa.array([i % 86400 for i in range(rows)], pa.time32("s")),
+        day=pa.array([i * 86_400_000 for i in range(rows)], pa.date64()),
+        pair=pa.array([None if i % 11 == 0 else ["p", str(i)] for i in range(rows)], pa.list_(pa.utf8(), 2)),
         tags=pa.array([["a", str(i)] for i in range(rows)]),
         sometimes=sparse,
     )
@@ -69,17 +73,23 @@ def test_duckdb_polars_and_pyarrow_open_the_blocks_while_the_server_is_off(start
     assert table["id"].to_pylist() == sent["id"].to_pylist()
     assert table.schema.field("vector").type == pa.list_(pa.field("element", pa.float32(), nullable=False), 8)
     assert np.array_equal(matrix_of(table["vector"]), matrix_of(sent["vector"]))
-    for name in ("text", "price", "at", "tags", "sometimes"):
+    for name in ("text", "price", "at", "second", "clock", "tags", "pair", "sometimes"):
         assert table[name].to_pylist() == sent[name].to_pylist(), name
+    assert table["day"].cast(pa.date64()).to_pylist() == sent["day"].to_pylist()
 
     frame = polars.read_parquet(block)
     assert frame.height == 3000
     assert frame["text"].to_list() == sent["text"].to_pylist()
+    for name in ("second", "clock", "pair"):
+        assert frame[name].to_list() == sent[name].to_pylist(), name
+    assert [day.date() for day in frame["day"].to_list()] == sent["day"].to_pylist()
     assert np.allclose(np.array(frame["vector"].to_list(), dtype="float32"), matrix_of(sent["vector"]))
     assert frame.filter(polars.col("price") < 0.5).height == int(np.sum(sent["price"].to_numpy() < 0.5))
 
     rows = duckdb.sql(f"select count(*), sum(id), count(text), count(sometimes), min(len(vector)) from read_parquet('{block}')").fetchall()
     assert rows == [(3000, 2999 * 1500, 2400, 3000 - 429, 8)]
+    times = duckdb.sql(f"select epoch(second)::int, epoch(clock)::int, epoch(day)::int, pair[2] from read_parquet('{block}') where id = 80").fetchall()
+    assert times == [(80_000, 80, 80 * 86_400, "80")]
     nearest = duckdb.sql(
         f"select id from read_parquet('{block}') order by list_distance(vector, {matrix_of(sent['vector'])[77].tolist()}::float[]) limit 1"
     ).fetchall()
@@ -259,6 +269,7 @@ def test_compaction_gives_back_the_room_of_few_dead_rows(start_server: StartServ
     assert calls.action_json("compact", {})["blocks_written"] == 1
     assert not before & {path.name for path in blocks(server)}
     assert calls.action_json("compact", {})["blocks_written"] == 0
+    assert calls.action_json("cancel-compaction", {}) == {"status": "IDLE"}
     with fails("NotFound", "dataset not found: absent"):
         calls.action("compact", {"dataset": "absent"})
     server.kill()

@@ -57,6 +57,13 @@ class Planner {
     }
   }
 
+  uint64_t DeadPercent() const {
+    const BlockLimits& limits = input_.limits;
+    const bool wide = input_.row_bytes >= limits.wide_row_bytes;
+    return static_cast<uint64_t>(wide ? std::min(limits.dead_percent, limits.wide_dead_percent)
+                                      : limits.dead_percent);
+  }
+
   // The blocks with the largest share of dead rows, as far as the budget goes; one at least.
   void ChooseDead() {
     std::vector<size_t> order(old_.size());
@@ -66,7 +73,7 @@ class Planner {
     int64_t budget = 2 * BytesOf(fresh_live_) + input_.limits.compaction_bytes;
     for (const size_t i : order) {
       const uint64_t rows = old_[i].entry.rows;
-      if ((rows - old_[i].live) * 100 <= rows * static_cast<uint64_t>(input_.limits.dead_percent)) break;
+      if ((rows - old_[i].live) * 100 <= rows * DeadPercent()) break;
       if (budget <= 0) break;
       old_[i].again = old_[i].shrinks = true;
       budget -= BytesOf(old_[i].live);

@@ -35,12 +35,13 @@ class Shelf {
     input.blocks = &blocks_;
     input.visibility = {&versions_, kNow, end};
     input.sealed_end = sealed_end_;
-    input.row_bytes = 100;
+    input.row_bytes = row_bytes_;
     input.limits = limits_;
     return PlanBlocks(input);
   }
   BlockPlan Plan() { return Plan(end_); }
   BlockLimits limits_;
+  int64_t row_bytes_ = 100;
 
  private:
   const RowOrdinal end_;
@@ -67,6 +68,28 @@ TEST(BlockPlan, WritesNothingWhenNothingChanged) {
   const BlockPlan plan = shelf.Plan();
   EXPECT_EQ(plan.kept.size(), 2u);
   EXPECT_TRUE(plan.written.empty());
+}
+
+TEST(BlockPlan, ShrinksBlocksOfWideRowsSooner) {
+  Shelf shelf(1000);
+  shelf.Block(0, 1000);
+  for (RowOrdinal row = 0; row < 150; ++row) shelf.Kill(row);
+  EXPECT_EQ(shelf.Plan().compacted, 0);
+  shelf.row_bytes_ = 4 * 1024;
+  EXPECT_EQ(shelf.Plan().compacted, 1);
+  shelf.limits_.dead_percent = 5;
+  shelf.row_bytes_ = 100;
+  EXPECT_EQ(shelf.Plan().compacted, 1) << "never later than others";
+}
+
+TEST(BlockPlan, KeepsBlocksOfWideRowsThatAreATenthDead) {
+  Shelf shelf(1000);
+  shelf.Block(0, 1000);
+  shelf.row_bytes_ = 4 * 1024;
+  for (RowOrdinal row = 0; row < 100; ++row) shelf.Kill(row);
+  EXPECT_EQ(shelf.Plan().compacted, 0);
+  shelf.Kill(100);
+  EXPECT_EQ(shelf.Plan().compacted, 1);
 }
 
 TEST(BlockPlan, MergesSmallBlocksAtTheEndSoThatTheyStayFew) {

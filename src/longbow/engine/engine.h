@@ -70,6 +70,9 @@ struct BlockLimits {
   uint32_t file_rows = uint32_t{1} << 20;
   // A block of which more than this share died since it was sealed is written again without them.
   int dead_percent = 20;
+  // The same of blocks whose rows are this wide: few of them hold much room.
+  int wide_dead_percent = 10;
+  int64_t wide_row_bytes = 2048;
   // What a snapshot may write again for that, beyond twice what it writes anyway.
   int64_t compaction_bytes = int64_t{256} << 20;
 };
@@ -176,6 +179,9 @@ class Engine {
   // As TakeSnapshot, with every sealed block of the dataset that has dead rows written again without them,
   // however few they are. An empty name means all datasets. NotFound.
   virtual void Compact(std::string_view dataset, SnapshotDone done) = 0;
+  // Ends what Compact has asked for, under way or waiting: its `done` gets Cancelled, and who waits for the
+  // same snapshot gets the next one. False when there is nothing to end.
+  virtual bool CancelCompaction() = 0;
 
   virtual Sequence committed() const = 0;
   // `done` once everything up to `sequence`, as an acknowledgement named it, is on the medium; with the log's

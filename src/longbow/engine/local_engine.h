@@ -42,6 +42,7 @@ class LocalEngine final : public Engine {
 
   void TakeSnapshot(SnapshotDone done) override { snapshotter_->Request(std::move(done)); }
   void Compact(std::string_view dataset, SnapshotDone done) override;
+  bool CancelCompaction() override { return snapshotter_->CancelCompaction(); }
   Sequence committed() const override { return parts_.log->committed(); }
   void WhenDurable(std::optional<Sequence> sequence, Done done) override;
   Status health() const override { return parts_.log->health(); }

@@ -88,6 +88,16 @@ class BlockSealer {
     return std::any_of(rows_.begin(), rows_.end(), [&](RowOrdinal row) { return !store.Present(row); });
   }
 
+  // Of the blocks that the rows come from: more than they hold, and cheaper to look at.
+  bool Fit(const arrow::Field& field) const {
+    if (NearestSealedType(*field.type()) == nullptr) return false;
+    return std::all_of(view().blocks().begin(), view().blocks().end(), [&](const auto& block) {
+      const int at = block->rows->schema()->GetFieldIndex(field.name());
+      if (at < 0 || block->end <= request_.first || block->first >= request_.end) return true;
+      return FitNearestSealedType(*block->rows->column_data(at));
+    });
+  }
+
   Status MakeSchema() {
     const DatasetSchema& schema = *view().schema();
     arrow::FieldVector fields{arrow::field("_ordinal", arrow::uint32(), false),
@@ -96,13 +106,13 @@ class BlockSealer {
     for (const auto& field : schema.arrow->fields()) {
       const VectorColumn* vector = schema.FindVector(field->name());
       const auto at = vector == nullptr ? 0 : static_cast<int>(vector - schema.vectors.data());
-      fields.push_back(vector == nullptr ? SealedPayloadField(*field)
+      fields.push_back(vector == nullptr ? SealedPayloadField(*field, Fit(*field))
                                          : SealedVectorField(*field, SomeMissing(at)));
     }
     const auto metadata =
         arrow::key_value_metadata({"longbow.block_version", "longbow.shard", "longbow.generation",
                                    "longbow.schema_version", "longbow.rows"},
-                                  {"1", std::to_string(request_.shard), std::to_string(request_.generation),
+                                  {"2", std::to_string(request_.shard), std::to_string(request_.generation),
                                    std::to_string(schema.version),
                                    std::to_string(rows_.front()) + "-" + std::to_string(rows_.back() + 1)});
     sealed_ = arrow::schema(std::move(fields), metadata);
@@ -185,7 +195,7 @@ class BlockSealer {
                             Vectors(static_cast<int>(vector - schema.vectors.data()), sealed, rows));
       } else {
         LB_ASSIGN_OR_RETURN(const auto values, view().TakeColumn(field->name(), rows));
-        LB_ASSIGN_OR_RETURN(columns.emplace_back(), SealPayload(values, *field));
+        LB_ASSIGN_OR_RETURN(columns.emplace_back(), SealPayload(values, *field, sealed));
       }
     }
     return arrow::Table::Make(sealed_, std::move(columns), count);

@@ -8,6 +8,7 @@
 
 namespace arrow {
 class Array;
+struct ArrayData;
 class DataType;
 class Field;
 }  // namespace arrow
@@ -17,11 +18,17 @@ namespace longbow::engine {
 // Whether Parquet gives values of this payload type back as they were.
 bool SealsAsItIs(const arrow::DataType& type);
 
-// The field of a payload column in a block.
-std::shared_ptr<arrow::Field> SealedPayloadField(const arrow::Field& field);
+// The type that Parquet has instead, for one that it does not give back: the values are the same to whoever
+// reads them. Null where there is none.
+std::shared_ptr<arrow::DataType> NearestSealedType(const arrow::DataType& type);
+// Whether each of the values, of such a type, is one of its nearest type, too.
+bool FitNearestSealedType(const arrow::ArrayData& values);
+
+// The field of a payload column in a block; `fits`: all its values there fit the nearest type.
+std::shared_ptr<arrow::Field> SealedPayloadField(const arrow::Field& field, bool fits);
 // The values for one row group of such a column, and back.
 Result<std::shared_ptr<arrow::Array>> SealPayload(const std::shared_ptr<arrow::Array>& values,
-                                                  const arrow::Field& field);
+                                                  const arrow::Field& field, const arrow::Field& sealed);
 Result<std::shared_ptr<arrow::Array>> UnsealPayload(const std::shared_ptr<arrow::Array>& sealed,
                                                     const arrow::Field& field);
 

@@ -12,6 +12,7 @@
 #include <future>
 #include <thread>
 
+#include "longbow/base/counters_for_test.h"
 #include "longbow/engine/edge_store.h"
 #include "longbow/engine/engine_for_test.h"
 #include "longbow/storage/manifest.h"
@@ -138,10 +139,12 @@ TEST_F(Snapshots, HoldEveryKindOfColumnAsItWas) {
       {arrow::decimal256(50, 2), R"(["1.25", null, "-3.50"])"},
       {arrow::date32(), "[1, null, -1]"},
       {arrow::date64(), "[86400000, null, 0]"},
-      {arrow::time32(arrow::TimeUnit::SECOND), "[1, null, 2]"},
+      {arrow::date64(), "[-86400000, null, null]"},
+      {arrow::time32(arrow::TimeUnit::SECOND), "[1, null, 86399]"},
       {arrow::time32(arrow::TimeUnit::MILLI), "[1, null, 2]"},
       {arrow::time64(arrow::TimeUnit::NANO), "[1, null, 2]"},
       {arrow::timestamp(arrow::TimeUnit::SECOND, "UTC"), "[1, null, 9223372036854775807]"},
+      {arrow::timestamp(arrow::TimeUnit::SECOND), "[1, null, -9223372036854775]"},
       {arrow::timestamp(arrow::TimeUnit::NANO), "[1, null, -5]"},
       {arrow::duration(arrow::TimeUnit::MICRO), "[1, null, 2]"},
       {arrow::month_interval(), "[1, null, 2]"},
@@ -149,6 +152,7 @@ TEST_F(Snapshots, HoldEveryKindOfColumnAsItWas) {
       {arrow::list(arrow::utf8()), R"([["a", null], null, []])"},
       {arrow::large_list(arrow::int32()), "[[1, null], null, []]"},
       {arrow::fixed_size_list(arrow::utf8(), 2), R"([["a", "b"], null, [null, "c"]])"},
+      {arrow::fixed_size_list(arrow::timestamp(arrow::TimeUnit::SECOND), 1), R"([[1], null, [null]])"},
       {arrow::map(arrow::utf8(), arrow::int32()), R"([[["a", 1]], null, []])"},
       {arrow::struct_({arrow::field("a", arrow::int32()), arrow::field("b", arrow::utf8())}),
        R"([{"a": 1, "b": "x"}, null, {"a": null, "b": null}])"},
@@ -390,6 +394,35 @@ TEST_F(SnapshotsBesideWriters, AreTakenWhenThePutsEnd) {
   PutUntilDue();
   arriving_.Release();
   EXPECT_TRUE(TakenWithin(std::chrono::seconds(30)));
+}
+
+TEST_F(Snapshots, GoOnWithoutACompactionThatWasCancelled) {
+  ASSERT_TRUE(engine_.Put("d", RowsFrom(0, 1000)).ok());
+  Take();
+  ASSERT_TRUE(engine_.Delete("d", {"1", "2", "3"}).ok());
+  EXPECT_FALSE(engine_->CancelCompaction()) << "there is none";
+  const uint64_t block = Manifest().blocks.at(0).file;
+  const Rows expected = All("d");
+  engine_.disk().Hold("blocks");
+  std::promise<Status> compacted, compacted_later, snapshot;
+  engine_->Compact("d", [&](const Result<SnapshotInfo>& info) { compacted.set_value(info.status()); });
+  engine_.disk().AwaitWriter();
+  EXPECT_EQ(CountersSeen::Of(*engine_)["compaction_running"], 1);
+  engine_->Compact("", [&](const Result<SnapshotInfo>& info) { compacted_later.set_value(info.status()); });
+  engine_->TakeSnapshot([&](const Result<SnapshotInfo>& info) { snapshot.set_value(info.status()); });
+  EXPECT_TRUE(engine_->CancelCompaction());
+  EXPECT_EQ(CodeOf(compacted_later.get_future().get()), ErrorCode::kCancelled);
+  engine_.disk().LetGo();
+  EXPECT_EQ(CodeOf(compacted.get_future().get()), ErrorCode::kCancelled);
+  EXPECT_TRUE(snapshot.get_future().get().ok());
+  ASSERT_THAT(Manifest().blocks, SizeIs(1));
+  EXPECT_EQ(Manifest().blocks[0].file, block) << "three dead of a thousand are not due";
+  EXPECT_EQ(FilesIn("blocks"), 1u) << "what the compaction wrote is gone";
+  const auto counters = CountersSeen::Of(*engine_);
+  EXPECT_EQ(counters["compaction_running"], 0);
+  EXPECT_EQ(counters["compaction_cancelled_total"], 2);
+  engine_.Reopen();
+  EXPECT_EQ(All("d"), expected);
 }
 
 TEST_F(Snapshots, StartBesideFilesThatAreNotTheirs) {

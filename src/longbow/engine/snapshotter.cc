@@ -26,6 +26,7 @@ constexpr int64_t kLookAgainNanos = 50'000'000;
 constexpr int kQuietLooks = 20;
 
 Status Cancelled() { return Error(ErrorCode::kCancelled, "snapshot: the engine is being closed"); }
+Status CompactionCancelled() { return Error(ErrorCode::kCancelled, "the compaction was cancelled"); }
 
 int64_t LiveRows(const storage::BlockEntry& block) {
   int64_t dead = 0;
@@ -53,6 +54,10 @@ void SnapshotCounters::List(CounterVisitor& visitor) const {
                 block_bytes_written);
   visitor.Visit("compaction_blocks_total",
                 "Sealed row blocks written again, or left out, for their dead rows.", {}, blocks_compacted);
+  visitor.Visit("compaction_running", "1 while a compaction that was asked for is under way.", {},
+                compacting);
+  visitor.Visit("compaction_cancelled_total", "Compactions that were asked for and cancelled.", {},
+                compactions_cancelled);
   visitor.Visit("compaction_blocks_merged_total", "Small sealed row blocks merged into larger ones.", {},
                 blocks_merged);
   visitor.Visit("snapshot_indexes_written_total", "Indexes saved.", {}, derived_written);
@@ -153,23 +158,40 @@ void Snapshotter::PostTimer() {
 }
 
 void Snapshotter::Request(SnapshotDone done) {
-  Enqueue(std::move(done), [](Compaction*) {});
+  Enqueue({std::move(done)}, [](Compaction*) {});
 }
 
 void Snapshotter::RequestCompaction(std::optional<DatasetId> dataset, SnapshotDone done) {
-  Enqueue(std::move(done), [&](Compaction* compaction) {
+  Enqueue({std::move(done), /*compacts=*/true}, [&](Compaction* compaction) {
     if (dataset) compaction->datasets.insert(*dataset);
     compaction->all = compaction->all || !dataset;
   });
 }
 
-void Snapshotter::Enqueue(SnapshotDone done, const std::function<void(Compaction*)>& ask) {
+bool Snapshotter::CancelCompaction() {
+  std::vector<Waiter> cancelled;
+  bool under_way = false;
+  {
+    std::lock_guard lock(mutex_);
+    const auto stays =
+        std::partition(waiting_.begin(), waiting_.end(), [](const Waiter& w) { return !w.compacts; });
+    cancelled.assign(std::make_move_iterator(stays), std::make_move_iterator(waiting_.end()));
+    waiting_.erase(stays, waiting_.end());
+    compaction_ = {};
+    under_way = current_ != nullptr && current_->compaction.any() && !current_->cancelled.exchange(true);
+  }
+  counters_.compactions_cancelled.Add(static_cast<int64_t>(cancelled.size()));
+  for (const Waiter& waiter : cancelled) waiter.done(CompactionCancelled());
+  return under_way || !cancelled.empty();
+}
+
+void Snapshotter::Enqueue(Waiter waiter, const std::function<void(Compaction*)>& ask) {
   std::unique_lock lock(mutex_);
   if (stopping_) {
     lock.unlock();
-    return done(Cancelled());
+    return waiter.done(Cancelled());
   }
-  waiting_.push_back(std::move(done));
+  waiting_.push_back(std::move(waiter));
   ask(&compaction_);
   const bool begin = !std::exchange(running_, true);
   lock.unlock();
@@ -185,6 +207,7 @@ void Snapshotter::Begin() {
     current_ = cut;
   }
   counters_.running.Set(1);
+  counters_.compacting.Set(cut->compaction.any() ? 1 : 0);
   cut->began_ns = parts_->environment.clock->MonotonicNanos();
   const Status status = TakeCut(cut.get());
   if (!status.ok()) return Finish(cut, status);
@@ -231,7 +254,10 @@ void Snapshotter::Then(std::shared_ptr<Cut> cut, void (Snapshotter::*step)(const
   });
 }
 
-Status Snapshotter::MayGoOn() const { return stopping_ ? Cancelled() : Status::OK(); }
+Status Snapshotter::MayGoOn(const Cut& cut) const {
+  if (stopping_) return Cancelled();
+  return cut.cancelled ? CompactionCancelled() : Status::OK();
+}
 
 void Snapshotter::Write(const std::shared_ptr<Cut>& cut) {
   const Status status = WriteFiles(cut.get());
@@ -254,7 +280,7 @@ Status Snapshotter::WriteFiles(Cut* cut) {
   cut->manifest.log_generation = manifest_.log_generation;
   cut->manifest.snapshot_sequence = cut->sequence;
   for (const auto& dataset : cut->datasets) {
-    LB_RETURN_NOT_OK(MayGoOn());
+    LB_RETURN_NOT_OK(MayGoOn(*cut));
     LB_RETURN_NOT_OK(WriteDataset(cut, dataset));
   }
   LB_RETURN_NOT_OK(store_.SyncNames());
@@ -343,7 +369,7 @@ Status Snapshotter::SealRows(Cut* cut, const DatasetCut& dataset, DatasetState* 
     request.generation = manifest_.log_generation;
     request.first = range.first;
     request.end = range.end;
-    request.may_go_on = [this] { return MayGoOn(); };
+    request.may_go_on = [this, cut] { return MayGoOn(*cut); };
     LB_ASSIGN_OR_RETURN(auto block, SealBlock(request, &store_));
     const uint32_t span = block.end_row - block.first_row;
     if (block.rows < span) {
@@ -373,7 +399,7 @@ Status Snapshotter::SaveIndexes(Cut* cut, const DatasetCut& dataset) {
   if (before == nullptr) return Status::OK();
   const DatasetId id = dataset.dataset->id();
   for (uint32_t column = 0; column < dataset.layout->schema->vectors.size(); ++column) {
-    LB_RETURN_NOT_OK(MayGoOn());
+    LB_RETURN_NOT_OK(MayGoOn(*cut));
     const auto known =
         std::find_if(manifest_.derived.begin(), manifest_.derived.end(),
                      [&](const auto& entry) { return entry.shard == id && entry.column == column; });
@@ -415,7 +441,7 @@ void Snapshotter::Commit(const std::shared_ptr<Cut>& cut) { Finish(cut, SaveAndC
 
 // The manifest last; only then may anything go that an older one needs.
 Status Snapshotter::SaveAndCutLog(Cut* cut) {
-  LB_RETURN_NOT_OK(MayGoOn());
+  LB_RETURN_NOT_OK(MayGoOn(*cut));
   manifest_known_ = false;
   LB_RETURN_NOT_OK(storage::SaveManifest(parts_->environment.files, cut->manifest));
   manifest_known_ = true;
@@ -437,6 +463,7 @@ void Snapshotter::Finish(const std::shared_ptr<Cut>& cut, const Status& status) 
     std::lock_guard lock(mutex_);
     if (current_ != cut) return;  // answered already
     current_ = nullptr;
+    if (cut->cancelled && CodeOf(status) == ErrorCode::kCancelled) PutBackOthers(cut.get());
     again = !waiting_.empty() && !stopping_;
     running_ = again;
   }
@@ -447,15 +474,29 @@ void Snapshotter::Finish(const std::shared_ptr<Cut>& cut, const Status& status) 
     const bool cancelled = CodeOf(status) == ErrorCode::kCancelled;
     (cancelled ? counters_.cancelled : counters_.failed).Add();
     if (!cancelled) TryAgainLater(*cut, nanos);
+    if (cancelled && cut->sequence > 0) log_bytes_at_cut_ = cut->log_bytes_before;
   }
   counters_.running.Set(again ? 1 : 0);
+  counters_.compacting.Set(0);
   cut->info.sequence = cut->sequence;
   cut->info.blocks = counters_.blocks.value();
   cut->info.bytes = counters_.block_bytes.value();
   cut->info.seconds = static_cast<double>(nanos) * 1e-9;
   cut->datasets.clear();
-  for (const auto& waiter : cut->waiters) waiter(status.ok() ? Result<SnapshotInfo>(cut->info) : status);
+  for (const auto& waiter : cut->waiters) {
+    waiter.done(status.ok() ? Result<SnapshotInfo>(cut->info) : status);
+  }
   if (again) Begin();
+}
+
+// Who wanted a snapshot and no compaction gets the next one.
+void Snapshotter::PutBackOthers(Cut* cut) {
+  const auto compact =
+      std::partition(cut->waiters.begin(), cut->waiters.end(), [](const Waiter& w) { return !w.compacts; });
+  waiting_.insert(waiting_.end(), std::make_move_iterator(cut->waiters.begin()),
+                  std::make_move_iterator(compact));
+  cut->waiters.erase(cut->waiters.begin(), compact);
+  counters_.compactions_cancelled.Add(static_cast<int64_t>(cut->waiters.size()));
 }
 
 // On a full disk it may be the log itself that fills it, and nothing but a snapshot gives that space back: so
@@ -474,7 +515,7 @@ void Snapshotter::Stop() {
   stopping_ = true;
   gate_->Close();
   std::shared_ptr<Cut> cut;
-  std::vector<SnapshotDone> waiting;
+  std::vector<Waiter> waiting;
   {
     std::lock_guard lock(mutex_);
     cut = std::exchange(current_, nullptr);
@@ -484,9 +525,9 @@ void Snapshotter::Stop() {
   if (cut != nullptr) {
     counters_.cancelled.Add();
     cut->datasets.clear();  // a step that was posted and never runs must not keep them beyond the engine
-    for (auto& waiter : cut->waiters) waiter(Cancelled());
+    for (auto& waiter : cut->waiters) waiter.done(Cancelled());
   }
-  for (auto& waiter : waiting) waiter(Cancelled());
+  for (auto& waiter : waiting) waiter.done(Cancelled());
 }
 
 }  // namespace longbow::engine

@@ -19,10 +19,10 @@
 namespace longbow::engine {
 
 struct SnapshotCounters {
-  Counter taken, failed, cancelled;
+  Counter taken, failed, cancelled, compactions_cancelled;
   Counter blocks_written, block_bytes_written, blocks_merged, blocks_compacted, derived_written,
       files_removed;
-  Gauge running, blocks, block_bytes, sequence, datasets_behind;
+  Gauge running, compacting, blocks, block_bytes, sequence, datasets_behind;
   Histogram nanos;
   void List(CounterVisitor& visitor) const;  // snapshot_operations_total ... of wire protocol section 11
 };
@@ -45,6 +45,8 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   void Request(SnapshotDone done);
   // The same, and blocks of the dataset, or of all, are written again without their dead rows.
   void RequestCompaction(std::optional<DatasetId> dataset, SnapshotDone done);
+  // Ends what RequestCompaction has asked for: those who asked get Cancelled. False when nobody has.
+  bool CancelCompaction();
   // Takes one when the log has grown enough; while puts arrive, when it has grown twice as much. Cheap.
   void RequestIfDue();
 
@@ -69,20 +71,26 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
     bool all = false;
     std::set<DatasetId> datasets;
     bool Holds(DatasetId id) const { return all || datasets.contains(id); }
+    bool any() const { return all || !datasets.empty(); }
+  };
+  struct Waiter {
+    SnapshotDone done;
+    bool compacts = false;  // it has asked for the compaction
   };
   struct Cut {
     Sequence sequence = 0;
     Compaction compaction;
     CatalogState state;  // datasets and retries come later
     std::vector<DatasetCut> datasets;
-    std::vector<SnapshotDone> waiters;
+    std::vector<Waiter> waiters;
+    std::atomic<bool> cancelled{false};  // its compaction, and with it all of it
     SavedIndexes saved;
     storage::Manifest manifest;  // being made
     SnapshotInfo info;
     int64_t began_ns = 0;
     uint64_t log_bytes_before = 0;  // of log_bytes_at_cut_, for when this one fails
   };
-  void Enqueue(SnapshotDone done, const std::function<void(Compaction*)>& ask);
+  void Enqueue(Waiter waiter, const std::function<void(Compaction*)>& ask);
   void Begin();
   Status TakeCut(Cut* cut);
   void Then(std::shared_ptr<Cut> cut, void (Snapshotter::*step)(const std::shared_ptr<Cut>&));
@@ -96,7 +104,8 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   void Commit(const std::shared_ptr<Cut>& cut);
   Status SaveAndCutLog(Cut* cut);
   void Finish(const std::shared_ptr<Cut>& cut, const Status& status);
-  Status MayGoOn() const;
+  void PutBackOthers(Cut* cut);  // mutex_ held
+  Status MayGoOn(const Cut& cut) const;
   bool StepsAside();
   void LookAgain();
   void PostTimer();
@@ -119,10 +128,10 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   std::atomic<int64_t> not_before_ns_{0};  // a failed one is not tried again at once
 
   std::mutex mutex_;
-  bool running_ = false;               // guarded by mutex_
-  std::shared_ptr<Cut> current_;       // guarded by mutex_; its content is the step's
-  std::vector<SnapshotDone> waiting_;  // guarded by mutex_: for the snapshot after the one under way
-  Compaction compaction_;              // guarded by mutex_: what they ask for
+  bool running_ = false;          // guarded by mutex_
+  std::shared_ptr<Cut> current_;  // guarded by mutex_; its content is the step's
+  std::vector<Waiter> waiting_;   // guarded by mutex_: for the snapshot after the one under way
+  Compaction compaction_;         // guarded by mutex_: what they ask for
 
   // The running step's: of the snapshot that the disk holds.
   storage::Manifest manifest_;

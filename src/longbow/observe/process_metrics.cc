@@ -10,6 +10,7 @@
 #include <limits>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "longbow/base/memory_ledger.h"
@@ -60,26 +61,47 @@ int64_t NumberIn(const std::string& path, int64_t otherwise) {
   return file >> value ? value : otherwise;
 }
 
-// The tightest memory.max from this process's cgroup (version 2) up to the root.
-int64_t CgroupLimitBytes() {
-  constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
-  int64_t limit = NumberIn("/sys/fs/cgroup/memory/memory.limit_in_bytes", kNone);  // version 1
-  std::ifstream membership("/proc/self/cgroup");
-  for (std::string line; std::getline(membership, line);) {
-    if (line.rfind("0::", 0) != 0) continue;
-    for (std::string path = line.substr(3);; path.resize(path.rfind('/'))) {
-      limit = std::min(limit, NumberIn("/sys/fs/cgroup" + path + "/memory.max", kNone));
-      if (path.find('/') == std::string::npos) break;
+// The least number in the files called `name` of a group and of those that it lies in.
+int64_t TightestIn(const std::string& root, std::string group, const std::string& name) {
+  int64_t limit = std::numeric_limits<int64_t>::max();
+  while (!group.empty() && group.back() == '/') group.pop_back();
+  for (;; group.resize(group.rfind('/'))) {
+    limit = std::min(limit, NumberIn(root + group + "/" + name, limit));
+    if (group.find('/') == std::string::npos) return limit;
+  }
+}
+
+bool Lists(std::string_view controllers, std::string_view wanted) {
+  for (std::string_view left = controllers; !left.empty();) {
+    const size_t comma = left.find(',');
+    if (left.substr(0, comma) == wanted) return true;
+    left = comma == std::string_view::npos ? std::string_view() : left.substr(comma + 1);
+  }
+  return false;
+}
+
+}  // namespace
+
+int64_t CgroupLimitBytes(const std::string& membership, const std::string& root) {
+  // Version 1 of a container that sees its own group as the root, whatever the path is called outside.
+  int64_t limit = TightestIn(root + "/memory", "", "memory.limit_in_bytes");
+  std::ifstream lines(membership);
+  for (std::string line; std::getline(lines, line);) {  // number:controllers:path
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const std::string controllers = line.substr(first + 1, second - first - 1),
+                      group = line.substr(second + 1);
+    if (controllers.empty()) limit = std::min(limit, TightestIn(root, group, "memory.max"));  // version 2
+    if (Lists(controllers, "memory")) {
+      limit = std::min(limit, TightestIn(root + "/memory", group, "memory.limit_in_bytes"));
     }
   }
   return limit;
 }
 
-}  // namespace
-
 int64_t AvailableMemoryBytes() {
   const int64_t ram = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE);
-  return std::min(ram, CgroupLimitBytes());
+  return std::min(ram, CgroupLimitBytes("/proc/self/cgroup", "/sys/fs/cgroup"));
 }
 
 void AddProcessMetrics(PrometheusText& text) {

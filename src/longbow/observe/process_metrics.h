@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace longbow {
 class MemoryLedger;
@@ -21,5 +22,8 @@ void AddMemoryMetrics(PrometheusText& text, const MemoryLedger& ledger);
 
 // What this process may use: the smaller of the machine's RAM and the limit of the cgroup it runs in.
 int64_t AvailableMemoryBytes();
+// The tightest limit from the cgroup that `membership` (as /proc/self/cgroup) names up to the root, of both
+// versions, whose files lie below `root`; the largest number when there is none.
+int64_t CgroupLimitBytes(const std::string& membership, const std::string& root);
 
 }  // namespace longbow::observe

@@ -1,9 +1,13 @@
 #include "longbow/observe/process_metrics.h"
 
 #include <gtest/gtest.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <ctime>
+#include <filesystem>
+#include <fstream>
+#include <limits>
 #include <thread>
 
 #include "longbow/base/memory_ledger.h"
@@ -55,6 +59,50 @@ TEST(ProcessMetrics, CountOpenFiles) {
 TEST(ProcessMetrics, AvailableMemoryIsPositiveAndAtMostRam) {
   EXPECT_GT(AvailableMemoryBytes(), 0);
   EXPECT_LE(AvailableMemoryBytes(), int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGE_SIZE));
+}
+
+// A tree of control groups as the kernel shows it.
+class Cgroups : public testing::Test {
+ protected:
+  Cgroups() {
+    char name[] = "/tmp/longbow_cgroup_XXXXXX";
+    root_ = mkdtemp(name);
+  }
+  ~Cgroups() override { std::filesystem::remove_all(root_); }
+  void File(const std::string& path, const std::string& content) const {
+    std::filesystem::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path) << content;
+  }
+  int64_t Limit() const { return CgroupLimitBytes((root_ / "membership").string(), root_.string()); }
+
+  std::filesystem::path root_;
+};
+
+TEST_F(Cgroups, OfVersionTwoLimitWhatLiesInThem) {
+  File("membership", "0::/a/b\n");
+  EXPECT_EQ(Limit(), std::numeric_limits<int64_t>::max());
+  File("a/b/memory.max", "max\n");
+  File("a/memory.max", "1000\n");
+  EXPECT_EQ(Limit(), 1000);
+  File("a/b/memory.max", "900\n");
+  EXPECT_EQ(Limit(), 900);
+}
+
+TEST_F(Cgroups, OfVersionOneLimitWhatLiesInThem) {
+  File("membership", "12:cpu,cpuacct:/other\n4:memory:/a/b\n1:name=systemd:/memory\n0::/\n");
+  File("memory/memory.limit_in_bytes", "9223372036854771712\n");
+  File("memory/a/memory.limit_in_bytes", "2000\n");
+  File("memory/a/b/memory.limit_in_bytes", "9223372036854771712\n");
+  File("memory/other/memory.limit_in_bytes", "10\n");
+  EXPECT_EQ(Limit(), 2000);
+  File("memory/a/b/memory.limit_in_bytes", "1500\n");
+  EXPECT_EQ(Limit(), 1500);
+}
+
+TEST_F(Cgroups, OfVersionOneAreFoundWhereTheContainerIsTheRoot) {
+  File("membership", "4:cpuset,memory:/docker/0123\n");
+  File("memory/memory.limit_in_bytes", "3000\n");
+  EXPECT_EQ(Limit(), 3000);
 }
 
 TEST(MemoryMetrics, FollowTheLedger) {

@@ -45,4 +45,9 @@ std::string PrintableText(std::string_view text, size_t max_bytes) {
   return out;
 }
 
+int64_t RetryDelayMs(ErrorCode code) {
+  constexpr int64_t kUntilMemoryMayBeFree = 250;  // batches are applied, searches end, caches shrink
+  return code == ErrorCode::kResourceExhausted ? kUntilMemoryMayBeFree : 0;
+}
+
 }  // namespace longbow::protocol

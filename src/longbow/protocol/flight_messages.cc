@@ -152,7 +152,8 @@ Result<std::string> EncodeSchemaResult(const arrow::Schema& schema) {
   return message.SerializeAsString();
 }
 
-std::string EncodeErrorDetails(int grpc_code, std::string_view message, std::string_view reason) {
+std::string EncodeErrorDetails(int grpc_code, std::string_view message, std::string_view reason,
+                               int64_t retry_delay_ms) {
   pb::ErrorInfo info;
   info.set_reason(std::string(reason));
   info.set_domain("longbow");
@@ -162,6 +163,14 @@ std::string EncodeErrorDetails(int grpc_code, std::string_view message, std::str
   pb::ErrorDetail* const detail = status.add_details();
   detail->set_type_url("type.googleapis.com/google.rpc.ErrorInfo");
   detail->set_value(info.SerializeAsString());
+  if (retry_delay_ms > 0) {
+    pb::RetryInfo retry;
+    retry.mutable_retry_delay()->set_seconds(retry_delay_ms / 1000);
+    retry.mutable_retry_delay()->set_nanos(static_cast<int32_t>(retry_delay_ms % 1000 * 1'000'000));
+    pb::ErrorDetail* const delay = status.add_details();
+    delay->set_type_url("type.googleapis.com/google.rpc.RetryInfo");
+    delay->set_value(retry.SerializeAsString());
+  }
   return status.SerializeAsString();
 }
 

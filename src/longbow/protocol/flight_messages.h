@@ -61,9 +61,10 @@ Result<std::string> EncodeFlightInfo(const FlightInfo& info);
 Result<std::string> EncodePollInfo(const FlightInfo& info);
 Result<std::string> EncodeSchemaResult(const arrow::Schema& schema);
 
-// What goes into the trailer grpc-status-details-bin: a google.rpc.Status whose one detail is an ErrorInfo of
-// the domain "longbow". Clients that look into the trailer refuse anything else, or another code.
-std::string EncodeErrorDetails(int grpc_code, std::string_view message, std::string_view reason);
+// What goes into the trailer grpc-status-details-bin: a google.rpc.Status with an ErrorInfo of the domain
+// "longbow", and a RetryInfo when there is a delay. Clients that look into it refuse another code.
+std::string EncodeErrorDetails(int grpc_code, std::string_view message, std::string_view reason,
+                               int64_t retry_delay_ms = 0);
 
 // Of the action CancelFlightInfo: what its body must be, and the answer "not cancellable".
 Status CheckCancelFlightInfo(std::string_view body);

@@ -33,6 +33,7 @@ json AckFields(const PutAck& ack) {
   for (const PutError& error : ack.errors) {
     errors.push_back(
         {{"seq", error.sequence}, {"code", ErrorCodeName(error.code)}, {"text", PrintableText(error.text)}});
+    if (const int64_t delay = RetryDelayMs(error.code); delay > 0) errors.back()["retry_delay_ms"] = delay;
   }
   return {{"acked_through", ack.acked_through},
           {"durable_through", ack.durable_through},

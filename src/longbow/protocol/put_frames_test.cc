@@ -169,6 +169,10 @@ TEST(PutAck, IsJsonWithEveryField) {
   EXPECT_EQ(json["errors"][0]["seq"], 3);
   EXPECT_EQ(json["errors"][0]["code"], std::string(ErrorCodeName(ErrorCode::kInvalidArgument)));
   EXPECT_EQ(json["errors"][0]["text"], "bad ? row?");
+  EXPECT_FALSE(json["errors"][0].contains("retry_delay_ms")) << "it is bad for good";
+  PutAck full;
+  full.errors = {{.sequence = 4, .code = ErrorCode::kResourceExhausted, .text = "memory limit exceeded"}};
+  EXPECT_GT(nlohmann::json::parse(WritePutAck(full))["errors"][0]["retry_delay_ms"], 0);
   EXPECT_EQ(json["token"], "s00000000000000ff");
   const auto ingest = nlohmann::json::parse(WriteIngestAck(2, 30, PutAck{}));
   EXPECT_EQ(ingest["status"], "acked");

@@ -33,6 +33,7 @@ class AnswerCache {
   // Null when there is none. `keep`: give it to Put once it is there.
   std::shared_ptr<const SearchAnswer> Find(const std::string& key, bool* keep);
   void Put(const std::string& key, const SearchAnswer& answer);
+  void Shrink() { answers_.Shrink(); }
   void ListCounters(CounterVisitor& visitor) const;
 
  private:

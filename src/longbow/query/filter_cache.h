@@ -47,6 +47,10 @@ class FilterCache {
   // spent, ends first.
   Result<RowSelection> Select(const KnownFilter& filter, const engine::View& view, Budget* budget);
 
+  void Shrink() {
+    marks_.Shrink();
+    filters_.Shrink();
+  }
   void ListCounters(CounterVisitor& visitor) const;
 
  private:

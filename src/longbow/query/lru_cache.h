@@ -13,7 +13,7 @@
 namespace longbow::query {
 
 // Values are small and cheap to copy: shared pointers to what is cached. Its bytes are in the memory ledger
-// (use cache); while that is above its soft limit nothing is added. Guarded by its mutex.
+// (use cache); while that is above its soft limit nothing is added, and Shrink lets go. Guarded by its mutex.
 template <typename Key, typename Value, typename Hash>
 class LruCache {
  public:
@@ -49,10 +49,13 @@ class LruCache {
     Charge(bytes);
   }
 
-  void Clear() {
+  // Lets go of what was used longest ago until the ledger is below its soft limit.
+  void Shrink() {
     std::list<Entry> dropped;
     std::lock_guard lock(mutex_);
-    while (!order_.empty()) Drop(std::prev(order_.end()), &dropped);
+    while (ledger_ != nullptr && ledger_->above_soft_limit() && !order_.empty()) {
+      Drop(std::prev(order_.end()), &dropped);
+    }
   }
 
   Counter evictions;

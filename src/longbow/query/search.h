@@ -58,6 +58,11 @@ class QueryEngine {
   // InvalidArgument.
   Result<std::unique_ptr<Scan>> OpenScan(const ScanRequest& request);
 
+  // Lets go of what is only kept for later searches, as far as the ledger is above its soft limit.
+  void ShrinkCaches() {
+    filters_.Shrink();
+    answers_.Shrink();
+  }
   filter::AllowLists& allow_lists() { return allow_lists_; }
   void ListCounters(CounterVisitor& visitor) const;
   const SearchLimits& limits() const { return options_.limits; }

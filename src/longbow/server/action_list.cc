@@ -23,6 +23,8 @@ constexpr ActionType kActions[] = {
     {"wait_indexed", "Waits until every row of a dataset, or of all, is indexed", true, WaitIndexed},
     {"ForceSnapshot", "Takes a snapshot of everything acknowledged so far; JSON", true, ForceSnapshot},
     {"compact", "Writes blocks with dead rows again without them, and takes a snapshot; JSON", true, Compact},
+    {"cancel-compaction", "Ends compactions that were asked for, under way or waiting; JSON", true,
+     CancelCompaction},
     {"wait_durable", "Waits until the write that an acknowledgement's token stands for, or all, is on disk",
      true, WaitDurable},
     {"CreateNamespace", "Creates a namespace", true, CreateNamespace},

@@ -70,6 +70,7 @@ void CheckReadiness(const ActionCall& action);
 void WaitIndexed(const ActionCall& action);
 void ForceSnapshot(const ActionCall& action);
 void Compact(const ActionCall& action);
+void CancelCompaction(const ActionCall& action);
 void WaitDurable(const ActionCall& action);
 // namespace_actions.cc
 void CreateNamespace(const ActionCall& action);

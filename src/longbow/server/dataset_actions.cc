@@ -128,6 +128,11 @@ void Compact(const ActionCall& action) {
   action.engine().Compact(*name, SaySnapshot(action));
 }
 
+void CancelCompaction(const ActionCall& action) {
+  const bool ended = action.engine().CancelCompaction();
+  action.FinishOne(Result<std::string>(protocol::StatusJson(ended ? "CANCELLED" : "IDLE")));
+}
+
 void WaitDurable(const ActionCall& action) {
   const auto sequence = protocol::ReadDurabilityToken(action.body());
   if (!sequence.ok()) return action.FinishOne(sequence.status());

@@ -107,7 +107,8 @@ void EndIdleStreams(const std::weak_ptr<FlightShared>& weak, Executor* executor)
   executor->PostAfter(kIdleSweepNanos, [weak, executor] { EndIdleStreams(weak, executor); });
 }
 
-// Cuts stalled transfers once a second, as long as the server lives.
+// Once a second, as long as the server lives: cuts stalled transfers, and has caches give back memory that
+// others need.
 void SweepLater(const std::weak_ptr<FlightShared>& weak, Executor* executor) {
   executor->PostAfter(kSweepNanos, [weak, executor] {
     const auto shared = weak.lock();
@@ -115,6 +116,7 @@ void SweepLater(const std::weak_ptr<FlightShared>& weak, Executor* executor) {
     const int64_t since =
         shared->clock().MonotonicNanos() - shared->options.stalled_transfer_ms * kNanosPerMs;
     for (const auto& call : shared->calls.All()) call->CutIfStalled(since);
+    if (query::QueryEngine* query = shared->serving->query()) query->ShrinkCaches();
     SweepLater(weak, executor);
   });
 }

@@ -56,7 +56,8 @@ grpc::Status ToGrpc(const Status& status) {
   const grpc::StatusCode grpc_code = CodeFor(code);
   const std::string text = protocol::PrintableText(status.message());
   return grpc::Status(grpc_code, text,
-                      protocol::EncodeErrorDetails(static_cast<int>(grpc_code), text, ErrorCodeName(code)));
+                      protocol::EncodeErrorDetails(static_cast<int>(grpc_code), text, ErrorCodeName(code),
+                                                   protocol::RetryDelayMs(code)));
 }
 
 }  // namespace longbow::server
