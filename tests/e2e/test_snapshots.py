@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import subprocess
 import threading
@@ -109,6 +110,57 @@ def test_the_same_answers_before_and_after_a_restart(start_server: StartServer, 
         calls.action("wait_indexed", {"dataset": "d"})
         assert sorted(calls.ids("d")) == rows
         assert answers(calls) == before
+
+
+def test_walks_over_the_graph_answer_alike_after_a_restart_and_after_many_rows_came_and_went(
+    start_server: StartServer, open_calls: OpenCalls
+) -> None:
+    print("seed", SEED)
+    rng = np.random.default_rng(SEED)
+    rows, dim = 14000, 64
+    centres = 2 * rng.standard_normal((60, dim))
+
+    def draw(count: int) -> Any:
+        return (centres[rng.integers(0, len(centres), count)] + rng.standard_normal((count, dim))).astype("float32")
+
+    server = start_server()
+    calls = open_calls(server)
+    calls.put("d", batch(np.arange(rows), draw(rows), half=np.arange(rows) % 2))
+    calls.action("wait_indexed", {"dataset": "d"})
+    queries = draw(50)
+
+    def walk(**more: Any) -> tuple[list[list[int]], float]:
+        """Hits of each query by few nodes visited, and the mean of hops."""
+        answers, hops = [], 0
+        for query in queries:
+            (found,) = calls.search_action(dataset="d", vector=query.tolist(), k=5, ef=12, **more)
+            stats = json.loads(found.schema.metadata[b"longbow.stats"])
+            assert "walk" in stats["method"], stats
+            answers.append(found["id"].to_pylist())
+            hops += stats["hops"]
+        return answers, hops / len(queries)
+
+    filtered = {"filter": "half = 0"}
+    before, plain_hops = walk()
+    passing, filtered_hops = walk(**filtered)
+    assert all(row % 2 == 0 for hits in passing for row in hits)
+    calls.action("ForceSnapshot")
+    server.kill()
+    server.start()
+    calls = open_calls(server)
+    calls.action("wait_indexed", {"dataset": "d"})
+    # What looks after a graph that was loaded may mend an edge.
+    for was, now in ((before, walk()[0]), (passing, walk(**filtered)[0])):
+        same = sum(len(set(a) & set(b)) for a, b in zip(was, now, strict=True))
+        assert same >= 0.98 * 5 * len(queries)
+
+    for generation in range(1, 4):
+        ids = np.arange(generation * rows, (generation + 1) * rows)
+        calls.put("d", batch(ids, pa.nulls(rows, pa.list_(pa.float32(), dim)), half=ids % 2))
+        calls.action("delete", {"dataset": "d", "ids": ids.tolist()})
+    calls.action("wait_indexed", {"dataset": "d"})
+    assert walk()[1] < 1.2 * plain_hops
+    assert walk(**filtered)[1] < 1.2 * filtered_hops
 
 
 def test_snapshots_while_writing_lose_nothing(start_server: StartServer, open_calls: OpenCalls) -> None:
