@@ -40,8 +40,9 @@ struct Clusters {
   uint32_t count = kClusters;
   uint32_t first = 0;  // of a thousand rows, those that are of the first cluster whatever is drawn
   uint64_t seed = 0;
-  bool unit = false;   // at length 1
-  uint32_t plane = 0;  // dimensions of the plane that a cluster's rows lie on; 0: all
+  bool unit = false;       // at length 1
+  uint32_t plane = 0;      // dimensions of the plane that a cluster's rows lie on; 0: all
+  float query_length = 1;  // that queries are scaled by
 };
 
 // Live rows around clusters; queries are of any of them alike.
@@ -50,7 +51,8 @@ class Column {
   Column(uint32_t dim, std::string_view codec, distance::Metric metric, Clusters clusters = {})
       : store_(distance::ElementType::kFloat32, dim, &arena_, &ledger_),
         live_(clusters.rows),
-        of_first_(clusters.rows) {
+        of_first_(clusters.rows),
+        clusters_(clusters) {
     std::mt19937_64 random(dim + clusters.seed);
     std::vector<float> centres(size_t{clusters.count} * dim);
     for (float& x : centres) x = Normal(random);
@@ -79,11 +81,15 @@ class Column {
       std::memcpy(store_.MutableRow(row), vector.data(), store_.row_bytes());
       live_[row] = row;
       of_first_[row] = cluster == 0;
+      cluster_of_.push_back(static_cast<uint32_t>(cluster));
     }
+    centres_ = centres;
     for (uint32_t q = 0; q < kQueries; ++q) {
-      draw(random() % clusters.count, vector.data());
+      query_clusters_.push_back(static_cast<uint32_t>(random() % clusters.count));
+      draw(query_clusters_.back(), vector.data());
       std::vector<float>& query = queries_.emplace_back(dim);
       if (clusters.unit) Scale(vector);
+      for (float& x : vector) x *= clusters.query_length;
       const std::vector<double> wide(vector.begin(), vector.end());
       EXPECT_TRUE(distance::PrepareQuery(metric, distance::ElementType::kFloat32, wide, query.data()));
     }
@@ -136,7 +142,58 @@ class Column {
   }
   VectorIndex& index() { return *index_; }
 
+  // How what is selected lies to the query.
+  enum class Kind { kRandom, kNearest, kFarthest };
+  // Of filters that `share` of the rows pass, each query's own.
+  double FilteredRecall(Kind kind, double share, Method method) {
+    double found = 0;
+    for (uint32_t q = 0; q < kQueries; ++q) {
+      const RowSelection selection = Select(kind, share, q);
+      const std::vector<Neighbor> exact = Ask(q, Method::kExactScan, {}, &selection);
+      for (const Neighbor& n : Ask(q, method, {}, &selection)) found += n.distance <= exact.back().distance;
+    }
+    return found / (kQueries * kK);
+  }
+  bool Offers(Method method, double share) const {
+    SearchShape shape;
+    shape.k = kK;
+    shape.rows = live_.size();
+    shape.has_selection = true;
+    shape.selected = static_cast<uint64_t>(share * static_cast<double>(live_.size()));
+    const auto methods = index_->Methods(shape);
+    return std::any_of(methods.begin(), methods.end(),
+                       [method](const MethodCost& cost) { return cost.method == method; });
+  }
+
  private:
+  // Rows drawn by chance, or the clusters nearest to or farthest from the query's own.
+  RowSelection Select(Kind kind, double share, uint32_t query) {
+    RowSelection selection(end_);
+    if (kind == Kind::kRandom) {
+      std::mt19937_64 random(query);
+      for (RowOrdinal row : live_) {
+        if (static_cast<double>(random() % 1000) < 1000 * share) selection.Add(row);
+      }
+      return selection;
+    }
+    const auto dim = static_cast<uint32_t>(store_.scalars());
+    std::vector<std::pair<float, uint32_t>> order;
+    for (uint32_t c = 0; c < clusters_.count; ++c) {
+      float square = 0;
+      for (uint32_t i = 0; i < dim; ++i) {
+        const float apart = centres_[c * dim + i] - centres_[query_clusters_[query] * dim + i];
+        square += apart * apart;
+      }
+      order.emplace_back(kind == Kind::kNearest ? square : -square, c);
+    }
+    std::sort(order.begin(), order.end());
+    std::vector<bool> chosen(clusters_.count);
+    for (size_t i = 0; static_cast<double>(i) < share * clusters_.count; ++i) chosen[order[i].second] = true;
+    for (RowOrdinal row : live_) {
+      if (chosen[cluster_of_[row]]) selection.Add(row);
+    }
+    return selection;
+  }
   void RemoveAndRestore(RowOrdinal count) {
     const std::vector<RowOrdinal> gone(live_.begin(), live_.begin() + count);
     for (RowOrdinal row : gone) versions_.SetDied(row, 1);
@@ -160,7 +217,8 @@ class Column {
     exact_.clear();
     for (uint32_t q = 0; q < kQueries; ++q) exact_.push_back(Ask(q, Method::kExactScan, {}));
   }
-  std::vector<Neighbor> Ask(uint32_t query, Method method, Effort effort) {
+  std::vector<Neighbor> Ask(uint32_t query, Method method, Effort effort,
+                            const RowSelection* selection = nullptr) {
     const auto scratch = index_->NewScratch();
     const uint32_t k[] = {kK};
     SearchSpec spec;
@@ -169,6 +227,8 @@ class Column {
     spec.queries = reinterpret_cast<const std::byte*>(queries_[query].data());
     spec.k = k;
     spec.visibility = {&versions_, 1, end_};
+    spec.rows = live_.size();
+    spec.selection = selection;
     EXPECT_TRUE(index_->Search(spec, scratch.get(), &hits_).ok());
     return hits_.neighbors;
   }
@@ -180,6 +240,10 @@ class Column {
   RowOrdinal end_ = 0;
   std::vector<RowOrdinal> live_;  // a row to a vector
   std::vector<bool> of_first_;    // by row
+  const Clusters clusters_;
+  std::vector<uint32_t> cluster_of_;  // by row, of the first ones
+  std::vector<float> centres_;
+  std::vector<uint32_t> query_clusters_;
   std::mt19937_64 random_{11};
   std::vector<std::vector<float>> queries_;
   std::vector<std::vector<Neighbor>> exact_;
@@ -257,6 +321,70 @@ INSTANTIATE_TEST_SUITE_P(Metrics, AskedRecallTest,
                          [](const auto& info) {
                            return std::string(distance::MetricName(info.param.metric));
                          });
+
+// Filters that let rows pass by chance, those nearest to the query, and those farthest from it, where a walk
+// finds the query's neighbourhood and nothing in it.
+TEST(FilteredRecallTest, IsKeptWhereverWhatPassesLies) {
+  struct Filtered {
+    Column::Kind kind;
+    double share;
+    double walk, filtered_walk;  // recall where 0.95 is asked for; 0: not offered
+  };
+  using enum Column::Kind;
+  constexpr Filtered kRecorded[] = {{kRandom, 0.1, 0.995, 0.947},    {kNearest, 0.1, 0.998, 0.972},
+                                    {kFarthest, 0.1, 0.9955, 0.936}, {kRandom, 0.5, 0.9785, 0},
+                                    {kNearest, 0.5, 0.989, 0},       {kFarthest, 0.5, 0.9755, 0}};
+  Column column(64, "auto", distance::Metric::kL2, {.rows = 20500, .count = 30, .plane = 24});
+  for (const Filtered& recorded : kRecorded) {
+    const std::string what = std::string(recorded.kind == kRandom    ? "random"
+                                         : recorded.kind == kNearest ? "nearest"
+                                                                     : "farthest") +
+                             " " + std::to_string(recorded.share).substr(0, 3);
+    EXPECT_EQ(column.Offers(Method::kFilteredWalk, recorded.share), recorded.filtered_walk > 0) << what;
+    const double walk = column.FilteredRecall(recorded.kind, recorded.share, Method::kWalk);
+    EXPECT_NEAR(walk, recorded.walk, kTolerance) << what;
+    std::printf("%s: walk %.4f", what.c_str(), walk);
+    if (recorded.filtered_walk > 0) {
+      const double filtered = column.FilteredRecall(recorded.kind, recorded.share, Method::kFilteredWalk);
+      EXPECT_NEAR(filtered, recorded.filtered_walk, kTolerance) << what;
+      std::printf(", filtered walk %.4f", filtered);
+    }
+    const double scan = column.FilteredRecall(recorded.kind, recorded.share, Method::kCodeScan);
+    EXPECT_GT(scan, 0.98) << what;
+    std::printf(", scan of codes %.4f\n", scan);
+  }
+}
+
+// The order by inner product is the same however long a query is.
+TEST(InnerProductRecallTest, IsNoLessForShortQueries) {
+  const auto recall = [](float length, Method method) {
+    Column column(200, "auto", distance::Metric::kInnerProduct, {.query_length = length});
+    return column.Recall(method, method == Method::kWalk ? 24 : 0);
+  };
+  for (const Method method : {Method::kWalk, Method::kCodeScan}) {
+    const double usual = recall(1, method);
+    for (const float length : {1e-2f, 1e-6f}) {
+      const double shorter = recall(length, method);
+      std::printf("%s, queries %g times as long: %.4f, else %.4f\n", std::string(MethodName(method)).c_str(),
+                  double{length}, shorter, usual);
+      EXPECT_GT(shorter, usual - kTolerance);
+    }
+  }
+}
+
+// What 8 bits a dimension lose against floats, at as many nodes visited.
+TEST(Sq8RecallTest, LosesLessThanHalfAPointInManyDimensions) {
+  const auto mean = [](const char* codec) {
+    Column column(1536, codec, distance::Metric::kL2, {.rows = 2000, .count = 20, .unit = true});
+    double sum = 0;
+    for (uint32_t ef : {12, 16, 24, 36}) sum += column.Recall(Method::kWalk, ef) / 4;
+    return sum;
+  };
+  const double floats = mean("f32"), bytes = mean("sq8");
+  std::printf("f32 %.4f, sq8 %.4f\n", floats, bytes);
+  EXPECT_GT(bytes, floats - 0.005);
+  EXPECT_LT(floats, 0.9995) << "nothing was missed, so nothing is shown";
+}
 
 // Each vector has died and come back three times on average.
 TEST(ChurnTest, GenerationsOfReplacedRowsCostNoRecall) {

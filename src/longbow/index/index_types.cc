@@ -8,7 +8,7 @@
 namespace longbow::index {
 namespace {
 
-constexpr std::string_view kFlatCodecs[] = {"auto"};
+constexpr std::string_view kFlatCodecs[] = {"auto", "f32"};  // one and the same: it has no codes
 constexpr std::string_view kGraphCodecs[] = {"auto", "f32", "f16", "sq8", "rabitq"};
 
 int64_t NoBytes(distance::Metric, size_t, std::string_view) { return 0; }

@@ -28,7 +28,10 @@ TEST(IndexTypes, ACodecThatATypeDoesNotHaveIsRefusedWithThoseItHas) {
   for (const std::string_view codec : {"auto", "f32", "f16", "sq8", "rabitq"}) {
     EXPECT_TRUE(CheckCodec(graph, codec).ok()) << codec;
   }
-  const Status status = CheckCodec(**FindIndexType("flat"), "sq8");
+  const IndexType& flat = **FindIndexType("flat");
+  EXPECT_TRUE(CheckCodec(flat, "auto").ok());
+  EXPECT_TRUE(CheckCodec(flat, "f32").ok());
+  const Status status = CheckCodec(flat, "sq8");
   EXPECT_EQ(CodeOf(status), ErrorCode::kInvalidArgument);
   EXPECT_NE(status.message().find("sq8"), std::string::npos) << status.message();
   EXPECT_NE(status.message().find("auto"), std::string::npos) << status.message();

@@ -362,6 +362,68 @@ TEST_F(GraphIndexTest, EqualVectorsDoNotCrowdOutTheOthers) {
   for (RowOrdinal row : world.Search(world.index(), vectors[0], Method::kWalk)) EXPECT_EQ(row % 2, 1u);
 }
 
+// From one dimension to as many as there may be, on few rows where a row is long.
+TEST_F(GraphIndexTest, AnyNumberOfDimensionsIsLinkedAndWalked) {
+  struct Case {
+    uint32_t dim;
+    RowOrdinal rows;
+    double recall;  // at least; many dimensions that are all alike are the hardest there is
+  };
+  for (const auto& [dim, rows, recall] : {Case{1, 1100, 0.8},
+                                          {2, 1100, 0.8},
+                                          {3, 1100, 0.8},
+                                          {1536, 600, 0.5},
+                                          {4096, 300, 0.5},
+                                          {32768, 120, 0.5}}) {
+    SCOPED_TRACE(dim);
+    MemoryLedger ledger(0, 0);
+    SlabArena arena(&ledger);
+    RowVersions versions(&ledger);
+    VectorStore store(distance::ElementType::kFloat32, dim, &arena, &ledger);
+    store.Grow(rows);
+    versions.Grow(rows);
+    std::mt19937_64 random(seed_ + dim);
+    std::normal_distribution<float> normal;
+    std::vector<float> vector(dim);
+    for (RowOrdinal row = 0; row < rows; ++row) {
+      for (float& x : vector) x = normal(random);
+      std::memcpy(store.MutableRow(row), vector.data(), store.row_bytes());
+      versions.SetBorn(row, 1);
+    }
+    IndexInput input;
+    input.store = &store;
+    input.versions = &versions;
+    input.ledger = &ledger;
+    GraphIndex index(input);  // without builders, appending builds
+    index.RowsAppended(0, rows);
+    const auto audit = index.Audit().ValueOrDie();
+    EXPECT_TRUE(audit.violations.empty()) << audit.violations.front();
+    EXPECT_EQ(audit.unreachable, 0);
+
+    const auto scratch = index.NewScratch();
+    const uint32_t k[] = {kK};
+    SearchSpec spec;
+    spec.queries = reinterpret_cast<const std::byte*>(vector.data());
+    spec.k = k;
+    spec.visibility = {&versions, 1, rows};
+    spec.effort.ef = 64;
+    double found = 0;
+    constexpr int kQueries = 30;
+    for (int i = 0; i < kQueries; ++i) {
+      for (float& x : vector) x = normal(random);
+      SearchHits exact, walked;
+      spec.method = Method::kExactScan;
+      ASSERT_TRUE(index.Search(spec, scratch.get(), &exact).ok());
+      spec.method = Method::kWalk;
+      ASSERT_TRUE(index.Search(spec, scratch.get(), &walked).ok());
+      ASSERT_EQ(walked.neighbors.size(), kK);
+      EXPECT_GT(walked.work.hops, 0);
+      for (const Neighbor& hit : walked.neighbors) found += hit.distance <= exact.neighbors.back().distance;
+    }
+    EXPECT_GT(found, recall * kQueries * kK);
+  }
+}
+
 class GraphFileTest : public GraphIndexTest {
  protected:
   GraphFileTest() {

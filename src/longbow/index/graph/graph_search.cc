@@ -118,7 +118,8 @@ void GraphSearch::PlaceQuery(const std::byte* query) {
   const GraphSpace& space = graph_->space();
   scratch_.vector_.resize(space.scratch_doubles());
   scratch_.point_.resize(space.n());
-  scale_ = space.PlaceQuery(query, scratch_.vector_.data(), scratch_.point_.data());
+  const float length = space.biased() ? std::sqrt(graph_->SquaredLengths().most) : 0;
+  scale_ = space.PlaceQuery(query, length, scratch_.vector_.data(), scratch_.point_.data());
 }
 
 // By their codes as far as there are any, the rows behind at full precision.

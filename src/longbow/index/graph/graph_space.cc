@@ -1,5 +1,6 @@
 #include "longbow/index/graph/graph_space.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -11,6 +12,8 @@ namespace {
 
 using distance::ElementType;
 using distance::Metric;
+
+constexpr double kMuchShorter = 2, kMostFactor = 1e9;
 
 double Square(const double* x, size_t count) {
   double sum = 0;
@@ -66,7 +69,8 @@ float GraphSpace::PlaceRow(RowOrdinal row, double* scratch, float* point) const 
   return metric_ == Metric::kInnerProduct ? static_cast<float>(-square) : 0.0f;
 }
 
-GraphSpace::Scale GraphSpace::PlaceQuery(const std::byte* query, double* scratch, float* point) const {
+GraphSpace::Scale GraphSpace::PlaceQuery(const std::byte* query, float length, double* scratch,
+                                         float* point) const {
   const bool narrow = distance::QueryTypeOf(store_->type()) == distance::QueryType::kFloat32;
   if (narrow && metric_ != Metric::kInnerProduct) {  // the usual query, without the way through float64
     const size_t scalars = store_->scalars();
@@ -78,16 +82,15 @@ GraphSpace::Scale GraphSpace::PlaceQuery(const std::byte* query, double* scratch
   }
   distance::ToDouble(narrow ? ElementType::kFloat32 : ElementType::kFloat64, query, store_->scalars(),
                      scratch);
-  Place(scratch, 1, point);
-  switch (metric_) {
-    case Metric::kL2:
-      return {0, 1};
-    case Metric::kCosine:
-      return {0, 2};
-    case Metric::kInnerProduct:
-      return {static_cast<float>(Square(scratch, store_->scalars())), 2};
+  if (metric_ != Metric::kInnerProduct) {
+    Place(scratch, 1, point);
+    return {0, metric_ == Metric::kCosine ? 2.0f : 1.0f};
   }
-  return {};
+  const double square = Square(scratch, store_->scalars());
+  const bool is_short = square > 0 && kMuchShorter * kMuchShorter * square < double{length} * length;
+  const double factor = is_short ? std::min(length / std::sqrt(square), kMostFactor) : 1;
+  Place(scratch, factor, point);
+  return {static_cast<float>(factor * factor * square), static_cast<float>(2 * factor)};
 }
 
 }  // namespace longbow::index

@@ -40,8 +40,10 @@ class GraphSpace {
   struct Scale {
     float shift = 0, stretch = 1;
   };
-  // The point of a query made by distance::PrepareQuery.
-  Scale PlaceQuery(const std::byte* query, double* scratch, float* point) const;
+  // The point of a query made by distance::PrepareQuery. By inner product a query that is much shorter than
+  // `length`, which is that of rows, is taken at it: the order is the same, and what codes err by would hide
+  // it.
+  Scale PlaceQuery(const std::byte* query, float length, double* scratch, float* point) const;
 
  private:
   void Place(const double* vector, double factor, float* point) const;
