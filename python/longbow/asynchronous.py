@@ -123,7 +123,7 @@ class AsyncDataset:
         """Stores rows. As `Client.insert`."""
         return await self._bridge.call(self._sync.insert, data, mode=mode, metric=metric, durability=durability, index=index, vector_column=vector_column, ids=ids, batch_bytes=batch_bytes, progress=progress, on_error=on_error, timeout=timeout)
 
-    def search(self, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, ids: Any=None, text: str | Mapping[str, Any] | None=None, alpha: float | None=None, fusion: str | None=None, text_columns: Sequence[str] | None=None, offset: int=0, radius: float | None=None, order_by: str | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> AsyncQuery:
+    def search(self, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, ids: Any=None, text: str | Mapping[str, Any] | None=None, alpha: float | None=None, fusion: str | None=None, text_columns: Sequence[str] | None=None, offset: int | None=None, radius: float | None=None, order_by: str | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> AsyncQuery:
         """A query to refine and run: `ds.search(v).where("year >= 1990").limit(3).select("title").to_pandas()`.
 
         Takes what `Client.search` takes.
@@ -263,7 +263,7 @@ class AsyncClient:
 
     ingest = insert
 
-    async def search(self, dataset: str, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, ids: Any=None, text: str | Mapping[str, Any] | None=None, alpha: float | None=None, fusion: str | None=None, text_columns: Sequence[str] | None=None, offset: int=0, radius: float | None=None, order_by: str | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> Results:
+    async def search(self, dataset: str, vectors: Any=None, k: int=10, filter: FilterLike | None=None, columns: Sequence[str] | None=None, *, vector: Any=None, ids: Any=None, text: str | Mapping[str, Any] | None=None, alpha: float | None=None, fusion: str | None=None, text_columns: Sequence[str] | None=None, offset: int | None=None, radius: float | None=None, order_by: str | None=None, dims: int | None=None, vector_column: str | None=None, ef: int | None=None, recall: float | None=None, exact: bool=False, timeout: float | None=None) -> Results:
         """The k nearest rows to one vector of shape (dimensions,) or to each of several, (queries, dimensions).
 
         Args:
@@ -279,7 +279,7 @@ class AsyncClient:
             alpha: weight of the vector beside the text: 1 vector only, 0 text only, negative adaptive; 0.5 when not given.
             fusion: how both are joined: "rrf" (the default) or "weighted".
             text_columns: where to look for the words; all text columns when not given.
-            offset: leaves out the nearest so many.
+            offset: leaves out the nearest so many, for a page; 0 for the first one. Pages are cut from the exact order.
             radius: only rows at most this far away; at most `k` of them.
             order_by: the hits found in the order of a column: "year", or "year desc".
             dims: searches by the first dimensions, ranks by all.

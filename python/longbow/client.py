@@ -202,7 +202,7 @@ class Dataset:
         alpha: float | None = None,
         fusion: str | None = None,
         text_columns: Sequence[str] | None = None,
-        offset: int = 0,
+        offset: int | None = None,
         radius: float | None = None,
         order_by: str | None = None,
         dims: int | None = None,
@@ -455,7 +455,7 @@ class Client:
         alpha: float | None = None,
         fusion: str | None = None,
         text_columns: Sequence[str] | None = None,
-        offset: int = 0,
+        offset: int | None = None,
         radius: float | None = None,
         order_by: str | None = None,
         dims: int | None = None,
@@ -480,7 +480,7 @@ class Client:
             alpha: weight of the vector beside the text: 1 vector only, 0 text only, negative adaptive; 0.5 when not given.
             fusion: how both are joined: "rrf" (the default) or "weighted".
             text_columns: where to look for the words; all text columns when not given.
-            offset: leaves out the nearest so many.
+            offset: leaves out the nearest so many, for a page; 0 for the first one. Pages are cut from the exact order.
             radius: only rows at most this far away; at most `k` of them.
             order_by: the hits found in the order of a column: "year", or "year desc".
             dims: searches by the first dimensions, ranks by all.

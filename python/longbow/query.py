@@ -73,7 +73,7 @@ class Query:
     ids: Any = None
     text: str | Mapping[str, Any] | None = None
     k: int = 10
-    offset: int = 0
+    offset: int | None = None
     filter: Filter | None = None
     columns: tuple[str, ...] | None = None
     vector_column: str | None = None
@@ -106,7 +106,7 @@ class Query:
         return replace(self, k=k)
 
     def skip(self, offset: int) -> Self:
-        """Leaves out the nearest `offset` rows, for the next page. Pages are cut from the exact order."""
+        """Leaves out the nearest `offset` rows, for a page; 0 for the first. Pages are cut from the exact order."""
         return replace(self, offset=offset)
 
     def select(self, *columns: str) -> Self:
@@ -218,7 +218,7 @@ class Query:
 
     def wire(self, timeout: float | None) -> dict[str, Any]:
         """The search of the wire protocol, without what is asked about. `timeout` where the query has none."""
-        if self.k < 0 or self.offset < 0:
+        if self.k < 0 or (self.offset or 0) < 0:
             raise InvalidArgumentError(f"k and offset: expected 0 or more, got {self.k} and {self.offset}")
         out: dict[str, Any] = {"dataset": self.dataset, "k": self.k}
         if self.filter is not None:
@@ -227,7 +227,7 @@ class Query:
             out["columns"] = list(self.columns)
         if self.exact:
             out["exact"] = True
-        if self.offset:
+        if self.offset is not None:
             out["offset"] = self.offset
         for name, key in _SHARED.items():
             value = getattr(self, name)

@@ -56,7 +56,7 @@ asked = st.one_of(
 
 @given(
     asked=asked,
-    k=st.integers(1, 10_000), include_vectors=st.one_of(st.none(), st.booleans()), offset=st.integers(0, 100), ef=whole, recall=share, radius=share, exact=st.booleans(), dims=whole,
+    k=st.integers(1, 10_000), include_vectors=st.one_of(st.none(), st.booleans()), offset=st.one_of(st.none(), st.integers(0, 100)), ef=whole, recall=share, radius=share, exact=st.booleans(), dims=whole,
     columns=st.one_of(st.none(), st.lists(st.text(max_size=4), max_size=3).map(tuple)), timeout=share,
     text=st.one_of(st.none(), st.text(max_size=5)), alpha=share,
 )  # fmt: skip

@@ -68,6 +68,7 @@ def test_pages_neither_repeat_nor_skip(books: longbow.Dataset) -> None:
     for query in range(2):
         ids = [i for page in pages for i in page.by_query()[query]["id"].to_pylist()]
         assert ids == whole.by_query()[query]["id"].to_pylist()
+    assert {page.stats.coverage for page in pages} == {"exact"}, "the first one, too: the others go on from it"
     assert books.search(MATRIX[0]).limit(10).skip(N + 5).run().num_rows == 0
 
 

@@ -114,8 +114,8 @@ Status ReadLimits(const JsonObject& object, SearchCall* call) {
   return Status::OK();
 }
 
-// k, limit and offset: `limit` is the length of a page, the first one where there is no offset, and `k`,
-// beside it, what the pages are cut from.
+// k, limit and offset: who gives an offset, also 0, asks for a page, `limit` long and cut from `k`, where both
+// are there. Without one `limit` says how many hits, as `k` does.
 Status ReadPage(const JsonObject& object, query::SearchRequest* request) {
   const bool given = object.Find("k").has_value();
   int64_t k = request->k.empty() ? 0 : request->k[0], limit = 0, offset = request->offset.value_or(0);
@@ -123,7 +123,7 @@ Status ReadPage(const JsonObject& object, query::SearchRequest* request) {
   LB_RETURN_NOT_OK(object.Read("limit", &limit));
   LB_RETURN_NOT_OK(object.Read("offset", &offset));
   if (limit < 0 || offset < 0) return object.Invalid("limit and offset: expected 0 or more");
-  if (object.Find("offset") || limit > 0) request->offset = offset;
+  if (object.Find("offset")) request->offset = offset;
   if (limit > 0 && given && k > 0 && k <= offset) {
     return object.Invalid("offset: expected less than k, got " + std::to_string(offset) + " of " +
                           std::to_string(k));

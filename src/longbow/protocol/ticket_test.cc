@@ -175,7 +175,8 @@ TEST(Ticket, ReadsEveryFormOfASearch) {
   };
   EXPECT_EQ(request(R"("id":7,"ids":["a",8])").queries.keys, (std::vector<std::string>{"7", "a", "8"}));
   EXPECT_EQ(request(R"("limit":5)").k, std::vector<int64_t>{5});
-  EXPECT_EQ(request(R"("limit":5)").offset, 0);
+  EXPECT_FALSE(request(R"("limit":5)").offset);
+  EXPECT_EQ(request(R"("limit":5,"offset":0)").offset, 0) << "the first page";
   EXPECT_FALSE(request(R"("k":5)").offset);
   EXPECT_EQ(request(R"("limit":5,"offset":10)").offset, 10);
   EXPECT_EQ(request(R"("k":12,"limit":5,"offset":10)").k, std::vector<int64_t>{2});
