@@ -25,6 +25,10 @@ std::vector<std::tuple<size_t, int, ElementType>> Cases() {
         if (subjects[i].codec == "auto" || common) cases.emplace_back(i, metric, element);
       }
     }
+    if (subjects[i].codec != "auto") continue;  // a metric each, as they differ in being read alone
+    cases.emplace_back(i, static_cast<int>(distance::Metric::kL2), ElementType::kInt8);
+    cases.emplace_back(i, static_cast<int>(distance::Metric::kCosine), ElementType::kInt64);
+    cases.emplace_back(i, static_cast<int>(distance::Metric::kInnerProduct), ElementType::kComplex128);
   }
   return cases;
 }

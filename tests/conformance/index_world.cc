@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <future>
+#include <numeric>
 
 #include "longbow/base/check.h"
 #include "longbow/index/top_k.h"
@@ -46,6 +47,8 @@ IndexWorld::IndexWorld(const Subject& subject, Metric metric, ElementType elemen
       seed_(seed),
       store_(std::make_unique<VectorStore>(element, options.dim, &arena_, &ledger_)),
       builders_(MakeThreadPool({.name = "builder", .threads = 2, .queue_limit = 4096})) {
+  likeness_ = options.likeness;
+  LB_CHECK(likeness_ != Likeness::kTiny || (metric != Metric::kCosine && element == ElementType::kFloat32));
   std::mt19937_64 random(seed);
   DrawVectors(random, options);
   index_ = MakeIndex();
@@ -70,22 +73,61 @@ double IndexWorld::DrawScalar(std::mt19937_64& random) const {
   return IsUnsigned(element_) ? draw : draw - 20;
 }
 
-void IndexWorld::DrawVectors(std::mt19937_64& random, const WorldOptions& options) {
+void IndexWorld::DrawVector(std::mt19937_64& random, uint32_t cluster, double* vector) const {
   const size_t scalars = store_->scalars();
+  const double* centre = centres_.data() + cluster * scalars;
+  switch (likeness_) {
+    case Likeness::kUniform:
+      for (size_t i = 0; i < scalars; ++i) vector[i] = DrawScalar(random);
+      break;
+    case Likeness::kTwoClusters:
+    case Likeness::kSorted:
+      for (size_t i = 0; i < scalars; ++i) vector[i] = centre[i] + DrawScalar(random);
+      break;
+    case Likeness::kEqual:
+      std::copy_n(centre, scalars, vector);
+      break;
+    case Likeness::kLowDimension: {
+      const double along = DrawScalar(random), across = DrawScalar(random);
+      for (size_t i = 0; i < scalars; ++i) vector[i] = along * centre[i] + across * centre[scalars + i];
+      break;
+    }
+    case Likeness::kTiny: {
+      const uint64_t kind = random() % 4;
+      const double unit = kind == 0 ? 0 : kind == 1 ? 0x1p-140 : 1;
+      for (size_t i = 0; i < scalars; ++i) vector[i] = unit * DrawScalar(random);
+      return;
+    }
+  }
+  vector[0] += vector[0] == 0 ? 1 : 0;  // never zero, which has no cosine
+}
+
+void IndexWorld::DrawVectors(std::mt19937_64& random, const WorldOptions& options) {
+  constexpr RowOrdinal kSortedRows = 300;  // of a cluster
+  constexpr double kApart = 180;
+  const size_t scalars = store_->scalars();
+  const uint32_t clusters = likeness_ == Likeness::kSorted ? (options.capacity - 1) / kSortedRows + 1 : 2;
+  centres_.resize(clusters * scalars);
+  for (double& x : centres_) {
+    const double draw = DrawScalar(random);
+    x = likeness_ == Likeness::kLowDimension  ? std::remainder(draw, 3)
+        : likeness_ == Likeness::kTwoClusters ? (draw < 0 ? -kApart : kApart)
+        : likeness_ == Likeness::kSorted      ? 5 * draw
+                                              : draw;
+  }
   std::vector<double> distinct(static_cast<size_t>(options.distinct) * scalars);
-  const auto draw = [&](double* vector) {
-    for (size_t i = 0; i < scalars; ++i) vector[i] = DrawScalar(random);
-    vector[0] += vector[0] == 0 ? 1 : 0;  // never zero, which has no cosine
-  };
-  for (uint32_t i = 0; i < options.distinct; ++i) draw(distinct.data() + i * scalars);
+  for (uint32_t i = 0; i < options.distinct; ++i) DrawVector(random, 0, distinct.data() + i * scalars);
   values_.resize(static_cast<size_t>(options.capacity) * scalars);
   null_.resize(options.capacity);
+  clusters_.resize(options.capacity);
   for (RowOrdinal row = 0; row < options.capacity; ++row) {
     double* vector = values_.data() + row * scalars;
+    if (likeness_ == Likeness::kTwoClusters) clusters_[row] = static_cast<uint32_t>(random() % 2);
+    if (likeness_ == Likeness::kSorted) clusters_[row] = row / kSortedRows;
     if (options.distinct > 0) {
       std::copy_n(distinct.data() + random() % options.distinct * scalars, scalars, vector);
     } else {
-      draw(vector);
+      DrawVector(random, clusters_[row], vector);
     }
     null_[row] = static_cast<double>(random() % 1000) < options.null_share * 1000;
   }
@@ -138,6 +180,29 @@ void IndexWorld::Append(RowOrdinal count) {
   ++now_;
 }
 
+void IndexWorld::AppendNulls(RowOrdinal count) {
+  LB_CHECK(end_ + count <= null_.size());
+  std::fill_n(null_.begin() + end_, count, 1);
+  Append(count);
+}
+
+void IndexWorld::Forget(RowOrdinal first, RowOrdinal end) {
+  LB_CHECK(first % RowVersions::kChunk == 0 && end % RowVersions::kChunk == 0);
+  std::vector<RowOrdinal> rows(end - first);
+  std::iota(rows.begin(), rows.end(), first);
+  RowBits dead;
+  for (RowOrdinal row : rows) dead.Add(row);
+  for (std::byte* slab : store_->Forget(rows, dead)) store_->Free(slab);
+  for (RowOrdinal row = first; row < end; row += RowVersions::kChunk) {
+    versions_.Release(row);
+    index_->Forget(row, row + RowVersions::kChunk);
+  }
+}
+
+void IndexWorld::SetNull(RowOrdinal first, RowOrdinal end) {
+  for (RowOrdinal row = first; row < end; ++row) store_->SetNull(row);
+}
+
 void IndexWorld::Kill(const std::vector<RowOrdinal>& rows) {
   for (RowOrdinal row : rows) versions_.SetDied(row, now_ + 1);
   ++now_;
@@ -169,8 +234,8 @@ std::vector<std::byte> IndexWorld::Queries(uint32_t count, uint64_t seed) const 
   std::vector<std::byte> queries(count * query_bytes());
   std::vector<double> values(store_->scalars());
   for (uint32_t q = 0; q < count; ++q) {
-    for (double& x : values) x = DrawScalar(random);
-    values[0] += values[0] == 0 ? 1 : 0;
+    const uint32_t cluster = end_ == 0 ? 0 : clusters_[random() % end_];
+    DrawVector(random, likeness_ == Likeness::kEqual ? 1 : cluster, values.data());
     LB_CHECK(distance::PrepareQuery(metric_, element_, values, queries.data() + q * query_bytes()));
   }
   return queries;

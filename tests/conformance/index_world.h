@@ -35,11 +35,22 @@ inline std::vector<Subject> Subjects() {
   return subjects;
 }
 
+// What the vectors of a world are like. Whole numbers but for kTiny, so that distances are exact.
+enum class Likeness : uint8_t {
+  kUniform,
+  kTwoClusters,   // far from each other
+  kSorted,        // by cluster
+  kEqual,         // one and the same
+  kLowDimension,  // on a plane
+  kTiny,          // zero, denormal, or uniform; not for cosine
+};
+
 struct WorldOptions {
   RowOrdinal capacity = 3000;  // rows there will ever be; their vectors are drawn at once
   uint32_t dim = 12;
   double null_share = 0;
   uint32_t distinct = 0;  // vectors are drawn from so many different ones; 0: all are their own
+  Likeness likeness = Likeness::kUniform;
 };
 
 // One thread appends, kills and erases; any may ask. Vectors hold small integers, so that l2 and inner
@@ -53,10 +64,16 @@ class IndexWorld {
 
   // The next `count` rows are born, in one sequence.
   void Append(RowOrdinal count);
+  // The same without vectors, whatever was drawn for them. Not beside searches.
+  void AppendNulls(RowOrdinal count);
   // The rows die, in one sequence.
   void Kill(const std::vector<RowOrdinal>& rows);
   // No view will see them any more.
   void Erase(const std::vector<RowOrdinal>& rows) { index_->Erase(rows); }
+  // Whole chunks of rows that were erased: what the store and a settled index hold of them goes.
+  void Forget(RowOrdinal first, RowOrdinal end);
+  // As a start leaves them that knows them dead.
+  void SetNull(RowOrdinal first, RowOrdinal end);
   void WaitIndexed();
   // Until the index has nothing left to do; what an audit then says.
   AuditReport WaitSettled();
@@ -73,6 +90,7 @@ class IndexWorld {
   Visibility At(Sequence at) const { return {&versions_, at, end_}; }
   Visibility Now() const { return At(now_); }
   bool present(RowOrdinal row) const { return !null_[row]; }
+  uint32_t cluster(RowOrdinal row) const { return clusters_[row]; }
   size_t query_bytes() const;
 
   // `count` prepared queries, one behind the other.
@@ -86,6 +104,7 @@ class IndexWorld {
  private:
   void DrawVectors(std::mt19937_64& random, const WorldOptions& options);
   double DrawScalar(std::mt19937_64& random) const;
+  void DrawVector(std::mt19937_64& random, uint32_t cluster, double* vector) const;
   void Encode(double value, std::byte* at) const;
 
   const Subject subject_;
@@ -99,7 +118,10 @@ class IndexWorld {
   std::unique_ptr<Executor> builders_;
   std::unique_ptr<VectorIndex> index_;
   std::vector<double> values_;  // of all rows, `scalars` each; immutable
-  std::vector<char> null_;      // immutable
+  std::vector<char> null_;
+  Likeness likeness_;
+  std::vector<uint32_t> clusters_;  // of all rows; immutable
+  std::vector<double> centres_;     // by cluster; of a plane the two directions
   RowOrdinal end_ = 0;
   Sequence now_ = 0;
 };
