@@ -114,8 +114,8 @@ Status ReadLimits(const JsonObject& object, SearchCall* call) {
   return Status::OK();
 }
 
-// k, limit and offset: who gives an offset, also 0, asks for a page, `limit` long and cut from `k`, where both
-// are there. Without one `limit` says how many hits, as `k` does.
+// k, limit and offset: who gives an offset, also 0, asks for a page, `limit` long and cut from `k`, where
+// both are there. Without one `limit` says how many hits, as `k` does.
 Status ReadPage(const JsonObject& object, query::SearchRequest* request) {
   const bool given = object.Find("k").has_value();
   int64_t k = request->k.empty() ? 0 : request->k[0], limit = 0, offset = request->offset.value_or(0);

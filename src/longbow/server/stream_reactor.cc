@@ -84,8 +84,8 @@ void StreamReactor::OnReadDone(bool ok) {
     reading_ = false;
     if (input_ == Input::kOneMessage) waiting_since_ns_ = 0;
     if (!ok) {
-      // Half-close or cancel. A message that does not decode cannot look like this, its bytes arrive. One whose
-      // frame the transport cut at the end of the stream does: gRPC drops it without a sign.
+      // Half-close or cancel. A message that does not decode cannot look like this, its bytes arrive. One
+      // whose frame the transport cut at the end of the stream does: gRPC drops it without a sign.
       no_more_ = true;
     } else if (!ended_ && !gone_) {  // a read under way when the call ended may still bring a message
       shared_->counters.bytes_read.Add(static_cast<int64_t>(in_.Length()));
