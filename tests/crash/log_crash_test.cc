@@ -73,7 +73,8 @@ TEST(LogCrash, RecoversWhereverThePowerGoesDuringRecovery) {
   const uint64_t seed = SeedOf(4000);
   const int64_t operations = CountOperations(seed);
   int64_t cuts = 0;
-  for (int64_t n = 5; n <= operations; n += 11) {
+  const int64_t stride = StrideOf(11);
+  for (int64_t n = stride == 1 ? 1 : 5; n <= operations; n += stride) {
     const CutPoint first = kCutPoints[n % 3];
     for (int64_t k = 1;; ++k) {
       SCOPED_TRACE(Describe(seed, n, first) + ", again in recovery, operation " + std::to_string(k));
