@@ -2,6 +2,7 @@
 // promises.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <random>
@@ -122,8 +123,8 @@ class IndexWorld {
   Likeness likeness_;
   std::vector<uint32_t> clusters_;  // of all rows; immutable
   std::vector<double> centres_;     // by cluster; of a plane the two directions
-  RowOrdinal end_ = 0;
-  Sequence now_ = 0;
+  std::atomic<RowOrdinal> end_{0};
+  std::atomic<Sequence> now_{0};
 };
 
 }  // namespace longbow::index::conformance
