@@ -146,7 +146,7 @@ def method(owner: str, f: ast.FunctionDef) -> str:
 
 def transformed(node: ast.ClassDef) -> str:
     name = NAMES[node.name]
-    decorator = "@dataclass(frozen=True, eq=False)\n" if name == "AsyncQuery" else ""
+    decorator = "@dataclass(frozen=True, eq=False, repr=False)\n" if name == "AsyncQuery" else ""
     base = "(Query)" if name == "AsyncQuery" else ""
     parts = [f"\n{decorator}class {name}{base}:\n{docstring(node, '    ')}\n{INITS[name]}"]
     for item in node.body:

@@ -49,7 +49,7 @@ class Connecting:
         return AsyncClient(await bridge.call(self._connect), bridge)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AsyncQuery(Query):
     """A query that knows its client: `run` it, or turn its hits into something at once."""
 

@@ -96,7 +96,7 @@ class DatasetStats:
         return IndexStats(**{**vars(self), "dimensions": self.vectors})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class BoundQuery(Query):
     """A query that knows its client: `run` it, or turn its hits into something at once."""
 

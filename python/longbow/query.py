@@ -53,7 +53,7 @@ _PASSED_OVER = ("local_only",)
 DEFAULT_ALPHA = 0.5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Query:
     """A search, described. Each method returns another query; none changes this one.
 
@@ -95,6 +95,19 @@ class Query:
     include_vectors: bool | None = None
     max_distances: int | None = None
     timeout: float | None = None
+
+    def __repr__(self) -> str:
+        """What is asked: nothing left at its default, vectors by their shape."""
+        said = [repr(self.dataset)]
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name == "dataset" or not one.repr or value is None or value is False:
+                continue
+            if one.name == "vectors":
+                shape = getattr(value, "shape", None) or (len(value) if hasattr(value, "__len__") else "...",)
+                value = f"<{' x '.join(map(str, shape))}>"
+            said.append(f"{one.name}={value if one.name in ('vectors', 'filter') else repr(value)}")
+        return f"{type(self).__name__}({', '.join(said)})"
 
     def where(self, *conditions: FilterLike) -> Self:
         """Only rows that pass every condition, and those given before: `where("year >= 1990", col("lang") == "en")`."""

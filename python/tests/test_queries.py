@@ -108,3 +108,9 @@ def test_a_query_asks_about_one_thing() -> None:
     with pytest.raises(InvalidArgumentError, match="both given"):
         Query("b", vectors=[1.0], ids=[1]).questions()
     assert Query("b", text="bow").questions() is None
+
+
+def test_a_query_shows_what_is_asked_and_not_its_numbers() -> None:
+    query = Query("books", vectors=np.zeros((2, 128), "f4")).where("year > 1900").limit(3)
+    assert repr(query) == "Query('books', vectors=<2 x 128>, k=3, filter=year > 1900)"
+    assert repr(Query("books", vectors=[0.5, 1.0], exact=True)) == "Query('books', vectors=<2>, k=10, exact=True)"
