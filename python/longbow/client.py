@@ -557,6 +557,8 @@ class Client:
             query = Query.from_dict(query)
         timeout = self._connection.timeout if query.timeout is None else query.timeout
         asked = query.questions()
+        if asked is None and isinstance(query.text, str) and query.sparse is None:
+            asked = "text_query", pa.array([query.text]), True  # over a stream, whose end ends the server's work
         if asked is None:
             return self._ask_by_ticket(query.wire(None), timeout)
         name, column, single = asked
