@@ -49,6 +49,7 @@ class FilterCache {
 
   void Shrink() {
     marks_.Shrink();
+    visible_.Shrink();
     filters_.Shrink();
   }
   void ListCounters(CounterVisitor& visitor) const;
