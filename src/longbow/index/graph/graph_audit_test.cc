@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <numeric>
@@ -23,8 +24,11 @@ constexpr RowOrdinal kRows = 600;
 // Without builders, so that whoever appends or erases has all of it done when it returns.
 class GraphAuditTest : public testing::Test {
  protected:
-  GraphAuditTest() {
+  GraphAuditTest() { Start(distance::Metric::kL2); }
+
+  void Start(distance::Metric metric) {
     IndexInput input;
+    input.metric = metric;
     input.store = &store_;
     input.versions = &versions_;
     input.ledger = &ledger_;
@@ -39,7 +43,8 @@ class GraphAuditTest : public testing::Test {
     versions_.Grow(end_);
     for (RowOrdinal row = first; row < end_; ++row) {
       float vector[kDim];
-      for (float& x : vector) x = normal_(random_);
+      const float length = lengths_differ_ ? std::exp(normal_(random_)) : 1;
+      for (float& x : vector) x = length * normal_(random_);
       std::memcpy(store_.MutableRow(row), vector, sizeof(vector));
     }
     builder_->RowsAppended(first, end_);
@@ -100,6 +105,7 @@ class GraphAuditTest : public testing::Test {
   testing::ScopedTrace trace_{__FILE__, __LINE__, "seed " + std::to_string(seed_)};
   std::mt19937_64 random_{seed_};
   std::normal_distribution<float> normal_;
+  bool lengths_differ_ = false;
   MemoryLedger ledger_{0, 0};
   SlabArena arena_{&ledger_};
   RowVersions versions_{&ledger_};
@@ -187,6 +193,17 @@ TEST_F(GraphAuditTest, AllCanGoAndOthersCome) {
     found += linker.Visited(slot);
   }
   EXPECT_GT(found, kRows * 95 / 100) << "walks to nodes come to them";
+}
+
+// Its last steps make edges by force, which take the place of others: of the only way to some node, too.
+TEST_F(GraphAuditTest, AfterMaintenanceByInnerProductAllCanBeReached) {
+  Start(distance::Metric::kInnerProduct);
+  lengths_differ_ = true;
+  for (int generation = 0; generation < 16; ++generation) {
+    Append(kRows);
+    Erase(end_ - kRows / 2, end_);
+    ASSERT_EQ(Audit().unreachable, 0) << "generation " << generation;
+  }
 }
 
 TEST_F(GraphAuditTest, EdgesThatLeadNowhereAreSaid) {

@@ -85,7 +85,11 @@ void GraphSweeper::SearchSome(uint32_t nodes) {
   missed_ = search_->Missed(graph_);
   search_.reset();
   next_missed_ = 0;
-  stage_ = missed_.empty() || round_ == kReconnections ? Stage::kWalk : Stage::kReconnect;
+  if (!missed_.empty() && round_ < kReconnections) {
+    stage_ = Stage::kReconnect;
+  } else {
+    stage_ = walked_to_ < kWalks ? Stage::kWalk : Stage::kDone;
+  }
 }
 
 void GraphSweeper::ReconnectSome(uint32_t nodes) {
@@ -115,7 +119,9 @@ void GraphSweeper::WalkSome(uint32_t nodes) {
     ++walks_missed_;
     mender_.linker().Offer(graph_, near[0].slot, slot, near[0].distance, /*force=*/true);
   }
-  if (walked_to_ >= kWalks || size == 0) stage_ = Stage::kDone;
+  if (walked_to_ < kWalks && size > 0) return;
+  // An edge made by force takes the place of one that may have been the only way to some node.
+  stage_ = walks_missed_ > 0 ? Stage::kSearch : Stage::kDone;
 }
 
 void GraphSweeper::ReplaceEntries() {

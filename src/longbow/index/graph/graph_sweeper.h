@@ -16,7 +16,9 @@ namespace longbow::index {
 //  - edges to dead nodes give way to others (GraphMender). Afterwards no edge leads to the dead nodes, and no
 //    entry is one; walks go through them until then;
 //  - live nodes that cannot be reached from the entries get an edge to them;
-//  - some live nodes are walked to, and linked better where the walk misses them.
+//  - some live nodes are walked to, and linked better where the walk misses them; then it is looked again
+//  whether
+//    all can be reached.
 // Runs beside readers and linkers; one at a time. Confined to one thread at a time, but for Help.
 class GraphSweeper {
  public:
