@@ -88,7 +88,7 @@ Options Parse(int argc, char** argv) {
     else if (flag == "--bits")
       options.graph.bits = static_cast<uint32_t>(Number(value));
     else if (flag == "--build-ef")
-      options.graph.link.ef = static_cast<uint32_t>(Number(value));
+      options.graph.link.ef = options.graph.link.renewal_ef = static_cast<uint32_t>(Number(value));
     else if (flag == "--occlusion")
       options.graph.link.occlusion = std::strtof(value, nullptr);
     else if (flag == "--kind")

@@ -126,7 +126,7 @@ TEST_F(GraphAuditTest, ANodeThatNoEdgeLeadsToIsMissedAndLinkedAgain) {
   EXPECT_EQ(UnreachableNodes(graph()), std::vector<Slot>{victim});
   EXPECT_EQ(Audit().unreachable, 1);
   EXPECT_EQ(CountInDegrees(graph())[0], 1);
-  GraphSweeper sweeper(graph(), LinkOptions{.ef = 64}, {}, 1);
+  GraphSweeper sweeper(graph(), LinkOptions{.renewal_ef = 64}, {}, 1);
   while (!sweeper.Step(100)) {
   }
   EXPECT_EQ(sweeper.unreachable(), 0);
@@ -187,9 +187,9 @@ TEST_F(GraphAuditTest, AllCanGoAndOthersCome) {
   EXPECT_EQ(graph().size(), kRows) << "slots are given again";
   EXPECT_EQ(graph().entry_count(), Graph::kEntries);
   int64_t found = 0;
-  GraphLinker linker(LinkOptions{.ef = 64});
+  GraphLinker linker({});
   for (Slot slot = 0; slot < kRows; ++slot) {
-    linker.FindCandidates(graph(), slot);
+    linker.FindCandidates(graph(), slot, 64);
     found += linker.Visited(slot);
   }
   EXPECT_GT(found, kRows * 95 / 100) << "walks to nodes come to them";

@@ -17,11 +17,11 @@ bool SameSlot(const Candidate& a, const Candidate& b) { return a.slot == b.slot;
 
 }  // namespace
 
-std::span<const Candidate> GraphLinker::FindCandidates(const Graph& graph, Slot slot,
+std::span<const Candidate> GraphLinker::FindCandidates(const Graph& graph, Slot slot, uint32_t ef,
                                                        GraphWalk::Order order) {
   aim_ = slot;
   detours_.clear();
-  WalkTo(graph, slot, options_.ef, order);
+  WalkTo(graph, slot, ef, order);
   RememberVisited();
   candidates_.clear();
   for (const Candidate& c : found_) {
@@ -202,6 +202,10 @@ bool GraphLinker::Offer(Graph& graph, Slot node, Slot to, float distance, bool f
   const float* squares = graph.squares(node);
   const uint64_t used = header.used.load(std::memory_order_relaxed);
   uint64_t kept = header.kept.load(std::memory_order_relaxed);
+  for (uint64_t left = kept; left != 0; left &= left - 1) {
+    const Slot other = ids[std::countr_zero(left)].load(std::memory_order_relaxed);
+    if (to != aim_ || Known(other) == nullptr) graph.PrefetchOwn(other);
+  }
   bool occluded = false;
   for (uint64_t left = used; left != 0; left &= left - 1) {
     const auto i = static_cast<uint32_t>(std::countr_zero(left));

@@ -12,6 +12,8 @@ namespace longbow::index {
 
 struct LinkOptions {
   uint32_t ef = 0;  // nodes looked at; 0: as the dimension asks for
+  uint32_t renewal_ef =
+      0;  // for nodes in the place of dead ones, or that have lost edges to such; 0: likewise
   float occlusion =
       1.0f;  // a candidate is occluded by a nearer neighbour o when occlusion * |o - c|^2 <= |v - c|^2
 };
@@ -24,9 +26,10 @@ class GraphLinker {
  public:
   explicit GraphLinker(LinkOptions options) : options_(options) {}
 
-  // Nodes near the slot's code that stand for a row, nearest first, without the slot itself. By inner product
-  // those are long ones; by plain distance the slot itself lies among them. Their distances are Graph's.
-  std::span<const Candidate> FindCandidates(const Graph& graph, Slot slot,
+  // Nodes near the slot's code that stand for a row, nearest first, without the slot itself; `ef` are looked
+  // at. By inner product those are long ones; by plain distance the slot itself lies among them. Their
+  // distances are Graph's.
+  std::span<const Candidate> FindCandidates(const Graph& graph, Slot slot, uint32_t ef,
                                             GraphWalk::Order order = GraphWalk::Order::kMetric);
   // Whether that walk came to the slot itself.
   bool Visited(Slot slot) const;
@@ -57,6 +60,7 @@ class GraphLinker {
   // Makes some node near the slot take an edge to it.
   void Anchor(Graph& graph, Slot slot);
 
+  const LinkOptions& options() const { return options_; }
   const SearchWork& work() const { return work_; }
 
  private:

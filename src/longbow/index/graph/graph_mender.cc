@@ -7,22 +7,18 @@ namespace {
 
 constexpr int kDepth = 3;  // through how many dead nodes in a row a replacement is looked for
 
-// A node that has lost so many edges since it was linked is linked anew; and one that fewer lead to, as to
-// one in fifty of a fresh graph.
-uint32_t HalfAList(const Graph& graph) { return graph.layout().degree / 2; }
-
-// By inner product a node that died was a near one of very many, and what is near it is not near them.
-uint32_t ManyGone(const Graph& graph) {
-  return graph.space().biased() ? HalfAList(graph) / 4 : HalfAList(graph);
-}
+// A node that has lost so many edges since it was linked is linked anew; by inner product sooner, as one that
+// died was a near one of very many, and what is near it is not near them.
+uint32_t ManyGone(const Graph& graph) { return graph.layout().degree / (graph.space().biased() ? 8 : 4); }
 
 bool Nearer(const Candidate& a, const Candidate& b) {
   return a.distance != b.distance ? a.distance < b.distance : a.slot < b.slot;
 }
 
-// By inner product most nodes are near few others: edges lead to the long ones.
+// As to one in fifty of a fresh graph. By inner product most nodes are near few others: edges lead to the
+// long ones.
 bool FewLeadTo(const Graph& graph, Slot node) {
-  const uint32_t few = graph.space().biased() ? 2 : HalfAList(graph);
+  const uint32_t few = graph.space().biased() ? 2 : graph.layout().degree / 2;
   return graph.header(node).in_edges.load(std::memory_order_relaxed) < static_cast<int32_t>(few);
 }
 
@@ -77,7 +73,7 @@ void GraphMender::Support(Graph& graph, Slot node) {
 }
 
 void GraphMender::AddWalk(const Graph& graph, Slot node) {
-  const std::span<const Candidate> found = linker_.FindCandidates(graph, node);
+  const std::span<const Candidate> found = linker_.FindCandidates(graph, node, linker_.options().renewal_ef);
   candidates_.insert(candidates_.end(), found.begin(), found.end());
 }
 

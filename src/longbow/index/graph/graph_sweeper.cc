@@ -92,12 +92,16 @@ void GraphSweeper::SearchSome(uint32_t nodes) {
   }
 }
 
+std::span<const Candidate> GraphSweeper::FindNear(Slot slot) {
+  GraphLinker& linker = mender_.linker();
+  return linker.FindCandidates(graph_, slot, linker.options().renewal_ef, GraphWalk::Order::kDistance);
+}
+
 void GraphSweeper::ReconnectSome(uint32_t nodes) {
   for (uint32_t spent = 0; spent < nodes && next_missed_ < missed_.size(); spent += kMendsAWalk) {
     const Slot slot = missed_[next_missed_++];
     if (!Live(graph_, slot)) continue;
-    const auto near = mender_.linker().FindCandidates(
-        graph_, slot, GraphWalk::Order::kDistance);  // by walks, so all of them can be reached
+    const auto near = FindNear(slot);  // by walks, so all of them can be reached
     if (near.empty()) continue;
     const size_t at = std::min<size_t>(round_, near.size() - 1);
     mender_.linker().Offer(graph_, near[at].slot, slot, near[at].distance, /*force=*/true);
@@ -114,7 +118,7 @@ void GraphSweeper::WalkSome(uint32_t nodes) {
     const Slot slot = static_cast<Slot>((random_ >> 33) % size);
     ++walked_to_;
     if (!Live(graph_, slot)) continue;
-    const auto near = mender_.linker().FindCandidates(graph_, slot, GraphWalk::Order::kDistance);
+    const auto near = FindNear(slot);
     if (mender_.linker().Visited(slot) || near.empty()) continue;
     ++walks_missed_;
     mender_.linker().Offer(graph_, near[0].slot, slot, near[0].distance, /*force=*/true);

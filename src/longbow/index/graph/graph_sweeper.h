@@ -41,6 +41,7 @@ class GraphSweeper {
   void SearchSome(uint32_t nodes);
   void ReconnectSome(uint32_t nodes);
   void WalkSome(uint32_t nodes);
+  std::span<const Candidate> FindNear(Slot slot);
   void ReplaceEntries();
   void EnsureEntry();
   Slot LiveBehind(Slot slot) const;  // or before it; kNoSlot when there is none
