@@ -13,12 +13,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "banner.h"
 #include "directory_command.h"
+#include "env_file.h"
 #include "grpc_log.h"
 #include "longbow/observe/line_log.h"
 #include "node.h"
@@ -177,8 +179,13 @@ int Main(int argc, char** argv) {
   TuneMalloc();
   RaiseFileLimit();
   umask(077);
-  auto command = ReadSettings(std::vector<std::string>(argv + std::min(argc, 1), argv + argc),
-                              [](const std::string& name) { return std::getenv(name.c_str()); });
+  const std::map<std::string, std::string> file = ReadEnvFile(".env");
+  const auto lookup = [&file](const std::string& name) -> const char* {
+    if (const char* value = std::getenv(name.c_str())) return value;
+    const auto found = file.find(name);
+    return found == file.end() ? nullptr : found->second.c_str();
+  };
+  auto command = ReadSettings(std::vector<std::string>(argv + std::min(argc, 1), argv + argc), lookup);
   if (!command.ok()) return Refuse(command.status(), kWrongSettings);
   switch (command->request) {
     case StartRequest::kHelp:

@@ -168,6 +168,16 @@ def test_help_and_version_are_printed() -> None:
     assert version.returncode == 0 and (Path(__file__).resolve().parents[2] / "VERSION").read_text().strip() in version.stdout
 
 
+def test_settings_come_from_the_file_env_where_the_environment_has_none(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("# of a deployment\nLONGBOW_MAX_K='lots'\nTTL=1h\n")
+    command = [longbow.server.find_binary(), "--data-path", str(tmp_path / "data")]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("LONGBOW_")}
+    refused = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, timeout=10)
+    assert refused.returncode != 0 and "LONGBOW_MAX_K" in refused.stderr and "lots" in refused.stderr
+    stronger = subprocess.run([*command, "--max-dimension", "none"], cwd=tmp_path, env=clean | {"LONGBOW_MAX_K": "50"}, capture_output=True, text=True, timeout=10)
+    assert stronger.returncode != 0 and "LONGBOW_MAX_K" not in stronger.stderr and "--max-dimension" in stronger.stderr
+
+
 def test_calls_that_come_too_fast_wait_for_their_turn(start_server: StartServer, open_calls: OpenCalls) -> None:
     server = start_server(RATE_LIMIT_RPS="10", RATE_LIMIT_BURST="2")
     calls = open_calls(server)
