@@ -97,6 +97,7 @@ bench-kernels: build ## Nanoseconds a distance by dimension, level and type
 
 prove: build ## Crash real servers for hours (as root: all layers); goes on where it was ended; then soak
 	@$(PYTHON) tests/prove/prove.py
+	@$(PYTHON) tests/prove/disk_use.py
 	@$(PYTHON) tests/prove/soak.py
 
 soak: build ## Half an hour of steady churn: nothing may grow

@@ -247,6 +247,7 @@ void Dataset::AppendDelete(const std::vector<std::string>& texts, WriteDone done
     mutation->apply = [this, keys, durability](const storage::LogPosition& position) {
       const int64_t died = shard_->Delete(position.sequence, *keys);
       applied_sequence_ = position.sequence;
+      CountRows(0, died);
       parts_->counters.rows_deleted.Add(died);
       return WriteAck{position.sequence, died, durability};
     };
@@ -301,9 +302,15 @@ void Dataset::ResumeWrites() {
 
 // ---- apply ----
 
+void Dataset::CountRows(int64_t put, int64_t died) {
+  if (applied_->schema->durability == storage::Durability::kMemory) return;
+  parts_->rows_put.fetch_add(put, std::memory_order_relaxed);
+  parts_->rows_died.fetch_add(died, std::memory_order_relaxed);
+}
+
 Result<WriteAck> Dataset::ApplyPut(Sequence at, PreparedPut* put) {
   const int64_t began = parts_->environment.clock->MonotonicNanos();
-  shard_->Put(at, *put);
+  CountRows(put->rows, shard_->Put(at, *put));
   applied_sequence_ = at;
   parts_->counters.blocks_merged.Add(shard_->blocks_merged() - merged_counted_);
   merged_counted_ = shard_->blocks_merged();
@@ -372,6 +379,7 @@ void Dataset::Drop() {
     published_ = Published{};
     published_.layout = old.layout;
   }
+  if (shard_ != nullptr) CountRows(0, shard_->live_rows());
   shard_ = nullptr;
 }
 

@@ -37,6 +37,8 @@ struct EngineParts {
   std::shared_ptr<Counter> documents_indexed = std::make_shared<Counter>();
   mutable EngineCounters counters;
   std::unique_ptr<storage::CommitLog> log;
+  // Of durable datasets, since the snapshot this process began with.
+  std::atomic<int64_t> rows_put{0}, rows_died{0};
   std::function<void()> published = [] {};  // called after each publish, from any thread
   bool recovering = true;                   // set by the opener, before anybody else comes
 
@@ -132,6 +134,7 @@ class Dataset : public std::enable_shared_from_this<Dataset> {
   Result<WriteAck> ApplyPut(Sequence at, PreparedPut* put);
   void ApplyLayout(Sequence at, std::shared_ptr<const StoredLayout> layout,
                    std::vector<std::unique_ptr<ShardVectors>> vectors);
+  void CountRows(int64_t put, int64_t died);  // on the strand
   // Has the shard forget what no view sees, on the strand.
   void PostForget();
   Status CheckKeysKnown(const std::vector<Key>& keys, const std::vector<std::string>& texts) const;

@@ -51,7 +51,7 @@ Status Dataset::ReplayDelete(const storage::LogRecord& record) {
   if (deletion.kind != applied_->schema->key) {
     return Error(ErrorCode::kCorruption, "a delete record that does not fit its dataset");
   }
-  shard_->Delete(record.position.sequence, deletion.keys);
+  CountRows(0, shard_->Delete(record.position.sequence, deletion.keys));
   applied_sequence_ = record.position.sequence;
   return Status::OK();
 }

@@ -345,6 +345,23 @@ TEST_F(Snapshots, AreTakenByThemselvesWhenTheLogHasGrown) {
   EXPECT_TRUE(taken());
 }
 
+TEST_F(Snapshots, AreTakenSoonerWhereRowsReplaceRows) {
+  EngineOptions options = SmallSegments();
+  options.snapshot_dead_bytes = 100000;
+  EngineForTest engine(0, options);
+  const auto files = MakePosixFileSystem(engine.directory(), 1).ValueOrDie();
+  const auto taken = [&] { return storage::LoadManifest(files.get())->version; };
+  const auto logged = [&] { return CountersSeen::Of(*engine)["wal_bytes_written_total"]; };
+  for (int i = 0; i < 60; ++i) ASSERT_TRUE(engine.Put("d", RowsFrom(i * 100, 100)).ok());
+  const auto first = taken();
+  EXPECT_GT(logged(), 2 * 100000) << "more than may have died";
+  EXPECT_EQ(storage::LoadManifest(files.get())->snapshot_sequence, 0u) << "rows that live are no reason";
+  for (int round = 0; round < 200 && taken() < first + 3; ++round) {
+    for (int i = 0; i < 60; ++i) ASSERT_TRUE(engine.Put("d", RowsFrom(i * 100, 100)).ok());
+  }
+  EXPECT_GE(taken(), first + 3);
+}
+
 // An engine whose snapshots are due at 1 MB of log, and a put under way for as long as it likes.
 class SnapshotsBesideWriters : public testing::Test {
  protected:

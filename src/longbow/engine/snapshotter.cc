@@ -83,8 +83,14 @@ Status Snapshotter::Open(storage::Manifest manifest, const CatalogState& state) 
 }
 
 void Snapshotter::ShowBlocks() {
-  int64_t bytes = 0;
-  for (const auto& block : manifest_.blocks) bytes += static_cast<int64_t>(block.bytes);
+  int64_t bytes = 0, rows = 0, live = 0;
+  for (const auto& block : manifest_.blocks) {
+    bytes += static_cast<int64_t>(block.bytes);
+    rows += block.rows;
+    live += LiveRows(block);
+  }
+  block_rows_ = rows;
+  live_rows_ = live;
   counters_.blocks.Set(static_cast<int64_t>(manifest_.blocks.size()));
   counters_.block_bytes.Set(bytes);
   counters_.sequence.Set(static_cast<int64_t>(manifest_.snapshot_sequence));
@@ -93,7 +99,7 @@ void Snapshotter::ShowBlocks() {
 
 void Snapshotter::Start(uint64_t replayed) {
   counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
-  log_bytes_at_cut_ = LogBytes() - replayed;
+  SetMark({LogBytes() - replayed, 0, 0});
   started_ = true;
   PostTimer();
 }
@@ -102,16 +108,46 @@ uint64_t Snapshotter::LogBytes() const {
   return static_cast<uint64_t>(parts_->log->counters().bytes_appended.value());
 }
 
+Snapshotter::Mark Snapshotter::MarkNow() const {
+  return {LogBytes(), parts_->rows_put.load(std::memory_order_relaxed),
+          parts_->rows_died.load(std::memory_order_relaxed)};
+}
+
+Snapshotter::Mark Snapshotter::mark() const {
+  std::lock_guard lock(mark_mutex_);
+  return mark_;
+}
+
+void Snapshotter::SetMark(const Mark& mark) {
+  std::lock_guard lock(mark_mutex_);
+  mark_ = mark;
+}
+
+// Whether rows that died since the cut take so much more room, in the log and in blocks, than those that
+// live.
+bool Snapshotter::ManyDied() const {
+  const Mark now = MarkNow(), cut = mark();
+  const int64_t put = now.rows_put - cut.rows_put, died = now.rows_died - cut.rows_died;
+  const int64_t more = 2 * died - live_rows_ - put;  // than are live
+  const int64_t rows = block_rows_ + put;
+  if (more <= 0 || rows <= 0) return false;
+  const double bytes =
+      static_cast<double>(counters_.block_bytes.value()) + static_cast<double>(now.log_bytes - cut.log_bytes);
+  return bytes / static_cast<double>(rows) * static_cast<double>(more) >=
+         static_cast<double>(parts_->options.snapshot_dead_bytes);
+}
+
 void Snapshotter::RequestIfDue() {
   const uint64_t limit = parts_->options.snapshot_log_bytes;
   bool due = false;
   gate_->Run([&] {
-    const uint64_t logged = LogBytes() - log_bytes_at_cut_;
-    due = limit > 0 && started_ && logged >= limit &&
+    const uint64_t logged = LogBytes() - mark().log_bytes;
+    const bool many_died = limit > 0 && started_ && ManyDied();
+    due = limit > 0 && started_ && (many_died || logged >= limit) &&
           parts_->environment.clock->MonotonicNanos() >= not_before_ns_;
     if (!due) {
       quiet_looks_ = 0;
-    } else if (logged / limit < kMostLogAside && StepsAside()) {
+    } else if (!many_died && logged / limit < kMostLogAside && StepsAside()) {
       due = false;
       LookAgain();
     }
@@ -151,7 +187,7 @@ void Snapshotter::PostTimer() {
     gate->Run([&] {
       const auto self = weak.lock();
       if (self == nullptr) return;
-      if (self->LogBytes() != self->log_bytes_at_cut_) self->Request([](const Result<SnapshotInfo>&) {});
+      if (self->LogBytes() != self->mark().log_bytes) self->Request([](const Result<SnapshotInfo>&) {});
       self->PostTimer();
     });
   });
@@ -230,7 +266,8 @@ void Snapshotter::Begin() {
 Status Snapshotter::TakeCut(Cut* cut) {
   const auto lock = catalog_->append_lock();
   LB_RETURN_NOT_OK(parts_->log->health());
-  cut->log_bytes_before = log_bytes_at_cut_.exchange(LogBytes());
+  cut->mark_before = mark();
+  SetMark(MarkNow());
   cut->state = catalog_->AppendedState();
   for (const auto& dataset : catalog_->WritableAll()) {
     cut->datasets.push_back({dataset, dataset->appended_layout(), dataset->Pin().ValueOr(nullptr)});
@@ -474,7 +511,7 @@ void Snapshotter::Finish(const std::shared_ptr<Cut>& cut, const Status& status) 
     const bool cancelled = CodeOf(status) == ErrorCode::kCancelled;
     (cancelled ? counters_.cancelled : counters_.failed).Add();
     if (!cancelled) TryAgainLater(*cut, nanos);
-    if (cancelled && cut->sequence > 0) log_bytes_at_cut_ = cut->log_bytes_before;
+    if (cancelled && cut->sequence > 0) SetMark(cut->mark_before);
   }
   counters_.running.Set(again ? 1 : 0);
   counters_.compacting.Set(0);
@@ -503,7 +540,7 @@ void Snapshotter::PutBackOthers(Cut* cut) {
 // it does not wait for more log.
 void Snapshotter::TryAgainLater(const Cut& cut, int64_t nanos) {
   if (cut.sequence == 0) return;  // failed before it was taken
-  log_bytes_at_cut_ = cut.log_bytes_before;
+  SetMark(cut.mark_before);
   const int64_t pause = std::max(kTryAgainNanos, 2 * nanos);
   not_before_ns_ = parts_->environment.clock->MonotonicNanos() + pause;
   parts_->environment.builders->PostAfter(pause, [weak = weak_from_this()] {

@@ -77,6 +77,11 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
     SnapshotDone done;
     bool compacts = false;  // it has asked for the compaction
   };
+  // What had come when a snapshot was cut.
+  struct Mark {
+    uint64_t log_bytes = 0;
+    int64_t rows_put = 0, rows_died = 0;
+  };
   struct Cut {
     Sequence sequence = 0;
     Compaction compaction;
@@ -88,7 +93,7 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
     storage::Manifest manifest;  // being made
     SnapshotInfo info;
     int64_t began_ns = 0;
-    uint64_t log_bytes_before = 0;  // of log_bytes_at_cut_, for when this one fails
+    Mark mark_before;  // mark_ of the one before, for when this one fails
   };
   void Enqueue(Waiter waiter, const std::function<void(Compaction*)>& ask);
   void Begin();
@@ -111,6 +116,10 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   void PostTimer();
   void TryAgainLater(const Cut& cut, int64_t nanos);
   uint64_t LogBytes() const;
+  Mark MarkNow() const;
+  Mark mark() const;
+  void SetMark(const Mark& mark);
+  bool ManyDied() const;
   void ShowBlocks();
 
   EngineParts* const parts_;
@@ -123,9 +132,12 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   std::atomic<bool> started_{false};
   std::atomic<bool> due_posted_{false};
   std::atomic<bool> looking_again_{false};
-  std::atomic<int> quiet_looks_{0};  // since puts arrived
-  std::atomic<uint64_t> log_bytes_at_cut_{0};
-  std::atomic<int64_t> not_before_ns_{0};  // a failed one is not tried again at once
+  std::atomic<int> quiet_looks_{0};                    // since puts arrived
+  std::atomic<int64_t> live_rows_{0}, block_rows_{0};  // in the blocks of the snapshot on the disk
+  std::atomic<int64_t> not_before_ns_{0};              // a failed one is not tried again at once
+
+  mutable std::mutex mark_mutex_;
+  Mark mark_;  // guarded by mark_mutex_: of the newest cut
 
   std::mutex mutex_;
   bool running_ = false;          // guarded by mutex_
