@@ -117,6 +117,13 @@ def latencies(server: longbow.Server, query_file: Path, dim: int, connections: i
         ratio = statistics.median(one["p99_us"] / one["p50_us"] for one in found[name])
         stolen = statistics.mean(one["stolen"] for one in found[name])
         print(f"  {title:21} {rate:8.0f} {p50:8.0f} {p90:8.0f} {p99:8.0f} {ratio:6.1f}x   others used {others:.2f} CPUs, the host took {stolen:.3f}")
+        calm = [one for one in found[name] if one.get("calm_n")]
+        if calm:
+            still = statistics.mean(one["stood_still"] for one in calm)
+            kept = sum(one["calm_n"] for one in calm) / sum(one["n"] for one in calm)
+            p50, p99 = (statistics.median(one[key] for one in calm) for key in ("calm_p50_us", "calm_p99_us"))
+            ratio = statistics.median(one["calm_p99_us"] / one["calm_p50_us"] for one in calm)
+            print(f"  {'':21} {'':8} {p50:8.0f} {'':8} {p99:8.0f} {ratio:6.1f}x   of the {kept:.0%} due while no core stood still; each did {still:.2%}")
 
 
 def main() -> None:

@@ -8,13 +8,19 @@
 //   for one; its time counts from when it was due. Without a rate every connection asks again as soon as it
 //   is answered.
 // Prints {"n", "rate", "p50_us", "p90_us", "p99_us", "mean_us", "cpu_us"} as JSON; cpu_us is what a question
-// cost this process.
+// cost this process. As root also "stood_still", the share of the time in which a core ran nothing, not even
+// a thread that goes before all others, and "calm_n", "calm_p50_us", "calm_p99_us" of the questions that were
+// due outside of such moments and of what they left to be caught up with.
 #include <arrow/api.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
+#include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -38,6 +44,11 @@ namespace longbow::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+// Questions due shortly before a standstill are answered in it; what it holds up is caught up with at about
+// twice the rate at which questions come.
+constexpr auto kBefore = std::chrono::microseconds(300);
+constexpr int kCatchUp = 2;
 
 struct Arguments {
   std::string target, token, command, query_file;
@@ -79,6 +90,67 @@ Result<Questions> ReadQuestions(const Arguments& args) {
   return out;
 }
 
+// Moments in which the machine did not run: a thread on each core that goes before all others wakes now and
+// then, and sees when it wakes late. Thread-safe.
+class Standstills {
+ public:
+  ~Standstills() { Stop(); }
+  // False without the right to such threads.
+  bool Start() {
+    const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+    for (unsigned core = 0; core < cores; ++core) {
+      threads_.emplace_back([this] { Watch(); });
+      cpu_set_t only;
+      CPU_ZERO(&only);
+      CPU_SET(core, &only);
+      const pthread_t thread = threads_.back().native_handle();
+      const sched_param first{.sched_priority = 50};
+      if (pthread_setaffinity_np(thread, sizeof(only), &only) != 0 ||
+          pthread_setschedparam(thread, SCHED_FIFO, &first) != 0) {
+        Stop();
+        return false;
+      }
+    }
+    return true;
+  }
+  void Stop() {
+    stop_ = true;
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+  struct Moment {
+    Clock::time_point begin, end;
+  };
+  // Once stopped.
+  std::vector<Moment> Ordered() {
+    std::sort(moments_.begin(), moments_.end(),
+              [](const Moment& a, const Moment& b) { return a.begin < b.begin; });
+    return moments_;
+  }
+
+ private:
+  static constexpr auto kEvery = std::chrono::microseconds(500);
+  static constexpr auto kLate = std::chrono::microseconds(500);
+
+  void Watch() {
+    for (auto due = Clock::now() + kEvery; !stop_; due += kEvery) {
+      const auto since = std::chrono::duration_cast<std::chrono::nanoseconds>(due.time_since_epoch()).count();
+      const timespec at{since / 1'000'000'000, since % 1'000'000'000};
+      clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, nullptr);
+      const auto now = Clock::now();
+      if (now - due < kLate) continue;
+      std::lock_guard lock(mutex_);
+      moments_.push_back({due, now});
+      due = now;
+    }
+  }
+
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::vector<Moment> moments_;  // guarded by mutex_
+  std::vector<std::thread> threads_;
+};
+
 // One stream of its own connection, with at most one question under way. Confined to the holder of the load's
 // mutex.
 struct Connection {
@@ -116,7 +188,13 @@ class Load {
   size_t next_ = 0;
   size_t asked_ = 0;
   bool broken_ = false;
-  std::vector<double> micros_;
+  struct Answered {
+    Clock::time_point due;
+    double micros;
+  };
+  std::vector<Answered> answers_;
+  Standstills standstills_;
+  bool watched_ = false;
 };
 
 Status Load::WaitFor(int events) {
@@ -174,7 +252,8 @@ void Load::ServeAnswers() {
     auto* const connection = static_cast<Connection*>(tag);
     if (--connection->under_way > 0) continue;
     if (connection->due >= begin_) {
-      micros_.push_back(std::chrono::duration<double, std::micro>(now - connection->due).count());
+      answers_.push_back(
+          {connection->due, std::chrono::duration<double, std::micro>(now - connection->due).count()});
     }
     if (args_.rate == 0 && now < end_) {
       Ask(connection, now);
@@ -201,15 +280,43 @@ void Load::Pace() {
   }
 }
 
+std::vector<double> Sorted(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values;
+}
+
 void Load::Print(double cpu_seconds) {
-  std::sort(micros_.begin(), micros_.end());
-  const auto n = micros_.size();
-  const double mean = std::accumulate(micros_.begin(), micros_.end(), 0.0) / static_cast<double>(n);
+  std::vector<double> all, calm;
+  for (const Answered& answer : answers_) all.push_back(answer.micros);
+  all = Sorted(std::move(all));
+  const auto n = all.size();
+  const double mean = std::accumulate(all.begin(), all.end(), 0.0) / static_cast<double>(n);
   std::printf(
       "{\"n\": %zu, \"rate\": %.1f, \"p50_us\": %.2f, \"p90_us\": %.2f, \"p99_us\": %.2f, \"mean_us\": %.2f, "
-      "\"cpu_us\": %.2f}\n",
-      n, static_cast<double>(n) / args_.seconds, micros_[n / 2], micros_[n * 9 / 10], micros_[n * 99 / 100],
-      mean, cpu_seconds * 1e6 / static_cast<double>(asked_));
+      "\"cpu_us\": %.2f",
+      n, static_cast<double>(n) / args_.seconds, all[n / 2], all[n * 9 / 10], all[n * 99 / 100], mean,
+      cpu_seconds * 1e6 / static_cast<double>(asked_));
+  if (watched_) {
+    const std::vector<Standstills::Moment> moments = standstills_.Ordered();
+    Clock::duration still{};
+    for (const auto& moment : moments) {
+      if (moment.begin >= begin_ && moment.begin < end_) still += moment.end - moment.begin;
+    }
+    for (const Answered& answer : answers_) {
+      const bool within = std::any_of(moments.begin(), moments.end(), [&](const auto& moment) {
+        const auto length = moment.end - moment.begin;
+        return answer.due >= moment.begin - kBefore && answer.due < moment.end + kCatchUp * length;
+      });
+      if (!within) calm.push_back(answer.micros);
+    }
+    calm = Sorted(std::move(calm));
+    const double share = std::chrono::duration<double>(still).count() / args_.seconds /
+                         std::max(1u, std::thread::hardware_concurrency());
+    std::printf(", \"stood_still\": %.5f, \"calm_n\": %zu, \"calm_p50_us\": %.2f, \"calm_p99_us\": %.2f",
+                share, calm.size(), calm.empty() ? 0 : calm[calm.size() / 2],
+                calm.empty() ? 0 : calm[calm.size() * 99 / 100]);
+  }
+  std::printf("}\n");
 }
 
 double CpuSeconds() {
@@ -234,6 +341,7 @@ Status Load::Run() {
       }
     }
   }
+  watched_ = standstills_.Start();
   std::thread answers([this] { ServeAnswers(); });
   if (args_.rate > 0) Pace();
   {
@@ -242,11 +350,12 @@ Status Load::Run() {
         lock, [this] { return broken_ || (Clock::now() >= end_ && free_.size() == connections_.size()); });
   }
   const double cpu = CpuSeconds() - cpu_before;
+  standstills_.Stop();
   for (const auto& one : connections_) one->context.TryCancel();
   completions_.Shutdown();
   answers.join();
   if (broken_) return Error(ErrorCode::kUnavailable, "a stream broke while it was measured");
-  if (micros_.empty()) return InvalidArgument("nothing was measured: give it more seconds");
+  if (answers_.empty()) return InvalidArgument("nothing was measured: give it more seconds");
   Print(cpu);
   return Status::OK();
 }
