@@ -59,11 +59,10 @@ def share(results: Results, of: int, to: int, recall: float) -> float | None:
 
 
 def build_rate(results: Results, dim: int, contender: str, key: str) -> float | None:
-    for result in results.largest("build-rates", dim):
-        for c in result["contenders"]:
-            if c["contender"] == contender:
-                return float(c[key])
-    return None
+    """The least of all sets of that dimension."""
+    rates = [float(c[key]) for result in results.of("build-rates") if result["dim"] == dim
+             for c in result["contenders"] if c["contender"] == contender]
+    return min(rates) if rates else None
 
 
 def value(results: Results, measure: str, dim: int, *path: str) -> float | None:

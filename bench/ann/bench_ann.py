@@ -46,7 +46,8 @@ class Set:
 ALL = tuple(ann_peers.NAMES)
 SETS = [
     Set(50_000, 128, measures=("build-rates", "churn"), families=ALL),
-    Set(200_000, 128, measures=("inserts", "scan", "filters"), families=("hnswlib",)),
+    Set(200_000, 128, measures=("build-rates", "inserts", "scan", "filters"), build_rate_rows=100_000,
+        families=("hnswlib",)),
     Set(320_000, 128, families=("hnswlib", "faiss", "usearch")),
     Set(60_000, 384, "ip"),
     Set(120_000, 384, "cosine"),
