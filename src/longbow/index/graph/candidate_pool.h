@@ -57,9 +57,17 @@ class CandidatePool {
     if (low < reach_.rank && size_ >= reach_.rank) Tighten();
   }
 
-  uint32_t capacity() const { return capacity_; }
-  bool full() const { return size_ == capacity_; }
-  float NextDistance() const { return items_[next_].distance; }  // precondition: HasNext()
+  // What is not nearer than `limit` has no place from now on, and loses it.
+  void Bound(float limit) {
+    if (!(limit < limit_)) return;
+    limit_ = limit;
+    while (size_ > 0 && !(items_[size_ - 1].distance < limit)) --size_;
+    next_ = std::min(next_, size_);
+  }
+  // Of the one at `rank`, counted from 1; infinite while there are fewer.
+  float DistanceAt(uint32_t rank) const {
+    return rank <= size_ ? items_[rank - 1].distance : std::numeric_limits<float>::infinity();
+  }
   bool HasNext() const { return next_ < size_; }
   // The nearest not yet visited, which counts as visited from now on.
   Slot PopNext() {

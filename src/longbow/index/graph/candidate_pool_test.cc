@@ -62,13 +62,13 @@ TEST(CandidatePool, ForgetsWhatLiesBeyondItsReachOfTheOneAtItsRank) {
       if (distance < pool.limit()) pool.Insert(distance, slot);
       all.push_back(distance);
     }
+    const std::vector<float> of_slot = all;
     std::sort(all.begin(), all.end());
     const float last = all[rank - 1], limit = last + reach * std::max(last + shift, 0.0f) + rounding;
     for (const float distance : all) {
       if (!(distance < limit)) break;
       ASSERT_TRUE(pool.HasNext());
-      ASSERT_EQ(pool.NextDistance(), distance);
-      pool.PopNext();
+      ASSERT_EQ(of_slot[pool.PopNext()], distance);
     }
     ASSERT_FALSE(pool.HasNext());
   }
@@ -82,6 +82,28 @@ TEST(CandidatePool, KeepsAsManyAsItsRankWhereAllAreEquallyNear) {
   }
   for (int i = 0; i < 5; ++i, pool.PopNext()) ASSERT_TRUE(pool.HasNext());
   EXPECT_FALSE(pool.HasNext());
+}
+
+TEST(CandidatePool, GivesUpWhatAnotherBoundLeavesOut) {
+  CandidatePool pool;
+  pool.Reset(20);
+  EXPECT_EQ(pool.DistanceAt(1), std::numeric_limits<float>::infinity());
+  for (Slot slot = 0; slot < 10; ++slot) pool.Insert(static_cast<float>(10 * slot), slot);
+  EXPECT_EQ(pool.DistanceAt(3), 20);
+  EXPECT_EQ(pool.DistanceAt(11), std::numeric_limits<float>::infinity());
+  for (Slot slot = 0; slot < 4; ++slot) EXPECT_EQ(pool.PopNext(), slot);
+  pool.Bound(70);
+  EXPECT_EQ(pool.limit(), 70);
+  pool.Bound(80);
+  EXPECT_EQ(pool.limit(), 70) << "it only ever gets nearer";
+  pool.Insert(5, 17);
+  EXPECT_EQ(pool.PopNext(), 17u);
+  for (Slot slot = 4; slot < 7; ++slot) EXPECT_EQ(pool.PopNext(), slot);
+  EXPECT_FALSE(pool.HasNext());
+  pool.Bound(30);
+  EXPECT_FALSE(pool.HasNext()) << "also of what was visited";
+  pool.Insert(1, 18);
+  EXPECT_EQ(pool.PopNext(), 18u);
 }
 
 TEST(SeenSlots, HoldWhatWasAddedInThisWalkAlsoBeyondWhatWasExpected) {

@@ -17,8 +17,7 @@ constexpr uint32_t kLeastRowsForCodes = 512, kLeastRowsForWalk = 1000;  // below
 constexpr uint32_t kSmallGraph = 20000, kLeastEfWhenSmall = 128;
 // Measured with bench/ann_bench walk, scan and filters.
 constexpr double kNanosAQuery = 3000, kNanosAHop = 200, kNanosAHopByte = 0.15, kNanosAHopDim = 0.1,
-                 kNanosAFilteredHop = 30, kNanosAGlance = 50;
-constexpr double kVisitsToStart = 16;
+                 kNanosAFilteredHop = 30, kNanosAPassing = 80;
 constexpr double kVisitsAnUnwanted = 2.2;     // row that is nearer than the last one wanted
 constexpr double kOwnCodesAHop = 12;          // neighbours not heard of before
 constexpr double kLeastFilteredShare = 0.02;  // below, few nodes that pass have neighbours that pass
@@ -106,12 +105,10 @@ std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   const uint32_t hops = LengthFor(shape.effort, shape.k, share).hops;
   methods.push_back({Method::kWalk, shape.queries * (kNanosAQuery + hops * hop), false});
   if (shape.has_selection && share >= kLeastFilteredShare && share < double{kManyPass}) {
-    const GraphWalk::Filtered effort =
-        FilteredEffort(LengthFor(shape.effort, shape.k, 1).ef, static_cast<float>(share));
-    const double own = kNanosAGlance + kNanosAHopByte * static_cast<double>(graph->layout().ids_at);
-    const double nanos = kNanosAQuery +
-                         (effort.ef + effort.crossings + kVisitsToStart) * (hop + kNanosAFilteredHop) +
-                         effort.glances * (4 * kNanosAGlance + kOwnCodesAHop * share * own);
+    const uint32_t ef = LengthFor(shape.effort, shape.k, 1).ef;
+    const GraphWalk::Filtered effort = FilteredEffort(ef, shape.k, static_cast<float>(share));
+    const double nanos =
+        kNanosAQuery + effort.hops * (hop + kNanosAFilteredHop) + effort.keep * kNanosAPassing;
     methods.push_back({Method::kFilteredWalk, shape.queries * nanos, false});
   }
   std::sort(methods.begin(), methods.end(),

@@ -14,16 +14,24 @@ constexpr uint32_t kFewBySpread = 4;
 constexpr uint32_t kWantedToUnwanted = 8;
 constexpr uint32_t kMostReached = 512;
 constexpr uint32_t kLeastRank = 10;  // the nearest one or two alone say little about where others lie
+// A filtered walk goes on until so many are found that pass, fitted to random selections of 100 k x 768 and
+// 200 k x 128.
+constexpr float kRankOfEf = 0.4f, kRankOfK = 1.15f;
+constexpr uint32_t kMostFilteredVisits = 8192;
 constexpr size_t kScansAtOnce = 16;
 constexpr RowOrdinal kRowsATile = 4096;  // scanned for one query after the other while they are in cache
 
 }  // namespace
 
-// Fitted to random selections of 100 k x 768 and 200 k x 128.
-GraphWalk::Filtered FilteredEffort(uint32_t ef, float share) {
-  const float wide = static_cast<float>(ef) * std::max(1.0f, 0.35f * std::pow(share, -0.58f));
-  const auto times = [wide](float by) { return static_cast<uint32_t>(by * wide); };
-  return {std::max(times(0.6f), ef * 3 / 4), times(1.2f), times(0.8f)};
+GraphWalk::Filtered FilteredEffort(uint32_t ef, uint32_t k, float share) {
+  GraphWalk::Filtered effort;
+  effort.rank =
+      static_cast<uint32_t>(std::max(kRankOfEf * static_cast<float>(ef), kRankOfK * static_cast<float>(k)));
+  effort.least = ef;
+  effort.keep = std::max(3 * k + 10, effort.rank + k);
+  effort.hops = std::max(ef, static_cast<uint32_t>(static_cast<float>(effort.rank) / share));
+  effort.most = std::min(2 * effort.hops, kMostFilteredVisits);
+  return effort;
 }
 
 void GraphSearch::Begin(SearchHits* hits) {
@@ -151,7 +159,7 @@ GraphSearch::Walked GraphSearch::WalkAndRescore(const std::byte* query, const Wa
   }
   uint32_t ef = length.ef;
   for (;;) {
-    const bool complete = Walk(ef, work);
+    const bool complete = Walk(ef, k, work);
     scratch_.walk_.SortVisited();
     if (!Rescore(query, k, top, work) || !complete) return Walked::kCut;
     const float share = filtered() ? 1 : share_, judged = static_cast<float>(judged_);
@@ -180,11 +188,11 @@ bool GraphSearch::Reach(const WalkLength& length, uint32_t k, SearchWork* work) 
   return scratch_.walk_.RunReaching(*graph_, reaching, spec_.budget, work);
 }
 
-bool GraphSearch::Walk(uint32_t ef, SearchWork* work) {
+bool GraphSearch::Walk(uint32_t ef, uint32_t k, SearchWork* work) {
   if (!filtered()) {
     return scratch_.walk_.Run(*graph_, ef, spec_.budget, work);
   }
-  const GraphWalk::Filtered effort = FilteredEffort(ef, share_);
+  const GraphWalk::Filtered effort = FilteredEffort(ef, k, share_);
   if (!chains_.any_joined()) {
     const auto selected = [this](Slot slot) { return spec_.selection->Contains(graph_->row(slot)); };
     return scratch_.walk_.RunFiltered(*graph_, effort, selected, spec_.budget, work);

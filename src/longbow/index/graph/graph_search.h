@@ -18,7 +18,7 @@ namespace longbow::index {
 
 // What a filtered walk does where `share` of the rows are selected, to find what a walk of `ef` finds without
 // a filter (docs/decisions/filtered-walk.md).
-GraphWalk::Filtered FilteredEffort(uint32_t ef, float share);
+GraphWalk::Filtered FilteredEffort(uint32_t ef, uint32_t k, float share);
 
 // How long a walk is. With a reach, one without a filter goes on while nodes are left that are by less than
 // that share of its distance farther than the k-th nearest found; where that finds too few that are wanted,
@@ -111,7 +111,7 @@ class GraphSearch {
                         SearchWork* work);
   bool ScanFrom(const std::byte* query, RowOrdinal first, TopK* top, SearchWork* work);
   bool Reach(const WalkLength& length, uint32_t k, SearchWork* work);
-  bool Walk(uint32_t ef, SearchWork* work);
+  bool Walk(uint32_t ef, uint32_t k, SearchWork* work);
   bool Rescore(const std::byte* query, uint32_t k, TopK* top, SearchWork* work);
   bool TakeBatch(const std::byte* query, TopK* top, SearchWork* work);
   uint32_t Wanted(RowOrdinal first) const;

@@ -29,12 +29,10 @@ void GraphWalk::Aim(const Graph& graph, const float* point, Order order) {
   table_ = graph.kernels().make_table(point, n_, Aligned(entries_, codec::TableBytes(n_)));
 }
 
-void GraphWalk::Begin(uint32_t ef, uint32_t bridges) {
+void GraphWalk::Begin(uint32_t ef, uint32_t hops) {
   pool_.Reset(ef);
-  bridges_.Reset(std::max(bridges, 1u));
-  seen_.Reset(ef * kSeenAVisit);
+  seen_.Reset(hops * kSeenAVisit);
   visited_.clear();
-  glance_.clear();
   lost_ = false;
   hops_ = judged_ = 0;
 }
@@ -48,19 +46,23 @@ bool GraphWalk::Done(const Graph& graph, bool complete, SearchWork* work) {
 }
 
 bool GraphWalk::Run(const Graph& graph, uint32_t ef, Budget* budget, SearchWork* work) {
-  Begin(ef, 0);
+  Begin(ef, ef);
   return Go(graph, budget, work);
 }
 
 bool GraphWalk::RunReaching(const Graph& graph, const Reaching& length, Budget* budget, SearchWork* work) {
-  Begin(length.hops, 0);
+  Begin(length.hops, length.hops);
   const float rounding = Rounding() * static_cast<float>(n_);
   pool_.Reset(length.most, {length.rank, length.reach, length.shift, rounding});
   return Go(graph, budget, work);
 }
 
 bool GraphWalk::Go(const Graph& graph, Budget* budget, SearchWork* work) {
-  Enter(graph, All());
+  const auto take = [this](Slot slot, float distance) { pool_.Insert(distance, slot); };
+  const auto limit = [this] { return pool_.limit(); };
+  Enter(graph, [&](Slot slot, float distance) {
+    if (distance < limit()) take(slot, distance);
+  });
   while (pool_.HasNext()) {
     if (budget != nullptr && !budget->Spend(1 + graph.layout().degree)) return Done(graph, false, work);
     const Slot slot = pool_.PopNext();
@@ -68,7 +70,7 @@ bool GraphWalk::Go(const Graph& graph, Budget* budget, SearchWork* work) {
     const float distance = Visit(graph, slot);
     ++hops_;
     visited_.push_back({distance, slot});
-    Judge(graph, slot, distance, All());
+    Judge(graph, slot, distance, limit, take);
     Prefetch(graph, pool_, kAhead);
   }
   return Done(graph, true, work);
@@ -85,9 +87,18 @@ void GraphWalk::Prefetch(const Graph& graph, const CandidatePool& pool, uint32_t
   }
 }
 
-bool GraphWalk::OverBridge(bool allowed) const {
-  if (!allowed || !bridges_.HasNext()) return false;
-  return bridges_.NextDistance() < (pool_.HasNext() ? pool_.NextDistance() : pool_.limit());
+// Looked at once, after a third of the way: that no quarter of those to find is among the nearest that should
+// hold all of them is not by chance.
+bool GraphWalk::LeadsAway(const Filtered& effort) const {
+  if (hops_ != effort.hops / 3) return false;
+  return passing_.DistanceAt(std::max(2u, effort.rank / 4)) > pool_.DistanceAt(effort.hops);
+}
+
+void GraphWalk::VisitPassing(const Graph& graph) {
+  fresh_.clear();
+  for (; passing_.HasNext(); fresh_.push_back(passing_.PopNext())) graph.PrefetchOwn(passing_.PeekNext(0));
+  for (const Slot slot : fresh_) visited_.push_back({Visit(graph, slot), slot});
+  judged_ += static_cast<int64_t>(fresh_.size());
 }
 
 // The nearest few entries.
