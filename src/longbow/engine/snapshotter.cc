@@ -123,13 +123,12 @@ void Snapshotter::SetMark(const Mark& mark) {
   mark_ = mark;
 }
 
-// Whether rows that died since the cut take so much more room, in the log and in blocks, than those that
-// live.
+// Whether rows that died since the cut take so much more room, in the log and in blocks, than half of those
+// that live.
 bool Snapshotter::ManyDied() const {
   const Mark now = MarkNow(), cut = mark();
   const int64_t put = now.rows_put - cut.rows_put, died = now.rows_died - cut.rows_died;
-  const int64_t more = 2 * died - live_rows_ - put;  // than are live
-  const int64_t rows = block_rows_ + put;
+  const int64_t more = died - (live_rows_ + put - died) / 2, rows = block_rows_ + put;
   if (more <= 0 || rows <= 0) return false;
   const double bytes =
       static_cast<double>(counters_.block_bytes.value()) + static_cast<double>(now.log_bytes - cut.log_bytes);

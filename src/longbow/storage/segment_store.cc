@@ -141,12 +141,12 @@ Status SegmentStore::RecycleBelow(uint64_t number) {
   return Status::OK();
 }
 
-// The log will soon be as long again as it was when it was cut; what it does not need any more goes bit by
-// bit.
+// The log will soon be as long again as it was when it was cut; half of what it does not need any more
+// goes each time.
 Status SegmentStore::KeepSparesFor(uint64_t released) {
   if (options_.max_spares == 0) return Status::OK();
   LB_ASSIGN_OR_RETURN(const uint64_t free, files_->FreeBytes());
-  kept_ = std::max({options_.max_spares, released, kept_ * 9 / 10});
+  kept_ = std::max({options_.max_spares, released, (kept_ + released) / 2});
   if (free / 4 < kept_ * options_.segment_bytes) kept_ = options_.max_spares;  // others need the space
   return Status::OK();
 }
