@@ -106,7 +106,8 @@ std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   methods.push_back({Method::kWalk, shape.queries * (kNanosAQuery + hops * hop), false});
   if (shape.has_selection && share >= kLeastFilteredShare && share < double{kManyPass}) {
     const uint32_t ef = LengthFor(shape.effort, shape.k, 1).ef;
-    const GraphWalk::Filtered effort = FilteredEffort(ef, shape.k, static_cast<float>(share));
+    const GraphWalk::Filtered effort =
+        FilteredEffort(ef, shape.k, static_cast<float>(share), graph->layout().bits);
     const double nanos =
         kNanosAQuery + effort.hops * (hop + kNanosAFilteredHop) + effort.keep * kNanosAPassing;
     methods.push_back({Method::kFilteredWalk, shape.queries * nanos, false});

@@ -23,13 +23,13 @@ constexpr RowOrdinal kRowsATile = 4096;  // scanned for one query after the othe
 
 }  // namespace
 
-GraphWalk::Filtered FilteredEffort(uint32_t ef, uint32_t k, float share) {
+GraphWalk::Filtered FilteredEffort(uint32_t ef, uint32_t k, float share, uint32_t bits) {
   GraphWalk::Filtered effort;
   effort.rank =
       static_cast<uint32_t>(std::max(kRankOfEf * static_cast<float>(ef), kRankOfK * static_cast<float>(k)));
-  effort.least = ef;
-  effort.keep = std::max(3 * k + 10, effort.rank + k);
-  effort.hops = std::max(ef, static_cast<uint32_t>(static_cast<float>(effort.rank) / share));
+  effort.least = ef + ef / 4;
+  effort.keep = std::max(bits == 1 ? 3 * k + 10 : 2 * k + 8, effort.rank + k / 2);
+  effort.hops = std::max(effort.least, static_cast<uint32_t>(static_cast<float>(effort.rank) / share));
   effort.most = std::min(2 * effort.hops, kMostFilteredVisits);
   return effort;
 }
@@ -192,7 +192,7 @@ bool GraphSearch::Walk(uint32_t ef, uint32_t k, SearchWork* work) {
   if (!filtered()) {
     return scratch_.walk_.Run(*graph_, ef, spec_.budget, work);
   }
-  const GraphWalk::Filtered effort = FilteredEffort(ef, k, share_);
+  const GraphWalk::Filtered effort = FilteredEffort(ef, k, share_, graph_->layout().bits);
   if (!chains_.any_joined()) {
     const auto selected = [this](Slot slot) { return spec_.selection->Contains(graph_->row(slot)); };
     return scratch_.walk_.RunFiltered(*graph_, effort, selected, spec_.budget, work);

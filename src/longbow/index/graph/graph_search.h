@@ -17,8 +17,8 @@
 namespace longbow::index {
 
 // What a filtered walk does where `share` of the rows are selected, to find what a walk of `ef` finds without
-// a filter (docs/decisions/filtered-walk.md).
-GraphWalk::Filtered FilteredEffort(uint32_t ef, uint32_t k, float share);
+// a filter; estimates are by codes of `bits` (docs/decisions/filtered-walk.md).
+GraphWalk::Filtered FilteredEffort(uint32_t ef, uint32_t k, float share, uint32_t bits);
 
 // How long a walk is. With a reach, one without a filter goes on while nodes are left that are by less than
 // that share of its distance farther than the k-th nearest found; where that finds too few that are wanted,
