@@ -34,8 +34,8 @@ _SEGMENT_BYTES = 64 * _MIB
 _LIVE_LOG_SEGMENTS, _LEAST_SPARE_SEGMENTS, _MOST_SPARE_SEGMENTS = 3, 8, 32  # the log is cut at 1 to 2 GiB
 # A core takes so many seconds a row of a graph of _FITTED_ROWS; in larger ones a row costs (rows / _FITTED_ROWS) **
 # _GROWTH as much. Until the first row is linked and when the last is, cores wait.
-_ROW_SECONDS, _DIMENSION_SECONDS = 7.4e-5, 1.09e-7
-_FITTED_ROWS, _GROWTH, _WAIT_SECONDS = 20_000, 0.12, 0.3
+_ROW_SECONDS, _DIMENSION_SECONDS = 4.2e-5, 8.5e-8
+_FITTED_ROWS, _GROWTH, _WAIT_SECONDS = 20_000, 0.15, 0.3
 
 _ELEMENT_BYTES = {"float16": 2, "float32": 4, "float64": 8, "int8": 1, "uint8": 1}
 _COUNT = re.compile(r"([\d_,.]+)\s*([kKmMgGbB]?)")
