@@ -1,4 +1,4 @@
-// Block sums for AVX-512; included inside an instruction set's unnamed namespace.
+// Block sums and parts of vectors for AVX-512; included inside an instruction set's unnamed namespace.
 
 constexpr size_t kGroupsATurn = 64;  // 4 * 64 * 255 fits 16 bits
 
@@ -69,4 +69,12 @@ LONGBOW_CODE_INLINE void BlockSums(const uint8_t* block, uint32_t bits, const ui
 
 LONGBOW_CODE_INLINE uint32_t NotAbove(const float* x, float limit) {
   return _mm512_cmp_ps_mask(_mm512_load_ps(x), _mm512_set1_ps(limit), _CMP_LE_OQ);
+}
+
+LONGBOW_CODE_INLINE uint32_t SignBits(NativeInt x) {
+  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(x));
+}
+
+LONGBOW_CODE_INLINE void StoreBytes(uint8_t* to, NativeInt x) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(reinterpret_cast<__m512i>(x)));
 }

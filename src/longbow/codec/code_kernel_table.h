@@ -2,6 +2,8 @@
 // code_kernels.cc.
 #pragma once
 
+#include <utility>
+
 #include "longbow/codec/code_kernels.h"
 
 #define LONGBOW_CODE_INLINE __attribute__((always_inline)) inline

@@ -1,46 +1,135 @@
-// The kernels that are the same for every instruction set, on vectors of 16 lanes that the compiler maps to
-// what the file's flags allow; sums are taken in one order, so all levels agree to the last bit. Included
-// inside an instruction set's unnamed namespace, after its
+// The kernels that are the same for every instruction set, on 16 lanes held in as many of its vectors as it
+// takes; sums are taken in one order, so all levels agree to the last bit. Included inside an instruction
+// set's unnamed namespace, after LONGBOW_CODE_VECTOR, the bytes of its vectors, and its
 //   int32_t Dot(const int8_t* a, const int8_t* b, int32_t sum_b, size_t n)
 //   void BlockSums(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n, float* sums)
 //   uint32_t NotAbove(const float* x, float limit)
+//   uint32_t SignBits(NativeInt x)
+//   void StoreBytes(uint8_t* to, NativeInt x)
 // BlockSums giving for each of kBlock codes the sum of the entries its planes choose, plane b taken 2^b
-// times, and NotAbove a bit for each of 16 values at an aligned address.
+// times, NotAbove a bit for each of 16 values at an aligned address, SignBits one for each lane of a vector
+// (codec/native_vector-inl.h), and StoreBytes writes them, -128 to 127, in one byte each.
 
-typedef float Float16 __attribute__((vector_size(64)));
-typedef float Float16Unaligned __attribute__((vector_size(64), aligned(4)));
-typedef int32_t Int16 __attribute__((vector_size(64)));
+constexpr size_t kParts = 64 / LONGBOW_CODE_VECTOR;
 
-LONGBOW_CODE_INLINE Float16 Load(const float* p) { return *reinterpret_cast<const Float16Unaligned*>(p); }
-LONGBOW_CODE_INLINE void Store(float* p, Float16 x) { *reinterpret_cast<Float16Unaligned*>(p) = x; }
-LONGBOW_CODE_INLINE Float16 All(float x) { return Float16{} + x; }
-LONGBOW_CODE_INLINE Float16 Abs(Float16 x) {
-  return reinterpret_cast<Float16>(reinterpret_cast<Int16>(x) & 0x7fffffff);
+struct Float16 {
+  NativeFloat part[kParts];
+};
+struct Int16 {
+  NativeInt part[kParts];
+};
+
+// Of an operation on one part each, as the compiler keeps them in registers.
+template <typename Lanes, typename Operation, size_t... kPart>
+LONGBOW_CODE_INLINE Lanes Each(const Operation& operation, std::index_sequence<kPart...>) {
+  return {{operation(kPart)...}};
 }
+template <typename Lanes, typename Operation>
+LONGBOW_CODE_INLINE Lanes Each(const Operation& operation) {
+  return Each<Lanes>(operation, std::make_index_sequence<kParts>());
+}
+
+LONGBOW_CODE_INLINE Float16 Load(const float* p) {
+  return Each<Float16>([&](size_t i) -> NativeFloat {
+    return *reinterpret_cast<const NativeFloatUnaligned*>(p + i * kNativeLanes);
+  });
+}
+LONGBOW_CODE_INLINE void Store(float* p, const Float16& x) {
+  for (size_t i = 0; i < kParts; ++i)
+    *reinterpret_cast<NativeFloatUnaligned*>(p + i * kNativeLanes) = x.part[i];
+}
+LONGBOW_CODE_INLINE Float16 All(float x) {
+  return Each<Float16>([&](size_t) { return NativeFloat{} + x; });
+}
+LONGBOW_CODE_INLINE Float16 operator+(const Float16& a, const Float16& b) {
+  return Each<Float16>([&](size_t i) { return a.part[i] + b.part[i]; });
+}
+LONGBOW_CODE_INLINE Float16 operator-(const Float16& a, const Float16& b) {
+  return Each<Float16>([&](size_t i) { return a.part[i] - b.part[i]; });
+}
+LONGBOW_CODE_INLINE Float16 operator*(const Float16& a, const Float16& b) {
+  return Each<Float16>([&](size_t i) { return a.part[i] * b.part[i]; });
+}
+LONGBOW_CODE_INLINE Float16 operator+(const Float16& a, float b) { return a + All(b); }
+LONGBOW_CODE_INLINE Float16 operator-(const Float16& a, float b) { return a - All(b); }
+LONGBOW_CODE_INLINE Float16 operator*(const Float16& a, float b) { return a * All(b); }
+LONGBOW_CODE_INLINE void operator+=(Float16& a, const Float16& b) { a = a + b; }
+LONGBOW_CODE_INLINE Int16 operator*(const Int16& a, const Int16& b) {
+  return Each<Int16>([&](size_t i) { return a.part[i] * b.part[i]; });
+}
+LONGBOW_CODE_INLINE void operator+=(Int16& a, const Int16& b) {
+  a = Each<Int16>([&](size_t i) { return a.part[i] + b.part[i]; });
+}
+LONGBOW_CODE_INLINE Float16 Abs(const Float16& x) {
+  return Each<Float16>([&](size_t i) {
+    return reinterpret_cast<NativeFloat>(reinterpret_cast<NativeInt>(x.part[i]) & 0x7fffffff);
+  });
+}
+// b where a is no number.
+LONGBOW_CODE_INLINE Float16 Max(const Float16& a, const Float16& b) {
+  return Each<Float16>([&](size_t i) { return a.part[i] > b.part[i] ? a.part[i] : b.part[i]; });
+}
+LONGBOW_CODE_INLINE Float16 Min(const Float16& a, const Float16& b) {
+  return Each<Float16>([&](size_t i) { return a.part[i] < b.part[i] ? a.part[i] : b.part[i]; });
+}
+LONGBOW_CODE_INLINE Int16 Truncated(const Float16& x) {
+  return Each<Int16>([&](size_t i) { return __builtin_convertvector(x.part[i], NativeInt); });
+}
+LONGBOW_CODE_INLINE uint32_t LowBits(const Int16& x, uint32_t bit) {  // one of each lane
+  uint32_t bits = 0;
+  for (size_t i = 0; i < kParts; ++i) bits |= SignBits(x.part[i] << (31 - bit)) << (i * kNativeLanes);
+  return bits;
+}
+LONGBOW_CODE_INLINE void StoreBytes(uint8_t* to, const Int16& x) {
+  for (size_t i = 0; i < kParts; ++i) StoreBytes(to + i * kNativeLanes, x.part[i]);
+}
+
+template <size_t kHalf>
+LONGBOW_CODE_INLINE NativeFloat SwappedInLanes(NativeFloat x) {
+#if defined(__clang__)
+  NativeFloat swapped;
+  for (size_t i = 0; i < kNativeLanes; ++i) swapped[i] = x[i ^ kHalf];
+  return swapped;
+#else
+  NativeInt partner;
+  for (size_t i = 0; i < kNativeLanes; ++i) partner[i] = static_cast<int32_t>(i ^ kHalf);
+  return __builtin_shuffle(x, partner);
+#endif
+}
+template <size_t kHalf>
+LONGBOW_CODE_INLINE Float16 Swapped(const Float16& x) {  // each lane with the one kHalf away
+  if constexpr (kHalf >= kNativeLanes) {
+    return Each<Float16>([&](size_t i) { return x.part[i ^ (kHalf / kNativeLanes)]; });
+  } else {
+    return Each<Float16>([&](size_t i) { return SwappedInLanes<kHalf>(x.part[i]); });
+  }
+}
+template <size_t kHalf>
+LONGBOW_CODE_INLINE Float16 ButterflyInLanes(const Float16& x) {
+  Float16 sign;
+  for (size_t i = 0; i < 16; ++i)
+    sign.part[i / kNativeLanes][i % kNativeLanes] = (i & kHalf) != 0 ? -1.0f : 1.0f;
+  return Swapped<kHalf>(x) + x * sign;
+}
+
 LONGBOW_CODE_INLINE float Sum(Float16 x) {
-  float s = 0;
-  for (int i = 0; i < 16; ++i) s += x[i];
-  return s;
+  x += Swapped<8>(x);
+  x += Swapped<4>(x);
+  x += Swapped<2>(x);
+  x += Swapped<1>(x);
+  return x.part[0][0];
+}
+LONGBOW_CODE_INLINE int32_t Sum(const Int16& x) {
+  int32_t sum = 0;
+  for (size_t i = 0; i < 16; ++i) sum += x.part[i / kNativeLanes][i % kNativeLanes];
+  return sum;
 }
 LONGBOW_CODE_INLINE float Largest(Float16 x) {
-  float m = x[0];
-  for (int i = 1; i < 16; ++i) m = x[i] > m ? x[i] : m;
-  return m;
-}
-LONGBOW_CODE_INLINE Float16 Max(Float16 a, Float16 b) { return a > b ? a : b; }
-
-template <int kHalf>
-LONGBOW_CODE_INLINE Float16 ButterflyInLanes(Float16 x) {
-  Int16 partner;
-  Float16 sign;
-  for (int i = 0; i < 16; ++i) partner[i] = i ^ kHalf, sign[i] = (i & kHalf) != 0 ? -1.0f : 1.0f;
-#if defined(__clang__)
-  Float16 swapped;
-  for (int i = 0; i < 16; ++i) swapped[i] = x[i ^ kHalf];
-  return swapped + x * sign;
-#else
-  return __builtin_shuffle(x, partner) + x * sign;
-#endif
+  x = Max(x, Swapped<8>(x));
+  x = Max(x, Swapped<4>(x));
+  x = Max(x, Swapped<2>(x));
+  x = Max(x, Swapped<1>(x));
+  return x.part[0][0];
 }
 
 void Hadamard(float* x, size_t n) {
@@ -77,7 +166,8 @@ void Multiply(float* a, const float* b, size_t n) {
 }
 
 // To the nearest, ties to even, for |x| < 2^22: the sum has no room for a fraction.
-LONGBOW_CODE_INLINE float Round(float x) {
+template <typename Number>
+LONGBOW_CODE_INLINE Number Round(const Number& x) {
   constexpr float kNoFraction = 12582912.0f;  // 1.5 * 2^23
   return (x + kNoFraction) - kNoFraction;
 }
@@ -93,23 +183,22 @@ LONGBOW_CODE_INLINE float LargestMagnitude(const float* x, size_t n) {
 // other.
 CodeFactors EncodeSq8(const float* x, size_t n, std::byte* to) {
   constexpr float kMost = 3.4028234e38f, kLeast = 1e-36f;
-  auto* code = reinterpret_cast<int8_t*>(to);
+  auto* code = reinterpret_cast<uint8_t*>(to);
   CodeFactors factors;
   const float found = LargestMagnitude(x, n);
   const float most = found < kMost ? found : kMost;
   factors.scale = most > kLeast ? most / 127.0f : 1.0f;
   const float inverse = most > kLeast ? 127.0f / most : 0.0f;
-  int32_t sum = 0, squares = 0;
-  for (size_t i = 0; i < n; ++i) {
-    const float exact = x[i] * inverse;
-    const float below = exact < 127.0f ? exact : 127.0f;  // also for what is no number
-    const int32_t c = static_cast<int32_t>(Round(below > -127.0f ? below : -127.0f));
-    code[i] = static_cast<int8_t>(c);
+  Int16 sum{}, squares{};
+  for (size_t i = 0; i < n; i += 16) {
+    const Float16 below = Min(Load(x + i) * inverse, All(127));  // 127 also for what is no number
+    const Int16 c = Truncated(Round(Max(below, All(-127))));
+    StoreBytes(code + i, c);
     sum += c;
     squares += c * c;
   }
-  factors.sum = sum;
-  factors.square = factors.scale * factors.scale * static_cast<float>(squares);
+  factors.sum = Sum(sum);
+  factors.square = factors.scale * factors.scale * static_cast<float>(Sum(squares));
   return factors;
 }
 
@@ -126,22 +215,26 @@ float DotSq8(const std::byte* a, const std::byte* b, int32_t sum_b, size_t n) {
 // IEEE 754 binary16 of numbers up to 1 in magnitude, without an instruction for it: the exponents differ by
 // 112.
 LONGBOW_CODE_INLINE Float16 LoadHalves(const std::byte* p) {
-  uint16_t halves[16];
-  __builtin_memcpy(halves, p, sizeof(halves));
-  Int16 bits;
-  for (int i = 0; i < 16; ++i) bits[i] = halves[i];
-  const Int16 sign = (bits & 0x8000) << 16;
-  const Float16 magnitude = reinterpret_cast<Float16>((bits & 0x7fff) << 13) * 0x1p112f;
-  return reinterpret_cast<Float16>(reinterpret_cast<Int16>(magnitude) | sign);
+  return Each<Float16>([&](size_t i) {
+    NativeHalves halves;
+    __builtin_memcpy(&halves, p + i * sizeof(halves), sizeof(halves));
+    const NativeInt bits = __builtin_convertvector(halves, NativeInt);
+    const NativeInt sign = (bits & 0x8000) << 16;
+    const NativeFloat magnitude = reinterpret_cast<NativeFloat>((bits & 0x7fff) << 13) * 0x1p112f;
+    return reinterpret_cast<NativeFloat>(reinterpret_cast<NativeInt>(magnitude) | sign);
+  });
 }
 
-LONGBOW_CODE_INLINE void StoreHalves(std::byte* p, Float16 x) {
-  const Int16 sign = reinterpret_cast<Int16>(x) >> 16 & 0x8000;
-  const Int16 bits = reinterpret_cast<Int16>(Abs(x) * 0x1p-112f);
-  const Int16 rounded = ((bits + 0x0fff + (bits >> 13 & 1)) >> 13) | sign;  // to the nearest, ties to even
-  uint16_t halves[16];
-  for (int i = 0; i < 16; ++i) halves[i] = static_cast<uint16_t>(rounded[i]);
-  __builtin_memcpy(p, halves, sizeof(halves));
+LONGBOW_CODE_INLINE void StoreHalves(std::byte* p, const Float16& x) {
+  const Float16 small = Abs(x) * 0x1p-112f;
+  for (size_t i = 0; i < kParts; ++i) {
+    const NativeInt sign = reinterpret_cast<NativeInt>(x.part[i]) >> 16 & 0x8000;
+    const NativeInt bits = reinterpret_cast<NativeInt>(small.part[i]);
+    const NativeInt rounded =
+        ((bits + 0x0fff + (bits >> 13 & 1)) >> 13) | sign;  // to the nearest, ties to even
+    const NativeHalves halves = __builtin_convertvector(rounded, NativeHalves);
+    __builtin_memcpy(p + i * sizeof(halves), &halves, sizeof(halves));
+  }
 }
 
 float DotHalves(const std::byte* a, const std::byte* b, int32_t, size_t n) {
@@ -198,10 +291,11 @@ LONGBOW_CODE_INLINE size_t EntriesAt(size_t table) {
 constexpr float kMostEntry = 127;
 
 NeighborTable MakeTable(const float* query, size_t n, uint8_t* entries) {
-  Float16 sign[4];
+  float signs[4][16];
   for (int c = 0; c < 16; ++c) {
-    for (int b = 0; b < 4; ++b) sign[b][c] = (c >> b & 1) != 0 ? 1.0f : -1.0f;
+    for (int b = 0; b < 4; ++b) signs[b][c] = (c >> b & 1) != 0 ? 1.0f : -1.0f;
   }
+  const Float16 sign[4] = {Load(signs[0]), Load(signs[1]), Load(signs[2]), Load(signs[3])};
   float most = 0, all = 0;
   for (size_t i = 0; i < n; i += 4) {
     float reach = 0;
@@ -229,29 +323,21 @@ NeighborTable MakeTable(const float* query, size_t n, uint8_t* entries) {
     const Float16 x =
         ((sign[0] * v[0] + sign[1] * v[1]) + (sign[2] * v[2] + sign[3] * v[3]) + reach) * inverse + 0.5f;
     uint8_t* at = entries + EntriesAt(i / 4);
-    for (int c = 0; c < 16; ++c) at[c] = static_cast<uint8_t>(static_cast<int32_t>(x[c]));
+    StoreBytes(at, Truncated(x));
     __builtin_memcpy(at + 16, at, 16);
   }
   return table;
 }
 
-// One bit of each of four levels, as a number of four bits.
-LONGBOW_CODE_INLINE uint32_t Gather4(const uint8_t* levels, uint32_t bit) {
-  uint32_t four;
-  __builtin_memcpy(&four, levels, 4);
-  return ((four >> bit & 0x01010101u) * 0x01020408u) >> 24 & 15;
+// A bit of each of 16 levels into a plane of a block, whose `at` is the place of the 16 dimensions.
+LONGBOW_CODE_INLINE void WritePlane(uint32_t bits, uint8_t* at) {
+  at[0] = static_cast<uint8_t>((bits & 15) | (bits >> 4 & 0xf0));
+  at[32] = static_cast<uint8_t>((bits >> 4 & 15) | (bits >> 8 & 0xf0));
 }
 
-LONGBOW_CODE_INLINE void WritePlanes(const uint8_t* levels, size_t n, uint32_t bits, uint32_t position,
-                                     uint8_t* block) {
-  for (uint32_t bit = 0; bit < bits; ++bit, block += BlockBytes(n, 1)) {
-    for (size_t group = 0; group < n / 16; ++group) {
-      const uint8_t* four = levels + group * 16;
-      uint8_t* at = block + group * 64 + position;
-      at[0] = static_cast<uint8_t>(Gather4(four, bit) | Gather4(four + 8, bit) << 4);
-      at[32] = static_cast<uint8_t>(Gather4(four + 4, bit) | Gather4(four + 12, bit) << 4);
-    }
-  }
+// The nearest of the levels -reach, 1 - reach .. reach; the highest for what is no number.
+LONGBOW_CODE_INLINE Float16 Level(const Float16& r, float inverse, float reach) {
+  return Max(Min(Round(r * inverse - 0.5f) + 0.5f, All(reach)), All(-reach));
 }
 
 // <r, code> / |code| for levels of width `step`: how well such a code points where r does, squared.
@@ -260,10 +346,7 @@ LONGBOW_CODE_INLINE float Alignment(const float* from, const float* to, size_t n
   Float16 along{}, square{};
   for (size_t i = 0; i < n; i += 16) {
     const Float16 r = Load(to + i) - Load(from + i);
-    Float16 level;
-    for (int j = 0; j < 16; ++j) level[j] = Round(r[j] * inverse - 0.5f) + 0.5f;
-    level = level > reach ? All(reach) : level;
-    level = level < -reach ? All(-reach) : level;
+    const Float16 level = Level(r, inverse, reach);
     along += level * r;
     square += level * level;
   }
@@ -276,7 +359,7 @@ inline constexpr float kLevelWidths[kMaxBits + 1][3] = {
     {}, {}, {0.9f, 1.0f, 1.1f}, {0.49f, 0.586f, 0.68f}, {0.28f, 0.335f, 0.39f}};
 
 NeighborFactors EncodeNeighbor(const float* from, const float* to, size_t n, uint32_t bits, uint32_t position,
-                               uint8_t* block, uint8_t* levels) {
+                               uint8_t* block) {
   Float16 squares{};
   for (size_t i = 0; i < n; i += 16) {
     const Float16 r = Load(to + i) - Load(from + i);
@@ -300,22 +383,17 @@ NeighborFactors EncodeNeighbor(const float* from, const float* to, size_t n, uin
   for (size_t i = 0; i < n; i += 16) {
     const Float16 f = Load(from + i);
     const Float16 r = Load(to + i) - f;
-    Float16 level;
-    if (bits == 1) {
-      level = r < 0.0f ? All(-0.5f) : All(0.5f);
-    } else {
-      for (int j = 0; j < 16; ++j) level[j] = Round(r[j] * inverse - 0.5f) + 0.5f;
-      level = level < reach ? level : All(reach);  // also what is no number
-      level = level > -reach ? level : All(-reach);
-    }
+    const Float16 level = bits == 1 ? Each<Float16>([&](size_t j) {
+      return r.part[j] < 0.0f ? NativeFloat{} - 0.5f : NativeFloat{} + 0.5f;
+    })
+                                    : Level(r, inverse, reach);
     const Float16 code = level + level;
     along += code * r;
     of_from += code * f;
-    const Float16 number = level + reach;
-    for (int j = 0; j < 16; ++j)
-      levels[i + static_cast<size_t>(j)] = static_cast<uint8_t>(static_cast<int32_t>(number[j]));
+    const Int16 number = Truncated(level + reach);
+    uint8_t* at = block + i * 4 + position;
+    for (uint32_t bit = 0; bit < bits; ++bit, at += BlockBytes(n, 1)) WritePlane(LowBits(number, bit), at);
   }
-  WritePlanes(levels, n, bits, position, block);
   const float length = Sum(along);
   const float stretch = length > 0 ? factors.square / length : 0;  // |r|^2 / <code, r>
   factors.constant = factors.square + 2 * stretch * Sum(of_from);

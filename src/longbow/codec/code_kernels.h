@@ -83,10 +83,9 @@ struct CodeKernels {
 
   // Entries go to `entries`, TableBytes(n) of them, aligned to 64 bytes.
   NeighborTable (*make_table)(const float* query, size_t n, uint8_t* entries);
-  // Writes the code of `to` as seen from `from` at place `position` of a block. `levels` is scratch of n
-  // bytes.
+  // Writes the code of `to` as seen from `from` at place `position` of a block.
   NeighborFactors (*encode_neighbor)(const float* from, const float* to, size_t n, uint32_t bits,
-                                     uint32_t position, uint8_t* block, uint8_t* levels);
+                                     uint32_t position, uint8_t* block);
   // out[i] = base + constants[i] + slopes[i] * <query, code i> + more[i] * weight, for the kBlock codes of a
   // block; bit i of what it returns: out[i] <= limit. `out` is aligned to 64 bytes.
   uint32_t (*estimate)(const uint8_t* block, uint32_t bits, size_t n, const NeighborTable& table,

@@ -3,16 +3,31 @@
 
 #include "longbow/codec/code_kernel_table.h"
 
+#define LONGBOW_CODE_VECTOR 32
+
 namespace longbow::codec {
 namespace {
 
+#include "longbow/codec/native_vector-inl.h"
+
+LONGBOW_CODE_INLINE __m256i LoadInts(const void* p) {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(p));
+}
+
+// Products of pairs fit 16 bits, as codes reach from -127 to 127.
+LONGBOW_CODE_INLINE __m256i PairProducts(const int8_t* a, const int8_t* b) {
+  const __m256i x = LoadInts(a), y = LoadInts(b);
+  return _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_abs_epi8(x), _mm256_sign_epi8(y, x)),
+                           _mm256_set1_epi16(1));
+}
+
 int32_t Dot(const int8_t* a, const int8_t* b, int32_t, size_t n) {
-  __m256i sum = _mm256_setzero_si256();
-  for (size_t i = 0; i < n; i += 16) {
-    const __m256i x = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a + i)));
-    const __m256i y = _mm256_cvtepi8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(b + i)));
-    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(x, y));
+  __m256i sum = _mm256_setzero_si256(), sum2 = sum;
+  for (size_t i = 0; i < n; i += 64) {
+    sum = _mm256_add_epi32(sum, PairProducts(a + i, b + i));
+    sum2 = _mm256_add_epi32(sum2, PairProducts(a + i + 32, b + i + 32));
   }
+  sum = _mm256_add_epi32(sum, sum2);
   __m128i half = _mm_add_epi32(_mm256_castsi256_si128(sum), _mm256_extracti128_si256(sum, 1));
   half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0x4e));
   half = _mm_add_epi32(half, _mm_shuffle_epi32(half, 0xb1));
@@ -21,49 +36,82 @@ int32_t Dot(const int8_t* a, const int8_t* b, int32_t, size_t n) {
 
 constexpr size_t kGroupsATurn = 64;  // 4 * 64 * 255 fits 16 bits
 
-LONGBOW_CODE_INLINE __m256i Look(const uint8_t* entries, __m256i index) {
-  return _mm256_shuffle_epi8(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(entries)), index);
+// Sums of the entries chosen by 32 codes, in 16 bits: lanes of `both` take a byte of even place and 256 times
+// one of odd place; the odd ones are summed beside and taken out at the end.
+struct Sums16 {
+  __m256i both = _mm256_setzero_si256(), odd = _mm256_setzero_si256();
+};
+
+LONGBOW_CODE_INLINE void AddHalfGroup(const uint8_t* plane, const uint8_t* entries, Sums16* sums) {
+  const __m256i low = _mm256_set1_epi8(15), code = LoadInts(plane);
+  const __m256i a = _mm256_shuffle_epi8(LoadInts(entries), _mm256_and_si256(code, low));
+  const __m256i b =
+      _mm256_shuffle_epi8(LoadInts(entries + 64), _mm256_and_si256(_mm256_srli_epi16(code, 4), low));
+  const __m256i two = _mm256_add_epi8(a, b);  // entries have 7 bits
+  sums->both = _mm256_add_epi16(sums->both, two);
+  sums->odd = _mm256_add_epi16(sums->odd, _mm256_srli_epi16(two, 8));
+}
+
+LONGBOW_CODE_INLINE void AddGroups(const uint8_t* plane, const uint8_t* entries, size_t groups,
+                                   Sums16* sums) {
+  Sums16 first = *sums, second;
+  for (size_t group = 0; group < groups; ++group, plane += 64, entries += 128) {
+    AddHalfGroup(plane, entries, &first);
+    AddHalfGroup(plane + 32, entries + 32, &second);
+  }
+  sums->both = _mm256_add_epi16(first.both, second.both);
+  sums->odd = _mm256_add_epi16(first.odd, second.odd);
 }
 
 LONGBOW_CODE_INLINE void AddWeighted(__m128i eight, __m256 weight, float* sums) {
   const __m256 x = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(eight));
-  _mm256_storeu_ps(sums, _mm256_add_ps(_mm256_loadu_ps(sums), _mm256_mul_ps(x, weight)));
+  _mm256_store_ps(sums, _mm256_fmadd_ps(x, weight, _mm256_load_ps(sums)));  // exact: whole numbers
 }
 
-// Sixteen-bit lanes take a byte of even place and 256 times one of odd place; the odd ones are summed beside
-// and taken out at the end.
-LONGBOW_CODE_INLINE void AddPlaneSums(const uint8_t* plane, const uint8_t* entries, size_t n, float weight,
-                                      float* sums) {
-  const __m256i low = _mm256_set1_epi8(15);
-  for (size_t left = n / 16; left > 0;) {
-    const size_t turn = left < kGroupsATurn ? left : kGroupsATurn;
-    left -= turn;
-    __m256i both = _mm256_setzero_si256(), odd = both;
-    for (size_t group = 0; group < turn; ++group, plane += 64, entries += 128) {
-      for (size_t half = 0; half < 2; ++half) {
-        const __m256i code = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(plane + 32 * half));
-        const __m256i a = Look(entries + 32 * half, _mm256_and_si256(code, low));
-        const __m256i b = Look(entries + 64 + 32 * half, _mm256_and_si256(_mm256_srli_epi16(code, 4), low));
-        both = _mm256_add_epi16(both, _mm256_add_epi16(a, b));
-        odd = _mm256_add_epi16(odd, _mm256_add_epi16(_mm256_srli_epi16(a, 8), _mm256_srli_epi16(b, 8)));
-      }
-    }
-    const __m256i even = _mm256_sub_epi16(both, _mm256_slli_epi16(odd, 8));
-    const __m256i first = _mm256_unpacklo_epi16(even, odd), second = _mm256_unpackhi_epi16(even, odd);
-    const __m256 w = _mm256_set1_ps(weight);
-    AddWeighted(_mm256_castsi256_si128(first), w, sums);
-    AddWeighted(_mm256_castsi256_si128(second), w, sums + 8);
-    AddWeighted(_mm256_extracti128_si256(first, 1), w, sums + 16);
-    AddWeighted(_mm256_extracti128_si256(second, 1), w, sums + 24);
-  }
+LONGBOW_CODE_INLINE void AddWeighted(const Sums16& of, float weight, float* sums) {
+  const __m256i even = _mm256_sub_epi16(of.both, _mm256_slli_epi16(of.odd, 8));
+  const __m256i first = _mm256_unpacklo_epi16(even, of.odd), second = _mm256_unpackhi_epi16(even, of.odd);
+  const __m256 w = _mm256_set1_ps(weight);
+  AddWeighted(_mm256_castsi256_si128(first), w, sums);
+  AddWeighted(_mm256_castsi256_si128(second), w, sums + 8);
+  AddWeighted(_mm256_extracti128_si256(first, 1), w, sums + 16);
+  AddWeighted(_mm256_extracti128_si256(second, 1), w, sums + 24);
 }
 
 LONGBOW_CODE_INLINE void BlockSums(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n,
                                    float* sums) {
   for (size_t i = 0; i < kBlock; i += 8) _mm256_store_ps(sums + i, _mm256_setzero_ps());
+  const size_t groups = n / 16;
+  if (4 * groups * 127 * ((1u << bits) - 1) < 65536) {  // of all planes, weighted
+    Sums16 all;
+    for (size_t plane = 0; plane < bits; ++plane) {  // ascending, as memory is best read
+      const __m128i by = _mm_cvtsi32_si128(static_cast<int>(plane));
+      Sums16 some;
+      AddGroups(block + plane * groups * 64, entries, groups, &some);
+      all.both = _mm256_add_epi16(all.both, _mm256_sll_epi16(some.both, by));
+      all.odd = _mm256_add_epi16(all.odd, _mm256_sll_epi16(some.odd, by));
+    }
+    return AddWeighted(all, 1, sums);
+  }
   float weight = 1;
-  for (uint32_t bit = 0; bit < bits; ++bit, weight *= 2)
-    AddPlaneSums(block + bit * BlockBytes(n, 1), entries, n, weight, sums);
+  for (size_t plane = 0; plane < bits; ++plane, weight *= 2) {
+    for (size_t done = 0; done < groups; done += kGroupsATurn) {
+      const size_t turn = groups - done < kGroupsATurn ? groups - done : kGroupsATurn;
+      Sums16 some;
+      AddGroups(block + (plane * groups + done) * 64, entries + done * 128, turn, &some);
+      AddWeighted(some, weight, sums);
+    }
+  }
+}
+
+LONGBOW_CODE_INLINE uint32_t SignBits(NativeInt x) {
+  return static_cast<uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(x)));
+}
+
+LONGBOW_CODE_INLINE void StoreBytes(uint8_t* to, NativeInt x) {
+  const auto ints = reinterpret_cast<__m256i>(x);
+  const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(ints), _mm256_extracti128_si256(ints, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(halves, halves));
 }
 
 LONGBOW_CODE_INLINE uint32_t NotAbove(const float* x, float limit) {

@@ -3,8 +3,12 @@
 
 #include "longbow/codec/code_kernel_table.h"
 
+#define LONGBOW_CODE_VECTOR 64
+
 namespace longbow::codec {
 namespace {
+
+#include "longbow/codec/native_vector-inl.h"
 
 // The instruction multiplies unsigned by signed: a + 128 by b, and 128 * sum_b is taken off.
 int32_t Dot(const int8_t* a, const int8_t* b, int32_t sum_b, size_t n) {

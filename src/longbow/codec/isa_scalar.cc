@@ -1,8 +1,13 @@
 // Kernels that any processor runs.
 #include "longbow/codec/code_kernel_table.h"
 
+// What x86-64 and AArch64 always have.
+#define LONGBOW_CODE_VECTOR 16
+
 namespace longbow::codec {
 namespace {
+
+#include "longbow/codec/native_vector-inl.h"
 
 int32_t Dot(const int8_t* a, const int8_t* b, int32_t, size_t n) {
   int32_t sum = 0;
@@ -30,6 +35,16 @@ uint32_t NotAbove(const float* x, float limit) {
   uint32_t bits = 0;
   for (uint32_t i = 0; i < 16; ++i) bits |= static_cast<uint32_t>(x[i] <= limit) << i;
   return bits;
+}
+
+uint32_t SignBits(NativeInt x) {
+  uint32_t bits = 0;
+  for (size_t i = 0; i < kNativeLanes; ++i) bits |= (static_cast<uint32_t>(x[i]) >> 31) << i;
+  return bits;
+}
+
+void StoreBytes(uint8_t* to, NativeInt x) {
+  for (size_t i = 0; i < kNativeLanes; ++i) to[i] = static_cast<uint8_t>(x[i]);
 }
 
 #include "longbow/codec/code_kernels-inl.h"

@@ -85,11 +85,10 @@ void Graph::SetEdge(Slot node, uint32_t position, Slot to, const float* from, bo
     squares(node)[position] = Distance(node, to);
   } else {
     scratch->to.resize(layout_.n);
-    scratch->levels.resize(layout_.n);
     Decode(to, scratch->to.data());
     const codec::NeighborFactors factors =
         kernels_.encode_neighbor(from, scratch->to.data(), layout_.n, layout_.bits, position % codec::kBlock,
-                                 block(node, position / codec::kBlock), scratch->levels.data());
+                                 block(node, position / codec::kBlock));
     constants(node)[position] = factors.constant;
     slopes(node)[position] = factors.slope;
     squares(node)[position] = factors.square + bias(node) + bias(to);

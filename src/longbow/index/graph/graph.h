@@ -94,6 +94,7 @@ class Graph {
 
   // The first row that a slot stands for, as its header says, from a place dense enough to ask for many.
   RowOrdinal row(Slot slot) const { return rows_.Get(slot); }
+  void PrefetchRow(Slot slot) const { __builtin_prefetch(rows_.At(slot)); }
   // The node's lock is held.
   void SetRow(Slot slot, RowOrdinal row) {
     header(slot).row.store(row, std::memory_order_release);
@@ -111,7 +112,6 @@ class Graph {
   // Writes an edge; the node's lock is held, or nobody knows the node yet. `from` is its decoded point.
   struct EdgeScratch {
     std::vector<float> to;
-    std::vector<uint8_t> levels;
   };
   void SetEdge(Slot node, uint32_t position, Slot to, const float* from, bool kept, EdgeScratch* scratch);
   void ClearEdge(Slot node, uint32_t position);

@@ -54,12 +54,21 @@ class GraphWalk {
                    SearchWork* work) {
     Begin(effort.most, effort.hops);
     passing_.Reset(effort.keep);
+    unasked_.clear();
     float last = kFar;  // distance of the one at the rank
     const auto kept = [&] { return std::min(passing_.limit(), last < kFar ? kFar : pool_.limit()); };
     const auto take = [&](Slot slot, float distance) {
-      const bool keep = distance < kept();
+      if (distance < kept()) {  // asked whether they pass one visit later, when what tells it has come
+        graph.PrefetchRow(slot);
+        unasked_.push_back({distance, slot});
+      }
       if (distance < pool_.limit()) pool_.Insert(distance, slot);
-      if (keep && selected(slot)) passing_.Insert(distance, slot);
+    };
+    const auto ask = [&] {
+      for (const Candidate& c : unasked_) {
+        if (c.distance < kept() && selected(c.slot)) passing_.Insert(c.distance, c.slot);
+      }
+      unasked_.clear();
     };
     const auto limit = [&] { return std::max(pool_.limit(), kept()); };
     Enter(graph, take);
@@ -69,11 +78,13 @@ class GraphWalk {
       Prefetch(graph, pool_, 1);
       const float distance = Visit(graph, slot);
       ++hops_;
+      ask();
       Judge(graph, slot, distance, limit, take);
       last = passing_.DistanceAt(effort.rank);
       pool_.Bound(std::max(last, pool_.DistanceAt(effort.least)));
       Prefetch(graph, pool_, kAhead);
     }
+    ask();
     lost_ = pool_.HasNext() || pool_.limit() < last;
     VisitPassing(graph);
     return Done(graph, true, work);
@@ -172,7 +183,8 @@ class GraphWalk {
   std::vector<uint8_t> entries_;
   codec::NeighborTable table_;
   CandidatePool pool_;
-  CandidatePool passing_;  // of a filtered walk; by estimate
+  CandidatePool passing_;           // of a filtered walk; by estimate
+  std::vector<Candidate> unasked_;  // may pass
   SeenSlots seen_;
   std::vector<Candidate> visited_;
   std::vector<Slot> fresh_;

@@ -30,8 +30,7 @@ RowCodes::RowCodes(const GraphSpace* space, const VectorStore* store, MemoryLedg
       blocks_(block_bytes_, ledger),
       vector_(space->scratch_doubles()),
       point_(n_),
-      origin_(n_),
-      levels_(n_) {}
+      origin_(n_) {}
 
 int64_t RowCodes::RowBytes(size_t n) { return static_cast<int64_t>(BlockBytes(n) / kRows); }
 
@@ -83,7 +82,7 @@ void RowCodes::CodeRow(RowOrdinal row, std::byte* block) {
   const float reach = 2 * kDeviation[bits_ - 1] / std::sqrt(static_cast<float>(n_));
   const float bias = space_->PlaceRow(row, vector_.data(), point_.data());
   const codec::NeighborFactors factors =
-      space_->kernels().encode_neighbor(origin_.data(), point_.data(), n_, bits_, i, codes, levels_.data());
+      space_->kernels().encode_neighbor(origin_.data(), point_.data(), n_, bits_, i, codes);
   floats[0] = factors.constant + (space_->biased() ? bias : 0);
   floats[kRows] = factors.slope;
   floats[2 * kRows] = reach * std::sqrt(factors.square);

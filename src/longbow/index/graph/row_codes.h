@@ -73,7 +73,6 @@ class RowCodes {
   // The writer's.
   std::vector<double> vector_;
   std::vector<float> point_, origin_;
-  std::vector<uint8_t> levels_;
 };
 
 }  // namespace longbow::index
