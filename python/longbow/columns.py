@@ -25,7 +25,7 @@ def vector_array(values: np.ndarray[Any, Any]) -> pa.Array:
         raise InvalidArgumentError(f"vectors need a 2-D array of shape (rows, dimensions), got shape {values.shape}")
     if values.shape[1] == 0:
         raise InvalidArgumentError("vectors need at least 1 dimension, got an array of shape " + str(values.shape))
-    values = np.ascontiguousarray(values)
+    values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
     if values.dtype.kind == "c":
         values = values.view(values.real.dtype)
     if values.dtype.kind not in "fiu" or values.dtype.itemsize > 8:
@@ -117,11 +117,26 @@ def _vectors(name: str, values: Any, sample: Any) -> tuple[Any, pa.Array]:
     dtype = sample.dtype if isinstance(sample, np.ndarray) else np.dtype(np.float32)
     if dtype.kind == "O":
         raise InvalidArgumentError(f"column {name!r}: vectors need numbers, got objects")
+    if isinstance(sample, np.ndarray) and sample.ndim != 1:
+        raise InvalidArgumentError(f"column {name!r}: each vector is an array of shape (dimensions,), got shape {sample.shape}")
+    if dtype.kind in "fiu" and isinstance(values, np.ndarray) and len(sample) > 0:
+        array = _joined(values, len(sample), dtype)
+        if array is not None:
+            return values, array
     if isinstance(sample, np.ndarray) and values[0] is not None:
         matrix = _stacked(values, len(sample))
         if matrix is not None:
             return matrix, vector_array(matrix)
     return _vectors_with_gaps(name, values, len(sample), dtype)
+
+
+def _joined(values: np.ndarray[Any, Any], width: int, dtype: np.dtype[Any]) -> pa.Array | None:
+    """Arrays of one width as vectors, by Arrow's own reading of them, the fastest there is; None for anything else."""
+    try:
+        array = pa.array(values, pa.list_(pa.from_numpy_dtype(dtype), width), from_pandas=False)
+    except (pa.ArrowException, TypeError, ValueError):
+        return None
+    return None if array.null_count or array.values.null_count else array
 
 
 def _stacked(values: Any, width: int) -> np.ndarray[Any, Any] | None:

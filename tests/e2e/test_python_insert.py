@@ -124,6 +124,40 @@ def test_an_array_is_vectors_with_or_without_ids(client: longbow.Client, dataset
         client.insert(dataset, TABLE, ids=[1, 2, 3])
 
 
+def _of_objects(*values: Any) -> np.ndarray[Any, Any]:
+    column = np.empty(len(values), object)
+    for i, value in enumerate(values):
+        column[i] = value
+    return column
+
+
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "i1", "u1", ">f4", "c8"])
+def test_a_frame_of_arrays_is_what_their_matrix_is(client: longbow.Client, dataset: str, kind: str) -> None:
+    matrix = (VECTORS + (1j if kind == "c8" else 0)).astype(kind)
+    frame = pd.DataFrame({"id": [1, 2, 3], "vector": list(matrix)})
+    client.insert(dataset, frame)
+    client.insert(f"{dataset}-2", {"id": [1, 2, 3], "vector": matrix})
+    stored = [pa.Table.from_batches(client.scan(name)).sort_by("id") for name in (dataset, f"{dataset}-2")]
+    assert stored[0] == stored[1] and stored[0].num_rows == 3
+
+
+def test_arrays_that_are_no_vectors_are_named(client: longbow.Client, dataset: str) -> None:
+    one = VECTORS[0]
+    for values, message in (
+        ((one, one[:2]), r"column 'vector': vectors need one width, got widths \[2, 4\]"),
+        ((one, float("nan")), "column 'vector': vectors need numbers"),
+        ((VECTORS, VECTORS), r"column 'vector': each vector is an array of shape \(dimensions,\), got shape \(3, 4\)"),
+        ((one[:0], one[:0]), "vectors need at least 1 dimension"),
+        ((np.array(["a"]), np.array(["b"])), "vectors need numbers"),
+        ((one, np.array([1, 2, np.nan, 4], "f4")), "column 'vector', row 1: number 2 is NaN"),
+    ):
+        with pytest.raises(longbow.InvalidArgumentError, match=message):
+            client.insert(dataset, pd.DataFrame({"id": [1, 2], "vector": _of_objects(*values)}))
+    gap = client.insert(dataset, pd.DataFrame({"id": [1, 2], "vector": _of_objects(None, one)}))
+    assert gap.rows == 2
+    assert sorted(row["vector"] is None for batch in client.scan(dataset) for row in batch.to_pylist()) == [False, True]
+
+
 def test_one_dict_is_one_row(client: longbow.Client, dataset: str) -> None:
     client.insert(dataset, {"id": 5, "vector": [1.0, 2.0], "meta": {"a": 1}, "title": "only"})
     assert client.get(dataset).to_list() == [{"id": 5, "vector": [1, 2], "meta": '{"a": 1}', "title": "only"}]
