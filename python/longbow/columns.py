@@ -14,6 +14,7 @@ from longbow.errors import InvalidArgumentError
 
 # Lists of numbers in these columns are vectors; NumPy arrays are vectors in any column.
 VECTOR_NAMES = ("vector", "embedding")
+_ROWS_READ_AT_ONCE = 4096
 
 
 def vector_array(values: np.ndarray[Any, Any]) -> pa.Array:
@@ -131,12 +132,18 @@ def _vectors(name: str, values: Any, sample: Any) -> tuple[Any, pa.Array]:
 
 
 def _joined(values: np.ndarray[Any, Any], width: int, dtype: np.dtype[Any]) -> pa.Array | None:
-    """Arrays of one width as vectors, by Arrow's own reading of them, the fastest there is; None for anything else."""
+    """Arrays of one width as vectors, by Arrow's own reading of them, the fastest there is; None for anything else.
+
+    Piece by piece: other threads, such as the one that sends what was read before, wait while a piece is read.
+    """
     try:
-        array = pa.array(values, pa.list_(pa.from_numpy_dtype(dtype), width), from_pandas=False)
+        kind = pa.list_(pa.from_numpy_dtype(dtype), width)
+        parts = [pa.array(values[i : i + _ROWS_READ_AT_ONCE], kind, from_pandas=False) for i in range(0, len(values), _ROWS_READ_AT_ONCE)]
     except (pa.ArrowException, TypeError, ValueError):
         return None
-    return None if array.null_count or array.values.null_count else array
+    if any(part.null_count or part.values.null_count for part in parts):
+        return None
+    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
 
 
 def _stacked(values: Any, width: int) -> np.ndarray[Any, Any] | None:

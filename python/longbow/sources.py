@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,9 +30,11 @@ from longbow.errors import InvalidArgumentError
 
 BATCH_BYTES = 8 << 20
 BATCH_ROWS = 65536
-# Rows taken together from a generator of dicts, and from a pandas DataFrame.
+# Rows taken together from a generator of dicts.
 _ROWS_AT_ONCE = 4096
-_FRAME_ROWS = 16384
+# Of a pandas DataFrame about so much is taken together, by the size of its first rows.
+_FRAME_BYTES = 16 << 20
+_FRAME_SAMPLE = 256
 
 
 @dataclass(frozen=True)
@@ -129,19 +132,29 @@ def _of_file(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[_Raw, 
 
 
 def _of_frame(frame: Any, names: Sequence[str]) -> tuple[_Raw, int]:
-    first = table_of_frame(frame.iloc[:_FRAME_ROWS], names)
-    tables = (table_of_frame(frame.iloc[i : i + _FRAME_ROWS], names) for i in range(_FRAME_ROWS, len(frame), _FRAME_ROWS))
-    batches = _batches_of_tables(itertools.chain([first], _one_ahead(tables)), first.schema)
+    some = table_of_frame(frame.iloc[:_FRAME_SAMPLE], names)
+    rows = max(_FRAME_SAMPLE, min(BATCH_ROWS, _FRAME_BYTES * len(some) // max(1, some.nbytes)))
+    first = table_of_frame(frame.iloc[:rows], names)
+    tables = (table_of_frame(frame.iloc[i : i + rows], names) for i in range(rows, len(frame), rows))
+    rest = _ahead(tables) if len(frame) > rows else tables
+    batches = _batches_of_tables(itertools.chain([first], rest), first.schema)
     return _Raw(first.schema, batches, lambda: _of_frame(frame, names)[0].batches), len(frame)
 
 
-def _one_ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Makes the next table while the last one is being sent."""
-    with ThreadPoolExecutor(1, thread_name_prefix="longbow-source") as maker:
-        coming = maker.submit(next, tables, None)
-        while (table := coming.result()) is not None:
-            coming = maker.submit(next, tables, None)
-            yield table
+def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same; the next two are made while others are being sent, from now on."""
+    maker = ThreadPoolExecutor(1, thread_name_prefix="longbow-source")
+    coming = deque(maker.submit(next, tables, None) for _ in range(2))
+
+    def made() -> Iterator[pa.Table]:
+        try:
+            while (table := coming.popleft().result()) is not None:
+                coming.append(maker.submit(next, tables, None))
+                yield table
+        finally:
+            maker.shutdown(cancel_futures=True)
+
+    return made()
 
 
 def _of_polars(frame: Any, names: Sequence[str]) -> tuple[_Raw, int]:
