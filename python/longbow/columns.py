@@ -136,12 +136,15 @@ def _joined(values: np.ndarray[Any, Any], width: int, dtype: np.dtype[Any]) -> p
 
     Piece by piece: other threads, such as the one that sends what was read before, wait while a piece is read.
     """
+    parts = []
     try:
         kind = pa.list_(pa.from_numpy_dtype(dtype), width)
-        parts = [pa.array(values[i : i + _ROWS_READ_AT_ONCE], kind, from_pandas=False) for i in range(0, len(values), _ROWS_READ_AT_ONCE)]
+        for first in range(0, len(values), _ROWS_READ_AT_ONCE):
+            part = pa.array(values[first : first + _ROWS_READ_AT_ONCE], kind, from_pandas=False)
+            if part.null_count or part.values.null_count:
+                return None
+            parts.append(part)
     except (pa.ArrowException, TypeError, ValueError):
-        return None
-    if any(part.null_count or part.values.null_count for part in parts):
         return None
     return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
 
