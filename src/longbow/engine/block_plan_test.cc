@@ -1,7 +1,9 @@
 #include "longbow/engine/block_plan.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -9,6 +11,8 @@
 
 namespace longbow::engine {
 namespace {
+
+using testing::ElementsAre;
 
 constexpr Sequence kNow = 10;
 
@@ -118,9 +122,12 @@ TEST(BlockPlan, WritesABlockAgainOnceMoreThanAFifthOfItDied) {
   shelf.Block(0, 100);
   for (RowOrdinal row = 0; row < 21; ++row) shelf.Kill(row);
   const BlockPlan plan = shelf.Plan();
-  EXPECT_TRUE(plan.kept.empty());
-  ASSERT_EQ(plan.written.size(), 1u);
-  EXPECT_EQ(plan.written[0].first, 21u);
+  EXPECT_EQ(plan.kept.size(), 1u) << "until it is written again";
+  EXPECT_TRUE(plan.written.empty());
+  ASSERT_EQ(plan.rewrites.size(), 1u);
+  EXPECT_THAT(plan.rewrites[0].files, ElementsAre(1));
+  ASSERT_EQ(plan.rewrites[0].written.size(), 1u);
+  EXPECT_EQ(plan.rewrites[0].written[0].first, 21u);
   EXPECT_EQ(plan.compacted, 1);
 }
 
@@ -139,15 +146,49 @@ TEST(BlockPlan, CompactsTheDeadestFirstWithinItsBudget) {
   Shelf shelf(4000);
   shelf.limits_.file_rows = 1000;
   for (RowOrdinal first = 0; first < 4000; first += 1000) shelf.Block(first, first + 1000);
-  for (RowOrdinal row = 0; row < 300; ++row) shelf.Kill(row);
+  for (RowOrdinal row = 0; row < 210; ++row) shelf.Kill(row);
   for (RowOrdinal row = 2000; row < 2600; ++row) shelf.Kill(row);
-  shelf.limits_.compaction_bytes = 1;
+  for (RowOrdinal row = 3000; row < 3250; ++row) shelf.Kill(row);
+  shelf.limits_.compaction_bytes = 1;  // beside what the 1,060 dead rows hold
   const BlockPlan plan = shelf.Plan();
-  EXPECT_EQ(plan.compacted, 1);
-  ASSERT_EQ(plan.written.size(), 1u);
-  EXPECT_EQ(plan.written[0].first, 2600u);
-  EXPECT_EQ(plan.written[0].end, 3000u);
-  EXPECT_EQ(plan.kept.size(), 3u);
+  EXPECT_EQ(plan.compacted, 2);
+  EXPECT_EQ(plan.kept.size(), 4u);
+  ASSERT_EQ(plan.rewrites.size(), 2u);
+  EXPECT_THAT(plan.rewrites[0].files, ElementsAre(3));
+  ASSERT_EQ(plan.rewrites[0].written.size(), 1u);
+  EXPECT_EQ(plan.rewrites[0].written[0].first, 2600u);
+  EXPECT_EQ(plan.rewrites[0].written[0].end, 3000u);
+  EXPECT_THAT(plan.rewrites[1].files, ElementsAre(4));
+}
+
+TEST(BlockPlan, WritesBlocksAgainOneByOneUnlessTheyAreSmallTogether) {
+  Shelf shelf(4000);
+  shelf.limits_.file_rows = 1000;
+  for (RowOrdinal first = 0; first < 4000; first += 1000) shelf.Block(first, first + 1000);
+  for (RowOrdinal row = 0; row < 4000; ++row) {
+    if (row % 1000 < (row < 2000 ? 600u : 300u)) shelf.Kill(row);
+  }
+  const BlockPlan plan = shelf.Plan();
+  ASSERT_EQ(plan.rewrites.size(), 3u);
+  EXPECT_THAT(plan.rewrites[0].files, ElementsAre(1, 2)) << "the most dead first";
+  EXPECT_THAT(plan.rewrites[1].files, ElementsAre(3));
+  EXPECT_THAT(plan.rewrites[2].files, ElementsAre(4));
+}
+
+TEST(BlockPlan, CutsFilesThatAreAShareOfWhatLives) {
+  Shelf shelf(1000);
+  shelf.row_bytes_ = 1 << 20;
+  EXPECT_EQ(shelf.Plan().written.size(), 4u);
+  shelf.row_bytes_ = 1 << 14;
+  EXPECT_EQ(shelf.Plan().written.size(), 1u) << "16 MiB are never cut";
+}
+
+TEST(BlockPlan, KeepsTheDeadestBlockInReachWhereNothingIsNew) {
+  Shelf shelf(1000);
+  shelf.Block(0, 1000);
+  for (RowOrdinal row = 0; row < 500; ++row) shelf.Kill(row);
+  shelf.limits_.compaction_bytes = 0;
+  EXPECT_EQ(shelf.Plan().compacted, 1) << "what the dead hold is budget, too";
 }
 
 TEST(BlockPlan, HoldsEveryVisibleRowExactlyOnce) {
@@ -170,6 +211,11 @@ TEST(BlockPlan, HoldsEveryVisibleRowExactlyOnce) {
       if (random->Next() % 100 < mortality) shelf.Kill(row);
     }
     const BlockPlan plan = shelf.Plan();
+    std::set<uint64_t> rewritten;
+    const auto rewritten_once = [&](const BlockRewrite& rewrite) {
+      return std::all_of(rewrite.files.begin(), rewrite.files.end(),
+                         [&](uint64_t file) { return rewritten.insert(file).second; });
+    };
     std::vector<int> held(rows, 0);
     for (const auto& block : plan.kept) {
       for (RowOrdinal row = block.first_row; row < block.end_row; ++row)
@@ -186,6 +232,23 @@ TEST(BlockPlan, HoldsEveryVisibleRowExactlyOnce) {
       ASSERT_TRUE(shelf.Lives(range.first) && shelf.Lives(range.end - 1));
     }
     for (RowOrdinal row = 0; row < rows; ++row) ASSERT_EQ(held[row], shelf.Lives(row) ? 1 : 0) << row;
+    for (const BlockRewrite& rewrite : plan.rewrites) {
+      std::set<RowOrdinal> replaced, written;
+      for (const auto& block : plan.kept) {
+        if (std::find(rewrite.files.begin(), rewrite.files.end(), block.file) == rewrite.files.end())
+          continue;
+        for (RowOrdinal row = block.first_row; row < block.end_row; ++row) {
+          if (shelf.Lives(row)) replaced.insert(row);
+        }
+      }
+      for (const RowRange& range : rewrite.written) {
+        for (RowOrdinal row = range.first; row < range.end; ++row) {
+          if (shelf.Lives(row)) ASSERT_TRUE(written.insert(row).second) << row;
+        }
+      }
+      ASSERT_EQ(written, replaced);
+      ASSERT_TRUE(rewritten_once(rewrite));
+    }
   }
 }
 

@@ -73,7 +73,7 @@ struct BlockLimits {
   // The same of blocks whose rows are this wide: few of them hold much room.
   int wide_dead_percent = 10;
   int64_t wide_row_bytes = 2048;
-  // What a snapshot may write again for that, beyond twice what it writes anyway.
+  // What a snapshot may write again for that, beyond twice what it writes anyway, or what the dead hold.
   int64_t compaction_bytes = int64_t{256} << 20;
 };
 
@@ -96,8 +96,8 @@ struct EngineOptions {
   // not for that reason.
   uint64_t snapshot_log_bytes = uint64_t{1} << 30;
   // And sooner where rows replace rows: once those that died since the newest one hold so much more than
-  // half of those that live. It gives back what the log and the blocks hold of them.
-  uint64_t snapshot_dead_bytes = uint64_t{128} << 20;
+  // a quarter of those that live. It gives back what the log and the blocks hold of them.
+  uint64_t snapshot_dead_bytes = uint64_t{32} << 20;
   int64_t snapshot_interval_ns = 0;
   SchemaLimits schema_limits;
   int64_t max_row_bytes = int64_t{1} << 20;  // of payload

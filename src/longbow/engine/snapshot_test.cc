@@ -442,6 +442,39 @@ TEST_F(Snapshots, GoOnWithoutACompactionThatWasCancelled) {
   EXPECT_EQ(All("d"), expected);
 }
 
+TEST_F(Snapshots, AreTakenAlsoWhenTheirCompactionFindsNoSpace) {
+  ASSERT_TRUE(engine_.Put("d", RowsFrom(0, 1000)).ok());
+  Take();
+  Rows keys;
+  for (int i = 0; i < 500; ++i) keys.push_back(std::to_string(i));
+  ASSERT_TRUE(engine_.Delete("d", keys).ok());
+  const Rows expected = All("d");
+  const uint64_t block = Manifest().blocks.at(0).file;
+  engine_.disk().Hold("blocks");  // nothing is new: only the compaction writes there
+  std::promise<Status> snapshot, compaction;
+  engine_->TakeSnapshot([&](const Result<SnapshotInfo>& info) { snapshot.set_value(info.status()); });
+  engine_.disk().AwaitWriter();
+  engine_->Compact("d", [&](const Result<SnapshotInfo>& info) { compaction.set_value(info.status()); });
+  const auto deletions = Manifest().blocks.at(0).dead;
+  EXPECT_FALSE(deletions.empty()) << "the snapshot is there before anything is written again";
+  engine_.disk().set_full(true);
+  engine_.disk().LetGo();
+  const Status taken = snapshot.get_future().get();
+  EXPECT_TRUE(taken.ok()) << taken.ToString();
+  EXPECT_EQ(CodeOf(compaction.get_future().get()), ErrorCode::kResourceExhausted);
+  EXPECT_EQ(Manifest().blocks.at(0).file, block);
+  EXPECT_EQ(FilesIn("blocks"), 1u) << "what was begun takes no space";
+  EXPECT_GE(CountersSeen::Of(*engine_)["compaction_failed_total"], 1);
+  engine_.disk().set_full(false);
+  engine_.Reopen();
+  EXPECT_EQ(All("d"), expected);
+  Take();
+  ASSERT_THAT(Manifest().blocks, SizeIs(1));
+  EXPECT_EQ(Manifest().blocks[0].rows, 500u);
+  engine_.Reopen();
+  EXPECT_EQ(All("d"), expected);
+}
+
 TEST_F(Snapshots, StartBesideFilesThatAreNotTheirs) {
   ASSERT_TRUE(engine_.Put("d", RowsFrom(0, 100)).ok());
   Take();

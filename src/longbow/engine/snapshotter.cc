@@ -24,6 +24,9 @@ constexpr int64_t kTryAgainNanos = 1'000'000'000;
 constexpr uint64_t kMostLogAside = 2;
 constexpr int64_t kLookAgainNanos = 50'000'000;
 constexpr int kQuietLooks = 20;
+// Segments of the log are this share of what lives, but no smaller than that.
+constexpr uint64_t kSegmentsOfLive = 16;
+constexpr uint64_t kLeastSegment = uint64_t{16} << 20;
 
 Status Cancelled() { return Error(ErrorCode::kCancelled, "snapshot: the engine is being closed"); }
 Status CompactionCancelled() { return Error(ErrorCode::kCancelled, "the compaction was cancelled"); }
@@ -32,6 +35,19 @@ int64_t LiveRows(const storage::BlockEntry& block) {
   int64_t dead = 0;
   for (const char byte : block.dead) dead += std::popcount(static_cast<unsigned char>(byte));
   return int64_t{block.end_row} - block.first_row - dead;
+}
+
+// An exception fences the dataset of which something was to be written; of a fenced one nothing is.
+Status FenceOnFailure(ApplyQueue* queue, const std::function<Status()>& write) {
+  if (!queue->fence().ok()) return Status::OK();
+  try {
+    return write();
+  } catch (const std::bad_alloc&) {
+    throw;  // which is not of this dataset; it is tried again
+  } catch (...) {
+    queue->Fence("writing it to a snapshot failed: " + CurrentFailure());
+    return Status::OK();
+  }
 }
 
 }  // namespace
@@ -58,6 +74,9 @@ void SnapshotCounters::List(CounterVisitor& visitor) const {
                 compacting);
   visitor.Visit("compaction_cancelled_total", "Compactions that were asked for and cancelled.", {},
                 compactions_cancelled);
+  visitor.Visit("compaction_failed_total",
+                "Snapshots that were taken and could not write blocks again without their dead rows.", {},
+                compactions_failed);
   visitor.Visit("compaction_blocks_merged_total", "Small sealed row blocks merged into larger ones.", {},
                 blocks_merged);
   visitor.Visit("snapshot_indexes_written_total", "Indexes saved.", {}, derived_written);
@@ -100,6 +119,7 @@ void Snapshotter::ShowBlocks() {
 void Snapshotter::Start(uint64_t replayed) {
   counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
   SetMark({LogBytes() - replayed, 0, 0});
+  SetLogRoom(/*replaces=*/true);
   started_ = true;
   PostTimer();
 }
@@ -123,12 +143,12 @@ void Snapshotter::SetMark(const Mark& mark) {
   mark_ = mark;
 }
 
-// Whether rows that died since the cut take so much more room, in the log and in blocks, than half of those
-// that live.
+// Whether rows that died since the cut take so much more room, in the log and in blocks, than a quarter of
+// those that live.
 bool Snapshotter::ManyDied() const {
   const Mark now = MarkNow(), cut = mark();
   const int64_t put = now.rows_put - cut.rows_put, died = now.rows_died - cut.rows_died;
-  const int64_t more = died - (live_rows_ + put - died) / 2, rows = block_rows_ + put;
+  const int64_t more = died - (live_rows_ + put - died) / 4, rows = block_rows_ + put;
   if (more <= 0 || rows <= 0) return false;
   const double bytes =
       static_cast<double>(counters_.block_bytes.value()) + static_cast<double>(now.log_bytes - cut.log_bytes);
@@ -265,8 +285,10 @@ void Snapshotter::Begin() {
 Status Snapshotter::TakeCut(Cut* cut) {
   const auto lock = catalog_->append_lock();
   LB_RETURN_NOT_OK(parts_->log->health());
+  const Mark now = MarkNow();
   cut->mark_before = mark();
-  SetMark(MarkNow());
+  cut->replaces = 2 * (now.rows_died - cut->mark_before.rows_died) > now.rows_put - cut->mark_before.rows_put;
+  SetMark(now);
   cut->state = catalog_->AppendedState();
   for (const auto& dataset : catalog_->WritableAll()) {
     cut->datasets.push_back({dataset, dataset->appended_layout(), dataset->Pin().ValueOr(nullptr)});
@@ -298,8 +320,7 @@ Status Snapshotter::MayGoOn(const Cut& cut) const {
 void Snapshotter::Write(const std::shared_ptr<Cut>& cut) {
   const Status status = WriteFiles(cut.get());
   if (!status.ok()) {
-    // A full disk gets its space back, unless the manifest on it may be one that names such files.
-    if (manifest_known_) counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
+    RemoveWhatFailed();
     return Finish(cut, status);
   }
   // Blocks and indexes may hold rows of `async` datasets that the log has not flushed yet, and indexes and
@@ -309,6 +330,11 @@ void Snapshotter::Write(const std::shared_ptr<Cut>& cut) {
     if (!durable.ok()) return self->Finish(cut, WithContext(durable, "snapshot"));
     self->Then(cut, &Snapshotter::Commit);
   });
+}
+
+// A full disk gets its space back, unless the manifest on it may be one that names such files.
+void Snapshotter::RemoveWhatFailed() {
+  if (manifest_known_) counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
 }
 
 Status Snapshotter::WriteFiles(Cut* cut) {
@@ -338,17 +364,12 @@ Status Snapshotter::WriteDataset(Cut* cut, const DatasetCut& dataset) {
     return Status::OK();
   }
   ApplyQueue& queue = dataset.dataset->queue();
-  if (queue.fence().ok()) {
-    try {
-      LB_RETURN_NOT_OK(SealRows(cut, dataset, &state));
-      LB_RETURN_NOT_OK(SaveIndexes(cut, dataset));
-      state.edges = EdgeReader(*dataset.dataset->edges()).Copy();
-    } catch (const std::bad_alloc&) {
-      throw;  // which is not of this dataset; it is tried again
-    } catch (...) {
-      queue.Fence("writing it to a snapshot failed: " + CurrentFailure());
-    }
-  }
+  LB_RETURN_NOT_OK(FenceOnFailure(&queue, [&]() -> Status {
+    LB_RETURN_NOT_OK(SealRows(cut, dataset, &state));
+    LB_RETURN_NOT_OK(SaveIndexes(cut, dataset));
+    state.edges = EdgeReader(*dataset.dataset->edges()).Copy();
+    return Status::OK();
+  }));
   if (!queue.fence().ok()) return KeepLast(cut, state.id);
   cut->state.datasets.push_back(std::move(state));
   return Status::OK();
@@ -398,10 +419,23 @@ Status Snapshotter::SealRows(Cut* cut, const DatasetCut& dataset, DatasetState* 
   }
   BlockPlan plan = PlanBlocks(input);
   std::vector<storage::BlockEntry> blocks = std::move(plan.kept);
-  for (const RowRange& range : plan.written) {
+  LB_RETURN_NOT_OK(Seal(cut, *view, state->id, plan.written, &blocks));
+  counters_.blocks_merged.Add(plan.merged);
+  counters_.blocks_compacted.Add(plan.compacted);
+  for (auto& block : blocks) cut->manifest.blocks.push_back(std::move(block));
+  for (auto& rewrite : plan.rewrites) {
+    cut->rewrites.push_back({dataset.dataset, view, std::move(rewrite)});
+  }
+  return Status::OK();
+}
+
+// Adds what was written to `blocks`, which are of one shard, and brings them into order.
+Status Snapshotter::Seal(Cut* cut, const View& view, DatasetId id, const std::vector<RowRange>& ranges,
+                         std::vector<storage::BlockEntry>* blocks) {
+  for (const RowRange& range : ranges) {
     SealRequest request;
-    request.view = view.get();
-    request.shard = state->id;
+    request.view = &view;
+    request.shard = id;
     request.generation = manifest_.log_generation;
     request.first = range.first;
     request.end = range.end;
@@ -411,7 +445,7 @@ Status Snapshotter::SealRows(Cut* cut, const DatasetCut& dataset, DatasetState* 
     if (block.rows < span) {
       block.dead.assign((span + 7) / 8, '\0');
       for (uint32_t i = 0; i < span; ++i) {
-        if (view->visibility().Visible(block.first_row + i)) continue;
+        if (view.visibility().Visible(block.first_row + i)) continue;
         block.dead[i / 8] = static_cast<char>(block.dead[i / 8] | 1 << (i % 8));
       }
     }
@@ -419,13 +453,10 @@ Status Snapshotter::SealRows(Cut* cut, const DatasetCut& dataset, DatasetState* 
     cut->info.bytes_written += static_cast<int64_t>(block.bytes);
     counters_.blocks_written.Add();
     counters_.block_bytes_written.Add(static_cast<int64_t>(block.bytes));
-    blocks.push_back(std::move(block));
+    blocks->push_back(std::move(block));
   }
-  counters_.blocks_merged.Add(plan.merged);
-  counters_.blocks_compacted.Add(plan.compacted);
-  std::sort(blocks.begin(), blocks.end(),
+  std::sort(blocks->begin(), blocks->end(),
             [](const auto& a, const auto& b) { return a.first_row < b.first_row; });
-  for (auto& block : blocks) cut->manifest.blocks.push_back(std::move(block));
   return Status::OK();
 }
 
@@ -473,37 +504,109 @@ Result<bool> Snapshotter::SaveIndex(Cut* cut, const Shard& shard, DatasetId id, 
   return true;
 }
 
-void Snapshotter::Commit(const std::shared_ptr<Cut>& cut) { Finish(cut, SaveAndCutLog(cut.get())); }
+void Snapshotter::Commit(const std::shared_ptr<Cut>& cut) {
+  const Status status = SaveAndCutLog(cut.get());
+  if (!status.ok() || cut->rewrites.empty()) return Finish(cut, status);
+  cut->committed = true;
+  Then(cut, &Snapshotter::Compact);
+}
 
 // The manifest last; only then may anything go that an older one needs.
 Status Snapshotter::SaveAndCutLog(Cut* cut) {
   LB_RETURN_NOT_OK(MayGoOn(*cut));
-  manifest_known_ = false;
-  LB_RETURN_NOT_OK(storage::SaveManifest(parts_->environment.files, cut->manifest));
-  manifest_known_ = true;
-  manifest_ = std::move(cut->manifest);
+  LB_RETURN_NOT_OK(Save(std::move(cut->manifest)));
   sealed_end_.clear();
   for (const auto& dataset : cut->state.datasets) sealed_end_[dataset.id] = dataset.rows;
   for (const auto& [key, saved] : cut->saved) saved_[key] = saved;
   std::erase_if(saved_, [&](const auto& saved) { return !sealed_end_.contains(saved.first.first); });
   ShowBlocks();
   counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
+  SetLogRoom(cut->replaces);
   (void)parts_->log->ReleaseThrough(manifest_.log_begin());  // what stays goes with the next one
+  return Status::OK();
+}
+
+Status Snapshotter::Save(storage::Manifest manifest) {
+  manifest_known_ = false;
+  LB_RETURN_NOT_OK(storage::SaveManifest(parts_->environment.files, manifest));
+  manifest_known_ = true;
+  manifest_ = std::move(manifest);
+  return Status::OK();
+}
+
+// Where rows replace rows the log is cut when a quarter of what lives has died, and needs no more segments
+// than that; where data grows it may take as much as lives.
+void Snapshotter::SetLogRoom(bool replaces) {
+  const double blocks = static_cast<double>(counters_.block_bytes.value());
+  const auto live = static_cast<uint64_t>(
+      block_rows_ > 0 ? blocks * static_cast<double>(live_rows_) / static_cast<double>(block_rows_) : 0);
+  if (live == 0) return parts_->log->SetRoom({.segment_bytes = parts_->options.log.segment_bytes});
+  storage::LogRoom room;
+  room.segment_bytes = std::max(kLeastSegment, std::bit_floor(live / kSegmentsOfLive));
+  room.most_bytes = parts_->options.snapshot_dead_bytes + (replaces ? live / 2 : live);
+  parts_->log->SetRoom(room);
+}
+
+// Blocks with dead rows are written again one after the other, each with a manifest of its own: none but that
+// one takes room twice, and the log was cut before.
+void Snapshotter::Compact(const std::shared_ptr<Cut>& cut) {
+  if (cut->rewrites.empty()) return Finish(cut, Status::OK());
+  const Rewrite rewrite = std::move(cut->rewrites.front());
+  cut->rewrites.pop_front();
+  const Status status = RewriteBlocks(cut.get(), rewrite);
+  if (!status.ok()) {
+    RemoveWhatFailed();
+    return Finish(cut, status);
+  }
+  Then(cut, &Snapshotter::Compact);
+}
+
+Status Snapshotter::RewriteBlocks(Cut* cut, const Rewrite& rewrite) {
+  LB_RETURN_NOT_OK(MayGoOn(*cut));
+  ApplyQueue& queue = rewrite.dataset->queue();
+  std::vector<storage::BlockEntry> blocks;
+  LB_RETURN_NOT_OK(FenceOnFailure(&queue, [&] {
+    return Seal(cut, *rewrite.view, rewrite.dataset->id(), rewrite.blocks.written, &blocks);
+  }));
+  if (!queue.fence().ok()) return Status::OK();
+  LB_RETURN_NOT_OK(store_.SyncNames());
+  LB_RETURN_NOT_OK(MayGoOn(*cut));
+  storage::Manifest manifest = manifest_;
+  ++manifest.version;
+  manifest.next_file = store_.next_number();
+  const auto replaced = [&](const auto& block) {
+    return std::find(rewrite.blocks.files.begin(), rewrite.blocks.files.end(), block.file) !=
+           rewrite.blocks.files.end();
+  };
+  const auto first = std::find_if(manifest.blocks.begin(), manifest.blocks.end(), replaced);
+  const auto place = first - manifest.blocks.begin();
+  std::erase_if(manifest.blocks, replaced);
+  manifest.blocks.insert(manifest.blocks.begin() + place, blocks.begin(), blocks.end());
+  LB_RETURN_NOT_OK(Save(std::move(manifest)));
+  ShowBlocks();
+  counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
   return Status::OK();
 }
 
 void Snapshotter::Finish(const std::shared_ptr<Cut>& cut, const Status& status) {
   const int64_t nanos = parts_->environment.clock->MonotonicNanos() - cut->began_ns;
+  const bool taken = status.ok() || cut->committed;
   bool again = false;
   {
     std::lock_guard lock(mutex_);
     if (current_ != cut) return;  // answered already
     current_ = nullptr;
-    if (cut->cancelled && CodeOf(status) == ErrorCode::kCancelled) PutBackOthers(cut.get());
+    if (cut->cancelled && CodeOf(status) == ErrorCode::kCancelled) {
+      if (!taken) PutBackOthers(cut.get());
+      counters_.compactions_cancelled.Add(std::count_if(
+          cut->waiters.begin(), cut->waiters.end(), [](const Waiter& waiter) { return waiter.compacts; }));
+    } else if (taken && !status.ok() && !stopping_) {
+      counters_.compactions_failed.Add();
+    }
     again = !waiting_.empty() && !stopping_;
     running_ = again;
   }
-  if (status.ok()) {
+  if (taken) {
     counters_.taken.Add();
     counters_.nanos.Record(nanos);
   } else {
@@ -520,7 +623,8 @@ void Snapshotter::Finish(const std::shared_ptr<Cut>& cut, const Status& status) 
   cut->info.seconds = static_cast<double>(nanos) * 1e-9;
   cut->datasets.clear();
   for (const auto& waiter : cut->waiters) {
-    waiter.done(status.ok() ? Result<SnapshotInfo>(cut->info) : status);
+    const bool served = status.ok() || (taken && !waiter.compacts);
+    waiter.done(served ? Result<SnapshotInfo>(cut->info) : status);
   }
   if (again) Begin();
 }
@@ -532,7 +636,6 @@ void Snapshotter::PutBackOthers(Cut* cut) {
   waiting_.insert(waiting_.end(), std::make_move_iterator(cut->waiters.begin()),
                   std::make_move_iterator(compact));
   cut->waiters.erase(cut->waiters.begin(), compact);
-  counters_.compactions_cancelled.Add(static_cast<int64_t>(cut->waiters.size()));
 }
 
 // On a full disk it may be the log itself that fills it, and nothing but a snapshot gives that space back: so

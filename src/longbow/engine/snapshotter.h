@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -19,7 +20,7 @@
 namespace longbow::engine {
 
 struct SnapshotCounters {
-  Counter taken, failed, cancelled, compactions_cancelled;
+  Counter taken, failed, cancelled, compactions_cancelled, compactions_failed;
   Counter blocks_written, block_bytes_written, blocks_merged, blocks_compacted, derived_written,
       files_removed;
   Gauge running, compacting, blocks, block_bytes, sequence, datasets_behind;
@@ -82,6 +83,12 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
     uint64_t log_bytes = 0;
     int64_t rows_put = 0, rows_died = 0;
   };
+  // Blocks that another one is to take the place of.
+  struct Rewrite {
+    std::shared_ptr<Dataset> dataset;
+    std::shared_ptr<const View> view;  // of the cut
+    BlockRewrite blocks;
+  };
   struct Cut {
     Sequence sequence = 0;
     Compaction compaction;
@@ -92,6 +99,9 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
     SavedIndexes saved;
     storage::Manifest manifest;  // being made
     SnapshotInfo info;
+    std::deque<Rewrite> rewrites;  // to come once the log is cut
+    bool replaces = false;         // rows, since the one before, rather than adds
+    bool committed = false;        // on the medium; what comes now only saves room
     int64_t began_ns = 0;
     Mark mark_before;  // mark_ of the one before, for when this one fails
   };
@@ -104,10 +114,17 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   Status WriteDataset(Cut* cut, const DatasetCut& dataset);
   Status KeepLast(Cut* cut, DatasetId id);
   Status SealRows(Cut* cut, const DatasetCut& dataset, DatasetState* state);
+  Status Seal(Cut* cut, const View& view, DatasetId id, const std::vector<RowRange>& ranges,
+              std::vector<storage::BlockEntry>* blocks);
   Status SaveIndexes(Cut* cut, const DatasetCut& dataset);
   Result<bool> SaveIndex(Cut* cut, const Shard& shard, DatasetId id, int column);
   void Commit(const std::shared_ptr<Cut>& cut);
   Status SaveAndCutLog(Cut* cut);
+  void Compact(const std::shared_ptr<Cut>& cut);
+  Status RewriteBlocks(Cut* cut, const Rewrite& rewrite);
+  Status Save(storage::Manifest manifest);
+  void RemoveWhatFailed();
+  void SetLogRoom(bool replaces);
   void Finish(const std::shared_ptr<Cut>& cut, const Status& status);
   void PutBackOthers(Cut* cut);  // mutex_ held
   Status MayGoOn(const Cut& cut) const;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -91,6 +92,13 @@ struct CommitLogOptions {
   uint64_t spare_segments = 8;
 };
 
+// What the log may take of the disk beyond what it holds.
+struct LogRoom {
+  uint64_t segment_bytes = 0;  // of segments to come, no more than the options'
+  // Used segments are kept, and spares filled, while all of the directory takes no more than this.
+  uint64_t most_bytes = std::numeric_limits<uint64_t>::max();
+};
+
 struct CommitLogCounters {
   // Of what was compressed: records, and their bytes before and after.
   Counter records_compressed, bytes_to_compress, bytes_compressed;
@@ -137,6 +145,8 @@ class CommitLog {
   virtual Status TruncateSuffix(ShardId shard, uint64_t index) = 0;
   // Segments that hold nothing above `sequence` may be deleted or used again.
   virtual Status ReleaseThrough(Sequence sequence) = 0;
+  // For segments and releases to come; before the first call the options' sizes and no limit.
+  virtual void SetRoom(const LogRoom& room) = 0;
 
   virtual const CommitLogCounters& counters() const = 0;
 };

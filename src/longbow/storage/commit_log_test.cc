@@ -384,6 +384,31 @@ TEST(CommitLog, KeepsAsManyUsedSegmentsAsItWasLongUntilItIsShorter) {
   EXPECT_LT(machine.FileNames().size(), 8u);
 }
 
+TEST(CommitLog, KeepsUsedSegmentsOnlyAsItsRoomAllowsAndMakesSmallerOnes) {
+  LogTestMachine machine;
+  machine.options.segment_bytes = 32 << 10;
+  machine.options.spare_segments = 8;
+  ASSERT_TRUE(machine.Restart().ok());
+  for (int i = 0; i < 300; ++i) ASSERT_TRUE(machine.Put(1, Payload(1000, i)).ok());
+  machine.log->SetRoom({.segment_bytes = 16 << 10, .most_bytes = 128 << 10});
+  const auto bytes = [&] {
+    uint64_t all = 0;
+    for (const std::string& name : machine.FileNames()) all += machine.FileBytes(name);
+    return all;
+  };
+  for (int round = 0; round < 10; ++round) {
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(machine.Put(1, Payload(1000, i)).ok());
+    Eventually([&] {
+      return machine.log->ReleaseThrough(machine.log->last_appended()).ok() &&
+             machine.log->counters().segments.value() <= 5;
+    });
+  }
+  EXPECT_LE(bytes(), 160u << 10) << "what is prepared may come on top";
+  for (const std::string& name : machine.FileNames()) EXPECT_LE(machine.FileBytes(name), 32u << 10) << name;
+  ASSERT_TRUE(machine.Restart().ok());
+  EXPECT_FALSE(machine.report.tail_cut);
+}
+
 TEST(CommitLog, DoesNotGrowByRestarting) {
   LogTestMachine machine;
   ASSERT_TRUE(machine.Restart().ok());

@@ -39,6 +39,7 @@ class LocalCommitLog : public CommitLog {
   Result<RecoveryReport> Replay(const std::function<Status(const LogRecord&)>& visit) override;
   Status TruncateSuffix(ShardId shard, uint64_t index) override;
   Status ReleaseThrough(Sequence sequence) override;
+  void SetRoom(const LogRoom& room) override { store_.SetRoom(room); }
   const CommitLogCounters& counters() const override { return counters_; }
 
  private:

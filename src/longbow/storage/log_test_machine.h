@@ -107,6 +107,9 @@ class LogTestMachine {
   FileSystem& files() { return *files_; }
   FillingDisk& disk() { return *disk_; }
   std::vector<std::string> FileNames() { return *files_->List(options.directory); }
+  uint64_t FileBytes(const std::string& name) {
+    return *(*files_->Open(options.directory + "/" + name, OpenMode::kRead))->Size();
+  }
 
   CommitLogOptions options;
   std::unique_ptr<CommitLog> log;

@@ -61,15 +61,26 @@ Result<std::shared_ptr<Segment>> SegmentStore::OpenSegment(uint64_t number) {
   return segment;
 }
 
-Result<std::unique_ptr<File>> SegmentStore::CreateSpare(uint64_t number) {
+void SegmentStore::SetRoom(const LogRoom& room) {
+  std::lock_guard lock(mutex_);
+  room_ = room;
+  room_.segment_bytes = std::clamp(room.segment_bytes, 2 * kSegmentHeaderBytes, options_.segment_bytes);
+}
+
+uint64_t SegmentStore::MostSpares(uint64_t live) const {
+  const uint64_t segments = room_.most_bytes / room_.segment_bytes;
+  return segments > live ? segments - live : 0;
+}
+
+Result<std::unique_ptr<File>> SegmentStore::CreateSpare(uint64_t number, uint64_t bytes) {
   LB_ASSIGN_OR_RETURN(const uint64_t free, files_->FreeBytes());
-  if (free < options_.segment_bytes) {
-    return Error(ErrorCode::kResourceExhausted, "disk full: the log needs ", options_.segment_bytes,
+  if (free < bytes) {
+    return Error(ErrorCode::kResourceExhausted, "disk full: the log needs ", bytes,
                  " bytes for its next segment and ", free, " are free; writes resume when there is space");
   }
   const std::string path = PathOf(SpareName(number));
   LB_ASSIGN_OR_RETURN(std::unique_ptr<File> file, files_->Open(path, OpenMode::kCreate));
-  if (const Status allocated = file->Allocate(options_.segment_bytes); !allocated.ok()) {
+  if (const Status allocated = file->Allocate(bytes); !allocated.ok()) {
     file.reset();
     LB_RETURN_NOT_OK(files_->Remove(path));
     return WithContext(allocated, "log");
@@ -79,9 +90,10 @@ Result<std::unique_ptr<File>> SegmentStore::CreateSpare(uint64_t number) {
 
 Result<std::shared_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence base_sequence, bool cut) {
   auto segment = std::make_shared<Segment>();
-  uint64_t spare = 0;
+  uint64_t spare = 0, bytes = 0;
   {
     std::lock_guard lock(mutex_);
+    bytes = room_.segment_bytes;
     segment->header = {.number = next_number_++,
                        .generation = options_.generation,
                        .salt = random_->Next(),
@@ -97,10 +109,10 @@ Result<std::shared_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence b
   const uint64_t number = segment->header.number;
   if (spare == 0) {
     spare = number;
-    LB_ASSIGN_OR_RETURN(segment->file, CreateSpare(spare));
+    LB_ASSIGN_OR_RETURN(segment->file, CreateSpare(spare, bytes));
   } else {
     LB_ASSIGN_OR_RETURN(segment->file, files_->Open(PathOf(SpareName(spare)), OpenMode::kReadWrite));
-    if (const Status allocated = segment->file->Allocate(options_.segment_bytes); !allocated.ok()) {
+    if (const Status allocated = segment->file->Allocate(bytes); !allocated.ok()) {
       std::lock_guard lock(mutex_);
       spares_.push_back(spare);
       Count();
@@ -147,7 +159,12 @@ Status SegmentStore::KeepSparesFor(uint64_t released) {
   if (options_.max_spares == 0) return Status::OK();
   LB_ASSIGN_OR_RETURN(const uint64_t free, files_->FreeBytes());
   kept_ = std::max({options_.max_spares, released, (kept_ + released) / 2});
-  if (free / 4 < kept_ * options_.segment_bytes) kept_ = options_.max_spares;  // others need the space
+  if (free / 4 < kept_ * room_.segment_bytes) kept_ = options_.max_spares;  // others need the space
+  kept_ = std::min(kept_, MostSpares(live_.size() - released));
+  while (spares_.size() > kept_) {
+    LB_RETURN_NOT_OK(files_->Remove(PathOf(SpareName(spares_.back()))));
+    spares_.pop_back();
+  }
   return Status::OK();
 }
 
@@ -158,7 +175,9 @@ Status SegmentStore::RecycleLocked(uint64_t number) {
   LB_ASSIGN_OR_RETURN(auto file, files_->Open(path, OpenMode::kRead));
   LB_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
   file.reset();
-  const bool keep = bytes == options_.segment_bytes && spares_.size() < kept_;
+  // One that is somewhat larger serves as well: so sizes may follow what lives without making all anew.
+  const bool fits = bytes >= room_.segment_bytes && bytes <= 2 * room_.segment_bytes;
+  const bool keep = fits && spares_.size() < kept_;
   if (keep) {
     LB_RETURN_NOT_OK(files_->Rename(path, PathOf(SpareName(number))));
   } else {
@@ -175,24 +194,25 @@ Result<bool> SegmentStore::FillSpare() {
   if (filling_.file == nullptr) {
     LB_ASSIGN_OR_RETURN(const uint64_t free, files_->FreeBytes());
     // Speed is not worth the last of the space.
-    if (free / 4 < options_.max_spares * options_.segment_bytes) return true;
     {
       std::lock_guard lock(mutex_);
-      if (spares_.size() >= options_.max_spares) return true;
+      if (free / 4 < options_.max_spares * room_.segment_bytes) return true;
+      if (spares_.size() >= std::min(options_.max_spares, MostSpares(live_.size()))) return true;
       filling_.number = next_number_++;
+      filling_.bytes = room_.segment_bytes;
     }
     filling_.offset = 0;
-    LB_ASSIGN_OR_RETURN(filling_.file, CreateSpare(filling_.number));
+    LB_ASSIGN_OR_RETURN(filling_.file, CreateSpare(filling_.number, filling_.bytes));
   }
-  const uint64_t n = std::min(kFillStep, options_.segment_bytes - filling_.offset);
+  const uint64_t n = std::min(kFillStep, filling_.bytes - filling_.offset);
   LB_RETURN_NOT_OK(filling_.file->Write(filling_.offset, Zeros(n), /*sync=*/true));
   filling_.offset += n;
-  if (filling_.offset < options_.segment_bytes) return false;
+  if (filling_.offset < filling_.bytes) return false;
   filling_.file.reset();
   std::lock_guard lock(mutex_);
   spares_.push_back(filling_.number);
   Count();
-  return spares_.size() >= options_.max_spares;
+  return spares_.size() >= std::min(options_.max_spares, MostSpares(live_.size()));
 }
 
 void SegmentStore::Count() {

@@ -11,6 +11,7 @@
 
 #include "longbow/base/filesystem.h"
 #include "longbow/base/random.h"
+#include "longbow/storage/commit_log.h"
 #include "longbow/storage/log_format.h"
 
 namespace longbow::storage {
@@ -34,7 +35,14 @@ struct SegmentStoreOptions {
 class SegmentStore {
  public:
   SegmentStore(FileSystem* files, Random* random, SegmentStoreOptions options)
-      : files_(files), random_(random), options_(std::move(options)), kept_(options_.max_spares) {}
+      : files_(files),
+        random_(random),
+        options_(std::move(options)),
+        room_{.segment_bytes = options_.segment_bytes},
+        kept_(options_.max_spares) {}
+
+  // For what is prepared and released from now on.
+  void SetRoom(const LogRoom& room);
 
   // The segments of this generation, ascending. Called once, first.
   Result<std::vector<std::shared_ptr<Segment>>> Open();
@@ -60,13 +68,15 @@ class SegmentStore {
  private:
   struct Filling {
     uint64_t number = 0;
-    uint64_t offset = 0;
+    uint64_t offset = 0, bytes = 0;
     std::unique_ptr<File> file;
   };
 
+  // Spares that the room has space for beside so many segments.
+  uint64_t MostSpares(uint64_t live) const;
   std::string PathOf(const std::string& name) const { return options_.directory + "/" + name; }
   Result<std::shared_ptr<Segment>> OpenSegment(uint64_t number);
-  Result<std::unique_ptr<File>> CreateSpare(uint64_t number);
+  Result<std::unique_ptr<File>> CreateSpare(uint64_t number, uint64_t bytes);
   Status KeepSparesFor(uint64_t released);
   Status RecycleLocked(uint64_t number);
   void Count();
@@ -77,6 +87,7 @@ class SegmentStore {
   mutable std::mutex mutex_;              // held for renames, never while bytes are written
   uint64_t next_number_ = 1;              // guarded by mutex_
   uint64_t floor_ = 0;                    // guarded by mutex_: segments below it are released
+  LogRoom room_;                          // guarded by mutex_
   uint64_t kept_;                         // guarded by mutex_: spares beyond which segments are removed
   std::vector<uint64_t> spares_;          // guarded by mutex_
   std::map<uint64_t, std::string> live_;  // guarded by mutex_: names of segments
