@@ -541,8 +541,11 @@ void Snapshotter::SetLogRoom(bool replaces) {
   const auto live = static_cast<uint64_t>(
       block_rows_ > 0 ? blocks * static_cast<double>(live_rows_) / static_cast<double>(block_rows_) : 0);
   if (live == 0) return parts_->log->SetRoom({.segment_bytes = parts_->options.log.segment_bytes});
+  const uint64_t share = std::max(kLeastSegment, live / kSegmentsOfLive);
+  // Sizes that change make used segments useless: so not for a little more or less.
+  if (share < log_segment_ / 4 * 3 || share / 5 * 2 >= log_segment_) log_segment_ = std::bit_floor(share);
   storage::LogRoom room;
-  room.segment_bytes = std::max(kLeastSegment, std::bit_floor(live / kSegmentsOfLive));
+  room.segment_bytes = log_segment_;
   room.most_bytes = parts_->options.snapshot_dead_bytes + (replaces ? live / 2 : live);
   parts_->log->SetRoom(room);
 }

@@ -151,6 +151,7 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   std::atomic<bool> looking_again_{false};
   std::atomic<int> quiet_looks_{0};                    // since puts arrived
   std::atomic<int64_t> live_rows_{0}, block_rows_{0};  // in the blocks of the snapshot on the disk
+  uint64_t log_segment_ = 0;                           // the size last asked for; confined to steps
   std::atomic<int64_t> not_before_ns_{0};              // a failed one is not tried again at once
 
   mutable std::mutex mark_mutex_;

@@ -1,6 +1,7 @@
 #include "longbow/storage/segment_store.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -27,7 +28,9 @@ Result<std::vector<std::shared_ptr<Segment>>> SegmentStore::Open() {
   for (const std::string& name : names) {
     if (const auto spare = ParseSpareName(name)) {
       next_number_ = std::max(next_number_, *spare + 1);
-      spares_.push_back(*spare);
+      LB_ASSIGN_OR_RETURN(auto file, files_->Open(PathOf(name), OpenMode::kRead));
+      LB_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
+      spares_.push_back({*spare, bytes});
     } else if (const auto number = ParseSegmentName(name)) {
       next_number_ = std::max(next_number_, *number + 1);
       LB_ASSIGN_OR_RETURN(std::shared_ptr<Segment> segment, OpenSegment(*number));
@@ -90,10 +93,10 @@ Result<std::unique_ptr<File>> SegmentStore::CreateSpare(uint64_t number, uint64_
 
 Result<std::shared_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence base_sequence, bool cut) {
   auto segment = std::make_shared<Segment>();
-  uint64_t spare = 0, bytes = 0;
+  Spare spare;
   {
     std::lock_guard lock(mutex_);
-    bytes = room_.segment_bytes;
+    spare.bytes = room_.segment_bytes;
     segment->header = {.number = next_number_++,
                        .generation = options_.generation,
                        .salt = random_->Next(),
@@ -101,18 +104,18 @@ Result<std::shared_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence b
                        .base_sequence = base_sequence,
                        .cut = cut};
     if (!spares_.empty()) {
-      spare = spares_.back();
+      spare = {spares_.back().number, std::max(spares_.back().bytes, room_.segment_bytes)};
       spares_.pop_back();
       Count();
     }
   }
   const uint64_t number = segment->header.number;
-  if (spare == 0) {
-    spare = number;
-    LB_ASSIGN_OR_RETURN(segment->file, CreateSpare(spare, bytes));
+  if (spare.number == 0) {
+    spare.number = number;
+    LB_ASSIGN_OR_RETURN(segment->file, CreateSpare(spare.number, spare.bytes));
   } else {
-    LB_ASSIGN_OR_RETURN(segment->file, files_->Open(PathOf(SpareName(spare)), OpenMode::kReadWrite));
-    if (const Status allocated = segment->file->Allocate(bytes); !allocated.ok()) {
+    LB_ASSIGN_OR_RETURN(segment->file, files_->Open(PathOf(SpareName(spare.number)), OpenMode::kReadWrite));
+    if (const Status allocated = segment->file->Allocate(spare.bytes); !allocated.ok()) {
       std::lock_guard lock(mutex_);
       spares_.push_back(spare);
       Count();
@@ -130,7 +133,7 @@ Result<std::shared_ptr<Segment>> SegmentStore::Prepare(uint64_t base, Sequence b
     return nullptr;
   }
   segment->path = PathOf(SegmentName(number));
-  LB_RETURN_NOT_OK(files_->Rename(PathOf(SpareName(spare)), segment->path));
+  LB_RETURN_NOT_OK(files_->Rename(PathOf(SpareName(spare.number)), segment->path));
   live_[number] = SegmentName(number);
   Count();  // also when the sync fails: it is there
   LB_RETURN_NOT_OK(files_->SyncDirectory(options_.directory));
@@ -161,10 +164,17 @@ Status SegmentStore::KeepSparesFor(uint64_t released) {
   kept_ = std::max({options_.max_spares, released, (kept_ + released) / 2});
   if (free / 4 < kept_ * room_.segment_bytes) kept_ = options_.max_spares;  // others need the space
   kept_ = std::min(kept_, MostSpares(live_.size() - released));
-  while (spares_.size() > kept_) {
-    LB_RETURN_NOT_OK(files_->Remove(PathOf(SpareName(spares_.back()))));
+  return RemoveSparesBeyondRoom();
+}
+
+Status SegmentStore::RemoveSparesBeyondRoom() {
+  const auto goes = [&](const Spare& spare) { return spare.bytes != room_.segment_bytes; };
+  std::stable_partition(spares_.begin(), spares_.end(), std::not_fn(goes));
+  while (!spares_.empty() && (spares_.size() > kept_ || goes(spares_.back()))) {
+    LB_RETURN_NOT_OK(files_->Remove(PathOf(SpareName(spares_.back().number))));
     spares_.pop_back();
   }
+  Count();
   return Status::OK();
 }
 
@@ -175,9 +185,7 @@ Status SegmentStore::RecycleLocked(uint64_t number) {
   LB_ASSIGN_OR_RETURN(auto file, files_->Open(path, OpenMode::kRead));
   LB_ASSIGN_OR_RETURN(const uint64_t bytes, file->Size());
   file.reset();
-  // One that is somewhat larger serves as well: so sizes may follow what lives without making all anew.
-  const bool fits = bytes >= room_.segment_bytes && bytes <= 2 * room_.segment_bytes;
-  const bool keep = fits && spares_.size() < kept_;
+  const bool keep = bytes == room_.segment_bytes && spares_.size() < kept_;
   if (keep) {
     LB_RETURN_NOT_OK(files_->Rename(path, PathOf(SpareName(number))));
   } else {
@@ -185,7 +193,7 @@ Status SegmentStore::RecycleLocked(uint64_t number) {
   }
   LB_RETURN_NOT_OK(files_->SyncDirectory(options_.directory));
   live_.erase(number);
-  if (keep) spares_.push_back(number);
+  if (keep) spares_.push_back({number, bytes});
   Count();
   return Status::OK();
 }
@@ -210,7 +218,7 @@ Result<bool> SegmentStore::FillSpare() {
   if (filling_.offset < filling_.bytes) return false;
   filling_.file.reset();
   std::lock_guard lock(mutex_);
-  spares_.push_back(filling_.number);
+  spares_.push_back({filling_.number, filling_.bytes});
   Count();
   return spares_.size() >= std::min(options_.max_spares, MostSpares(live_.size()));
 }

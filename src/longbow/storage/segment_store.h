@@ -66,6 +66,9 @@ class SegmentStore {
   uint64_t spares() const { return spare_count_.load(std::memory_order_relaxed); }
 
  private:
+  struct Spare {
+    uint64_t number = 0, bytes = 0;
+  };
   struct Filling {
     uint64_t number = 0;
     uint64_t offset = 0, bytes = 0;
@@ -78,6 +81,7 @@ class SegmentStore {
   Result<std::shared_ptr<Segment>> OpenSegment(uint64_t number);
   Result<std::unique_ptr<File>> CreateSpare(uint64_t number, uint64_t bytes);
   Status KeepSparesFor(uint64_t released);
+  Status RemoveSparesBeyondRoom();
   Status RecycleLocked(uint64_t number);
   void Count();
 
@@ -89,7 +93,7 @@ class SegmentStore {
   uint64_t floor_ = 0;                    // guarded by mutex_: segments below it are released
   LogRoom room_;                          // guarded by mutex_
   uint64_t kept_;                         // guarded by mutex_: spares beyond which segments are removed
-  std::vector<uint64_t> spares_;          // guarded by mutex_
+  std::vector<Spare> spares_;             // guarded by mutex_
   std::map<uint64_t, std::string> live_;  // guarded by mutex_: names of segments
   std::atomic<uint64_t> live_count_ = 0, spare_count_ = 0;
   Filling filling_;  // confined to the caller of FillSpare
