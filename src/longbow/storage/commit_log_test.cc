@@ -409,6 +409,19 @@ TEST(CommitLog, KeepsUsedSegmentsOnlyAsItsRoomAllowsAndMakesSmallerOnes) {
   EXPECT_FALSE(machine.report.tail_cut);
 }
 
+TEST(CommitLog, FillsASpareOnceHoweverLongTheDiskTakes) {
+  LogTestMachine machine;
+  machine.options.segment_bytes = 16 << 10;
+  machine.options.spare_segments = 2;
+  machine.disk().Hold("log/00000000000000000004.spare");  // behind the tail and what is prepared
+  ASSERT_TRUE(machine.Restart().ok());
+  machine.disk().AwaitWriter();
+  ASSERT_TRUE(machine.Put(1, "while it is filled").ok());  // and then the log is idle again
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  machine.disk().LetGo();
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(machine.Put(1, Payload(1000, i)).ok()) << i;
+}
+
 TEST(CommitLog, DoesNotGrowByRestarting) {
   LogTestMachine machine;
   ASSERT_TRUE(machine.Restart().ok());

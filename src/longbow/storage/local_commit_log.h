@@ -170,6 +170,7 @@ class LocalCommitLog : public CommitLog {
   bool delivering_ = false;
   bool delivery_posted_ = false;
   bool maintenance_posted_ = false;
+  bool filling_ = false;  // a spare, without the lock
   bool closing_ = false;
   uint64_t release_below_ = 0;  // segments below this number may go, their marks are durable
   bool releasing_ = false;

@@ -219,15 +219,17 @@ void LocalCommitLog::Maintain() {
   maintenance_posted_ = false;
   bool fill = false;
   while (!closing_ && failure_.ok() && tail_ != nullptr) {
-    fill = !spares_full_ && Idle();
+    fill = !spares_full_ && !filling_ && Idle();
     const bool wait_for_spare = fill && !prepared_.empty() && store_.spares() == 0;
     if (prepared_.size() >= kPrepared || wait_for_spare) break;
     if (!PrepareSegment(lock).ok()) return;  // an append asks again
   }
   if (fill && !closing_) {
+    filling_ = true;
     lock.unlock();
     const auto full = store_.FillSpare();
     lock.lock();
+    filling_ = false;
     spares_full_ = !full.ok() || *full;  // without a spare segments are as good, only slower
   }
   if (!spares_full_) PostMaintenance(fill ? kFillPauseNanos : kIdleNanos);
