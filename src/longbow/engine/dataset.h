@@ -40,7 +40,10 @@ struct EngineParts {
   // Of durable datasets, since the snapshot this process began with.
   std::atomic<int64_t> rows_put{0}, rows_died{0};
   std::function<void()> published = [] {};  // called after each publish, from any thread
-  bool recovering = true;                   // set by the opener, before anybody else comes
+  // Gives the answer to a put of so many bytes, in its time; from any thread.
+  std::function<void(int64_t, Result<WriteAck>, const WriteDone&)> answer =
+      [](int64_t, Result<WriteAck> ack, const WriteDone& done) { done(std::move(ack)); };
+  bool recovering = true;  // set by the opener, before anybody else comes
 
   ShardInput shard_input() const;
 };

@@ -49,7 +49,9 @@ void StreamWriter::Write(IncomingBatch batch, const IpcMessage& message, RetryKe
     LB_ASSIGN_OR_RETURN(auto memory,
                         parts_->ledger->Reserve(MemoryUse::kRows, put.MemoryNeeded(*layout_->schema)));
     dataset_->AppendPut(std::move(put), std::move(record), std::move(reservation), std::move(memory),
-                        std::move(done));
+                        [parts = parts_, bytes = message.body.size(), done](Result<WriteAck> ack) {
+                          parts->answer(bytes, std::move(ack), done);
+                        });
     return Status::OK();
   };
   const Status status = prepare();

@@ -47,6 +47,9 @@ Status LocalEngine::Start(RecoveryProgress* progress) {
   parts_.recovering = false;
   snapshotter_->Start(replayed_bytes_);
   parts_.published = [this] { snapshotter_->RequestIfDue(); };
+  parts_.answer = [this](int64_t bytes, Result<WriteAck> ack, const WriteDone& done) {
+    snapshotter_->Answer(bytes, std::move(ack), done);
+  };
   if (progress != nullptr) progress->finished.store(true);
   return Status::OK();
 }

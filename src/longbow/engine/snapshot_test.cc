@@ -362,6 +362,30 @@ TEST_F(Snapshots, AreTakenSoonerWhereRowsReplaceRows) {
   EXPECT_GE(taken(), first + 3);
 }
 
+TEST_F(Snapshots, KeepWritersWaitingThatReplaceRowsFasterThanTheyGo) {
+  EngineOptions options = SmallSegments();
+  options.snapshot_dead_bytes = 100000;
+  EngineForTest engine(0, options);
+  const auto held = [&] { return CountersSeen::Of(*engine)["snapshot_answers_held_total"]; };
+  ASSERT_TRUE(engine.Put("d", RowsFrom(0, 4000)).ok());
+  engine.disk().Hold("blocks");
+  for (int i = 0; i < 20 && held() == 0; ++i) ASSERT_TRUE(engine.Put("d", RowsFrom(0, 4000)).ok());
+  EXPECT_GT(held(), 0);
+  const auto began = std::chrono::steady_clock::now();
+  ASSERT_TRUE(engine.Put("d", RowsFrom(0, 4000)).ok());
+  EXPECT_GT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(500));
+  const auto before = held();
+  ASSERT_TRUE(engine.Put("d", RowsFrom(0, 10)).ok());
+  EXPECT_EQ(held(), before) << "small ones do not matter";
+  std::thread writer([&] { ASSERT_TRUE(engine.Put("d", RowsFrom(0, 4000)).ok()); });
+  engine.disk().LetGo();
+  writer.join();
+  EXPECT_THAT(VisibleRows(**engine->Pin("d")), SizeIs(4000));
+  std::thread last([&] { ASSERT_TRUE(engine.Put("d", RowsFrom(0, 4000)).ok()); });
+  last.join();
+  engine.Stop();
+}
+
 // An engine whose snapshots are due at 1 MB of log, and a put under way for as long as it likes.
 class SnapshotsBesideWriters : public testing::Test {
  protected:

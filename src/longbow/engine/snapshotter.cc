@@ -24,6 +24,12 @@ constexpr int64_t kTryAgainNanos = 1'000'000'000;
 constexpr uint64_t kMostLogAside = 2;
 constexpr int64_t kLookAgainNanos = 50'000'000;
 constexpr int kQuietLooks = 20;
+// One is due once what died holds this share of what lives, and more; answers to puts wait for it beyond that
+// one, unless they are so small that they do not matter.
+constexpr int64_t kDueShare = 4;
+constexpr int64_t kHoldShare = 2;
+constexpr int64_t kLeastHeld = int64_t{64} << 10;
+constexpr int64_t kHoldNanos = 1'000'000'000;
 // Segments of the log are this share of what lives, but no smaller than that.
 constexpr uint64_t kSegmentsOfLive = 16;
 constexpr uint64_t kLeastSegment = uint64_t{16} << 20;
@@ -79,6 +85,9 @@ void SnapshotCounters::List(CounterVisitor& visitor) const {
                 compactions_failed);
   visitor.Visit("compaction_blocks_merged_total", "Small sealed row blocks merged into larger ones.", {},
                 blocks_merged);
+  visitor.Visit("snapshot_answers_held_total",
+                "Puts whose answer waited for a snapshot, as rows were replaced faster than it went.", {},
+                answers_held);
   visitor.Visit("snapshot_indexes_written_total", "Indexes saved.", {}, derived_written);
   visitor.Visit("snapshot_files_removed_total", "Files removed that no manifest names any more.", {},
                 files_removed);
@@ -119,6 +128,7 @@ void Snapshotter::ShowBlocks() {
 void Snapshotter::Start(uint64_t replayed) {
   counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
   SetMark({LogBytes() - replayed, 0, 0});
+  log_mark_ = mark();
   SetLogRoom(/*replaces=*/true);
   started_ = true;
   PostTimer();
@@ -143,17 +153,57 @@ void Snapshotter::SetMark(const Mark& mark) {
   mark_ = mark;
 }
 
-// Whether rows that died since the cut take so much more room, in the log and in blocks, than a quarter of
-// those that live.
+// What rows that died since then take, in the log and in blocks, beyond that share of what lives.
+double Snapshotter::DeadBytesBeyond(const Mark& since, int64_t share) const {
+  const Mark now = MarkNow();
+  const int64_t put = now.rows_put - since.rows_put, died = now.rows_died - since.rows_died;
+  const int64_t more = died - (live_rows_ + put - died) / share, rows = block_rows_ + put;
+  if (more <= 0 || rows <= 0) return 0;
+  const double bytes = static_cast<double>(counters_.block_bytes.value()) +
+                       static_cast<double>(now.log_bytes - since.log_bytes);
+  return bytes / static_cast<double>(rows) * static_cast<double>(more);
+}
+
 bool Snapshotter::ManyDied() const {
-  const Mark now = MarkNow(), cut = mark();
-  const int64_t put = now.rows_put - cut.rows_put, died = now.rows_died - cut.rows_died;
-  const int64_t more = died - (live_rows_ + put - died) / 4, rows = block_rows_ + put;
-  if (more <= 0 || rows <= 0) return false;
-  const double bytes =
-      static_cast<double>(counters_.block_bytes.value()) + static_cast<double>(now.log_bytes - cut.log_bytes);
-  return bytes / static_cast<double>(rows) * static_cast<double>(more) >=
-         static_cast<double>(parts_->options.snapshot_dead_bytes);
+  return DeadBytesBeyond(mark(), kDueShare) >= static_cast<double>(parts_->options.snapshot_dead_bytes);
+}
+
+bool Snapshotter::TooManyDied() const {
+  if (stopping_ || counters_.running.value() == 0) return false;
+  Mark cut;
+  {
+    std::lock_guard lock(mark_mutex_);
+    cut = log_mark_;
+  }
+  return DeadBytesBeyond(cut, kHoldShare) >= static_cast<double>(parts_->options.snapshot_dead_bytes);
+}
+
+void Snapshotter::Answer(int64_t bytes, Result<WriteAck> ack, const WriteDone& done) {
+  if (bytes < kLeastHeld || !TooManyDied()) return done(std::move(ack));
+  bool first = false;
+  {
+    std::lock_guard lock(held_mutex_);
+    first = held_.empty();
+    held_.push_back([done, ack = std::move(ack)] { done(ack); });
+  }
+  counters_.answers_held.Add();
+  if (stopping_) return LetAnswersGo();
+  if (!first) return;
+  // Not on a builder: they may all wait for the disk.
+  parts_->environment.appliers->PostAfter(kHoldNanos, [gate = gate_, weak = weak_from_this()] {
+    gate->Run([&] {
+      if (const auto self = weak.lock()) self->LetAnswersGo();
+    });
+  });
+}
+
+void Snapshotter::LetAnswersGo() {
+  std::vector<std::function<void()>> held;
+  {
+    std::lock_guard lock(held_mutex_);
+    held.swap(held_);
+  }
+  for (const auto& answer : held) answer();
 }
 
 void Snapshotter::RequestIfDue() {
@@ -289,6 +339,7 @@ Status Snapshotter::TakeCut(Cut* cut) {
   cut->mark_before = mark();
   cut->replaces = 2 * (now.rows_died - cut->mark_before.rows_died) > now.rows_put - cut->mark_before.rows_put;
   SetMark(now);
+  cut->mark = now;
   cut->state = catalog_->AppendedState();
   for (const auto& dataset : catalog_->WritableAll()) {
     cut->datasets.push_back({dataset, dataset->appended_layout(), dataset->Pin().ValueOr(nullptr)});
@@ -523,6 +574,11 @@ Status Snapshotter::SaveAndCutLog(Cut* cut) {
   counters_.files_removed.Add(store_.RemoveUnnamed(manifest_));
   SetLogRoom(cut->replaces);
   (void)parts_->log->ReleaseThrough(manifest_.log_begin());  // what stays goes with the next one
+  {
+    std::lock_guard lock(mark_mutex_);
+    log_mark_ = cut->mark;
+  }
+  LetAnswersGo();
   return Status::OK();
 }
 
@@ -624,6 +680,7 @@ void Snapshotter::Finish(const std::shared_ptr<Cut>& cut, const Status& status) 
   cut->info.blocks = counters_.blocks.value();
   cut->info.bytes = counters_.block_bytes.value();
   cut->info.seconds = static_cast<double>(nanos) * 1e-9;
+  if (!taken) LetAnswersGo();
   cut->datasets.clear();
   for (const auto& waiter : cut->waiters) {
     const bool served = status.ok() || (taken && !waiter.compacts);
@@ -670,6 +727,7 @@ void Snapshotter::Stop() {
     for (auto& waiter : cut->waiters) waiter.done(Cancelled());
   }
   for (auto& waiter : waiting) waiter.done(Cancelled());
+  LetAnswersGo();
 }
 
 }  // namespace longbow::engine

@@ -22,7 +22,7 @@ namespace longbow::engine {
 struct SnapshotCounters {
   Counter taken, failed, cancelled, compactions_cancelled, compactions_failed;
   Counter blocks_written, block_bytes_written, blocks_merged, blocks_compacted, derived_written,
-      files_removed;
+      files_removed, answers_held;
   Gauge running, compacting, blocks, block_bytes, sequence, datasets_behind;
   Histogram nanos;
   void List(CounterVisitor& visitor) const;  // snapshot_operations_total ... of wire protocol section 11
@@ -50,6 +50,10 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   bool CancelCompaction();
   // Takes one when the log has grown enough; while puts arrive, when it has grown twice as much. Cheap.
   void RequestIfDue();
+  // Gives the answer to a put of so many bytes: at once, unless rows are replaced faster than a snapshot
+  // under way gives back what the replaced ones hold. Then it waits for the log to be cut, a second at most,
+  // so that the disk is not what a fast writer fills.
+  void Answer(int64_t bytes, Result<WriteAck> ack, const WriteDone& done);
 
   storage::BlockStore& store() { return store_; }
   const SnapshotCounters& counters() const { return counters_; }
@@ -103,7 +107,8 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
     bool replaces = false;         // rows, since the one before, rather than adds
     bool committed = false;        // on the medium; what comes now only saves room
     int64_t began_ns = 0;
-    Mark mark_before;  // mark_ of the one before, for when this one fails
+    Mark mark;         // mark_ of this one
+    Mark mark_before;  // and of the one before, for when this one fails
   };
   void Enqueue(Waiter waiter, const std::function<void(Compaction*)>& ask);
   void Begin();
@@ -136,7 +141,10 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   Mark MarkNow() const;
   Mark mark() const;
   void SetMark(const Mark& mark);
+  double DeadBytesBeyond(const Mark& since, int64_t share) const;
   bool ManyDied() const;
+  bool TooManyDied() const;
+  void LetAnswersGo();
   void ShowBlocks();
 
   EngineParts* const parts_;
@@ -155,7 +163,11 @@ class Snapshotter : public std::enable_shared_from_this<Snapshotter> {
   std::atomic<int64_t> not_before_ns_{0};              // a failed one is not tried again at once
 
   mutable std::mutex mark_mutex_;
-  Mark mark_;  // guarded by mark_mutex_: of the newest cut
+  Mark mark_;      // guarded by mark_mutex_: of the newest cut
+  Mark log_mark_;  // guarded by mark_mutex_: of the newest cut that is on the medium
+
+  std::mutex held_mutex_;
+  std::vector<std::function<void()>> held_;  // guarded by held_mutex_: answers to puts
 
   std::mutex mutex_;
   bool running_ = false;          // guarded by mutex_
