@@ -32,6 +32,8 @@ constexpr int64_t kLeastHeld = int64_t{64} << 10;
 constexpr int64_t kHoldNanos = 1'000'000'000;
 // Segments of the log are this share of what lives, but no smaller than that.
 constexpr uint64_t kSegmentsOfLive = 16;
+// Rows replace rows where at least one in so many put makes one die.
+constexpr int64_t kReplaces = 5;
 constexpr uint64_t kLeastSegment = uint64_t{16} << 20;
 
 Status Cancelled() { return Error(ErrorCode::kCancelled, "snapshot: the engine is being closed"); }
@@ -337,7 +339,8 @@ Status Snapshotter::TakeCut(Cut* cut) {
   LB_RETURN_NOT_OK(parts_->log->health());
   const Mark now = MarkNow();
   cut->mark_before = mark();
-  cut->replaces = 2 * (now.rows_died - cut->mark_before.rows_died) > now.rows_put - cut->mark_before.rows_put;
+  const int64_t died = now.rows_died - cut->mark_before.rows_died;
+  cut->replaces = died > 0 && kReplaces * died >= now.rows_put - cut->mark_before.rows_put;
   SetMark(now);
   cut->mark = now;
   cut->state = catalog_->AppendedState();
@@ -591,18 +594,19 @@ Status Snapshotter::Save(storage::Manifest manifest) {
 }
 
 // Where rows replace rows the log is cut when a quarter of what lives has died, and needs no more segments
-// than that; where data grows it may take as much as lives.
+// than that; where data grows it may take what it likes.
 void Snapshotter::SetLogRoom(bool replaces) {
   const double blocks = static_cast<double>(counters_.block_bytes.value());
   const auto live = static_cast<uint64_t>(
       block_rows_ > 0 ? blocks * static_cast<double>(live_rows_) / static_cast<double>(block_rows_) : 0);
-  if (live == 0) return parts_->log->SetRoom({.segment_bytes = parts_->options.log.segment_bytes});
-  const uint64_t share = std::max(kLeastSegment, live / kSegmentsOfLive);
-  // Sizes that change make used segments useless: so not for a little more or less.
-  if (share < log_segment_ / 4 * 3 || share / 5 * 2 >= log_segment_) log_segment_ = std::bit_floor(share);
-  storage::LogRoom room;
-  room.segment_bytes = log_segment_;
-  room.most_bytes = parts_->options.snapshot_dead_bytes + (replaces ? live / 2 : live);
+  storage::LogRoom room{.segment_bytes = parts_->options.log.segment_bytes};
+  if (replaces && live > 0) {
+    const uint64_t share = std::max(kLeastSegment, live / kSegmentsOfLive);
+    // Sizes that change make used segments useless: so not for a little more or less.
+    if (share < log_segment_ / 4 * 3 || share / 5 * 2 >= log_segment_) log_segment_ = std::bit_floor(share);
+    room.segment_bytes = log_segment_;
+    room.most_bytes = live / 2 + parts_->options.snapshot_dead_bytes;
+  }
   parts_->log->SetRoom(room);
 }
 
