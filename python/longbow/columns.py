@@ -15,6 +15,7 @@ from longbow.errors import InvalidArgumentError
 # Lists of numbers in these columns are vectors; NumPy arrays are vectors in any column.
 VECTOR_NAMES = ("vector", "embedding")
 _ROWS_READ_AT_ONCE = 4096
+_FLOAT32 = np.dtype(np.float32)
 
 
 def vector_array(values: np.ndarray[Any, Any]) -> pa.Array:
@@ -347,6 +348,11 @@ def _row_key(key: Any) -> int | str:
     return key
 
 
+def is_one_vector(vectors: Any) -> bool:
+    """Whether it is one vector of float32 in an array, the most common question: `SearchStreams` take it as it is."""
+    return type(vectors) is np.ndarray and vectors.ndim == 1 and vectors.dtype == _FLOAT32 and vectors.size > 0
+
+
 def query_array(vectors: Any) -> tuple[pa.Array, bool]:
     """Query vectors as a FixedSizeList column, and whether it was a single vector.
 
@@ -356,8 +362,6 @@ def query_array(vectors: Any) -> tuple[pa.Array, bool]:
         return vectors.combine_chunks(), False
     if isinstance(vectors, pa.FixedSizeListArray):
         return vectors, False
-    if type(vectors) is np.ndarray and vectors.ndim == 1 and vectors.dtype == np.float32 and vectors.size:
-        return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(vectors)), vectors.size), True
     try:
         matrix = np.asarray(vectors)
     except ValueError as error:

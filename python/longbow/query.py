@@ -345,3 +345,43 @@ _MAX_COMMANDS = 1024
 def _command(*values: Any) -> bytes:
     query = Query(**dict(zip(_COMMAND_FIELDS, values)))
     return to_json({"command": "VectorSearch", **query.wire(None)})
+
+
+@lru_cache(_MAX_COMMANDS, typed=True)
+def vector_command(
+    dataset: str,
+    k: int,
+    filter: Filter | str | None,
+    columns: tuple[str, ...] | None,
+    alpha: float | None,
+    fusion: str | None,
+    text_columns: tuple[str, ...] | None,
+    offset: int | None,
+    radius: float | None,
+    order_by: str | None,
+    dims: int | None,
+    vector_column: str | None,
+    ef: int | None,
+    recall: float | None,
+    exact: bool,
+    timeout: float | None,
+) -> bytes:
+    """The command of a search near vectors, from the keywords of `search` without a query in between."""
+    return Query(
+        dataset,
+        k=k,
+        filter=to_filter(filter),
+        columns=columns,
+        alpha=alpha,
+        fusion=fusion,
+        text_columns=text_columns,
+        offset=offset,
+        radius=radius,
+        order_by=order_by,
+        dims=dims,
+        vector_column=vector_column,
+        ef=ef,
+        recall=recall,
+        exact=exact,
+        timeout=timeout,
+    ).command()
