@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import inserting, tracing
-from longbow.columns import is_one_vector, query_array, row_keys
+from longbow.columns import is_plain, query_array, row_keys
 from longbow.connection import Connection, deadline_of, time_left
 from longbow.errors import InvalidArgumentError, LongbowError, NotFoundError, UnimplementedError, too_late
 from longbow.exchange import Answer, Questions, SearchStreams, joined, queries_at_once, with_signed_ids
@@ -520,7 +520,7 @@ class Client:
                 exact,
                 timeout,
             )
-            asked, single = (near, True) if is_one_vector(near) else query_array(near)
+            asked, single = (near, near.ndim == 1) if is_plain(near) else query_array(near)
             return self._ask(dataset, command, k, "query_vector", asked, single, timeout)
         query = Query(
             dataset,
@@ -577,8 +577,9 @@ class Client:
         """
         if not isinstance(query, Query):
             query = Query.from_dict(query)
-        if query.ids is None and is_one_vector(query.vectors):
-            return self._ask(query.dataset, query.command(), query.k, "query_vector", query.vectors, True, query.timeout)
+        if query.ids is None and is_plain(query.vectors):
+            near = query.vectors
+            return self._ask(query.dataset, query.command(), query.k, "query_vector", near, near.ndim == 1, query.timeout)
         questions = query.questions()
         if questions is None and isinstance(query.text, str) and query.sparse is None:
             questions = "text_query", pa.array([query.text]), True  # over a stream, whose end ends the server's work
@@ -603,10 +604,10 @@ class Client:
             answer = self._connection.again(error, partial(self._streams.search, command, name, asked, single, timeout), timeout=timeout)
         return Results(*answer)
 
-    def _search_in_parts(self, command: bytes, name: str, column: pa.Array, most: int, timeout: float | None) -> Results:
+    def _search_in_parts(self, command: bytes, name: str, asked: Questions, most: int, timeout: float | None) -> Results:
         """More questions than the server takes at once, asked one part after the other. The timeout is that of all."""
         end = None if timeout is None else time.monotonic() + timeout
-        parts = [column.slice(begin, most) for begin in range(0, len(column), most)]
+        parts = [asked[begin : begin + most] for begin in range(0, len(asked), most)]
         answers: list[Answer] = []
         for part in parts:
             left = None if end is None else end - time.monotonic()

@@ -376,9 +376,9 @@ def _row_key(key: Any) -> int | str:
     return key
 
 
-def is_one_vector(vectors: Any) -> bool:
-    """Whether it is one vector of float32 in an array, the most common question: `SearchStreams` take it as it is."""
-    return type(vectors) is np.ndarray and vectors.ndim == 1 and vectors.dtype == _FLOAT32 and vectors.size > 0
+def is_plain(vectors: Any) -> bool:
+    """Whether it is an array of float32, one vector or one a row: the most common question, which needs no `query_array`."""
+    return type(vectors) is np.ndarray and vectors.dtype == _FLOAT32 and vectors.ndim in (1, 2) and vectors.size > 0
 
 
 def query_array(vectors: Any) -> tuple[pa.Array, bool]:

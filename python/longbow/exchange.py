@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import cancellation
-from longbow.columns import vector_array
 from longbow.connection import Connection, check_process, meaning_of
 from longbow.errors import DataLossError, LongbowError, UnavailableError, too_late
 
@@ -22,15 +21,15 @@ MAX_IDLE_STREAMS = 16
 # What a server takes in one batch, and answers it with, unless it is set otherwise.
 _MAX_QUERIES = 1024
 _MAX_HITS = 1024 * 1024
-# A column of queries, or one vector of float32 (`is_one_vector`).
+# A column of queries, or vectors that are `is_plain`.
 Questions: TypeAlias = pa.Array | np.ndarray[Any, Any]
-_Key = tuple[bytes, int] | tuple[bytes, str, int, int, int, bool]
+_Key = tuple[bytes, int, int] | tuple[bytes, str, int, int, int, bool]
 
 
 def _key(command: bytes, name: str, asked: Questions, single: bool) -> _Key:
     """What streams are told apart by; a DataType's own hash is slow."""
     if isinstance(asked, np.ndarray):
-        return command, asked.size
+        return command, asked.ndim, asked.shape[-1]
     kind = asked.type
     if isinstance(kind, pa.FixedSizeListType):
         return command, name, kind.id, kind.list_size, kind.value_type.id, single
@@ -44,11 +43,15 @@ _GRACE_SECONDS = 2.0
 
 
 class Answer(NamedTuple):
-    """Hits of one batch of queries, what the server says about them as JSON, and the seconds from asking to here."""
+    """Hits of one batch of queries, what the server says about them as JSON, and the seconds from asking to here.
 
-    hits: pa.RecordBatch
+    `rows` are as they came; `shape` makes them what callers see.
+    """
+
+    rows: pa.RecordBatch
     details: bytes
     seconds: float
+    shape: Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 def queries_at_once(k: int) -> int:
@@ -65,13 +68,12 @@ class SearchStream:
 
     def __init__(self, connection: Connection, command: bytes, name: str, asked: Questions, request_id: str) -> None:
         self.request_id = request_id
+        self._kind = pa.list_(pa.float32(), asked.shape[-1]) if isinstance(asked, np.ndarray) else asked.type
+        self._schema = schema = pa.schema([(name, self._kind)])
         self._vector: np.ndarray[Any, Any] | None = None
-        self._queries: pa.RecordBatch | None = None
-        if isinstance(asked, np.ndarray):
+        if isinstance(asked, np.ndarray) and asked.ndim == 1:
             self._vector = np.empty(asked.size, np.float32)
-            asked = vector_array(self._vector.reshape(1, -1))
-            self._queries = pa.RecordBatch.from_arrays([asked], [name])
-        self._schema = schema = pa.schema([(name, asked.type)])
+            self._queries = self._batch(self._vector)
         self._shape: _Shape | None = None
         # No call option carries a search's timeout: the stream outlives it.
         options = connection.options(None, request_id)
@@ -82,7 +84,7 @@ class SearchStream:
         """Answers come in the order of questions, and the stream has one caller: the next one is ours."""
         start = time.perf_counter()
         if self._vector is None:
-            queries = pa.RecordBatch.from_arrays([asked], schema=self._schema)
+            queries = self._batch(asked)
         else:
             self._vector[:] = asked
             queries = self._queries
@@ -99,7 +101,12 @@ class SearchStream:
         if self._shape is None:
             self._shape = _Shape(hits.schema, single)
         metadata = chunk.app_metadata
-        return Answer(self._shape(hits), metadata.to_pybytes() if metadata else b"", time.perf_counter() - start)
+        return Answer(hits, metadata.to_pybytes() if metadata else b"", time.perf_counter() - start, self._shape)
+
+    def _batch(self, asked: Questions) -> pa.RecordBatch:
+        if isinstance(asked, np.ndarray):
+            asked = pa.FixedSizeListArray.from_arrays(pa.array(asked.reshape(-1)), type=self._kind)
+        return pa.RecordBatch.from_arrays([asked], schema=self._schema)
 
     def _exchange(self, queries: pa.RecordBatch) -> Any:
         try:
@@ -148,9 +155,10 @@ def joined(answers: Sequence[Answer], questions: Sequence[int]) -> tuple[pa.Tabl
     said: list[dict[str, Any]] = [json.loads(answer.details or b"{}") for answer in answers]
     before = 0
     for answer, count in zip(answers, questions):
-        place = answer.hits.schema.get_field_index("query")
-        moved = pa.array(answer.hits.column(place).to_numpy() + np.int32(before))
-        parts.append(answer.hits.set_column(place, answer.hits.schema.field(place), moved))
+        hits = answer.shape(answer.rows)
+        place = hits.schema.get_field_index("query")
+        moved = pa.array(hits.column(place).to_numpy() + np.int32(before))
+        parts.append(hits.set_column(place, hits.schema.field(place), moved))
         before += count
     stats = [told.get("stats") or {} for told in said]
     together = dict(stats[0])
