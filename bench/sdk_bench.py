@@ -114,7 +114,7 @@ def searches(client: longbow.Client, bare: Bare, vectors: np.ndarray[Any, Any], 
     def bare_batch(queries: np.ndarray[Any, Any]) -> pa.RecordBatch:
         return ask(pa.RecordBatch.from_arrays([vector_array(queries)], schema=schema))
 
-    one: dict[str, list[float]] = {"bare": [], "sdk": []}
+    one: dict[str, list[float]] = {"bare": [], "sdk": [], "bare read": [], "sdk read": []}
     many: dict[str, list[float]] = {"bare": [], "sdk": []}
     repeated: dict[str, list[float]] = {"bare": [], "sdk": []}
     random = np.random.default_rng(2)
@@ -124,9 +124,14 @@ def searches(client: longbow.Client, bare: Bare, vectors: np.ndarray[Any, Any], 
         return list(random.standard_normal((20, 64, dim), dtype="f4"))
 
     ways: dict[str, Callable[[np.ndarray[Any, Any]], object]] = {"bare": bare_batch, "sdk": lambda b: client.search("search", b, k=K, columns=[])}
-    one_way: dict[str, Callable[[np.ndarray[Any, Any]], object]] = {**ways, "bare": lambda q: bare_batch(q.reshape(1, -1))}
+    one_way: dict[str, Callable[[np.ndarray[Any, Any]], object]] = {
+        "bare": lambda q: bare_batch(q.reshape(1, -1)),
+        "sdk": ways["sdk"],
+        "bare read": lambda q: bare_batch(q.reshape(1, -1)).column(0).to_pylist(),
+        "sdk read": lambda q: client.search("search", q, k=K, columns=[])["id"].to_pylist(),
+    }
     for turn in range(rounds + 1):
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
+        seconds: dict[str, list[float]] = {name: [] for name in one_way}
         for ten in range(0, len(singles), 10):
             for name, way in one_way.items():
                 seconds[name] += [timed(lambda: way(q)) for q in singles[ten : ten + 10]]
@@ -141,12 +146,14 @@ def searches(client: longbow.Client, bare: Bare, vectors: np.ndarray[Any, Any], 
         if turn:
             for name in one:
                 one[name].append(statistics.median(seconds[name]))
+            for name in ways:
                 many[name].append(statistics.median(together[name]))
                 repeated[name].append(statistics.median(again[name]))
     return {
         "search_bare_us": round(statistics.median(one["bare"]) * 1e6, 1),
         "search_sdk_us": round(statistics.median(one["sdk"]) * 1e6, 1),
         "search_overhead_us": round(statistics.median(s - b for s, b in zip(one["sdk"], one["bare"])) * 1e6, 1),
+        "search_and_read_overhead_us": round(statistics.median(s - b for s, b in zip(one["sdk read"], one["bare read"])) * 1e6, 1),
         "batch_of_64_over_bare": round(statistics.median(b / s for b, s in zip(many["bare"], many["sdk"])), 3),
         "cached_batch_of_64_over_bare": round(statistics.median(b / s for b, s in zip(repeated["bare"], repeated["sdk"])), 3),
     }
