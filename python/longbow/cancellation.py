@@ -86,44 +86,40 @@ def pause(seconds: float) -> None:
 class Watch:
     """Ends calls whose time is over, with one thread for all of them, started when first needed.
 
-    Adding and removing cost next to nothing, as each search does both; so the thread looks now and then. Guarded by the
-    interpreter: each step on the table is one operation on a dict.
+    Coming and going cost next to nothing, as each search does both; so the thread looks now and then. Guarded by the
+    interpreter: each step on the calls is one operation on a set.
+
+    `calls` are those under way that have a deadline. Who adds one then calls `wake`, unless it is `awake`.
     """
 
     def __init__(self) -> None:
-        self._table: dict[int, tuple[float, Callable[[], object]]] = {}
-        self._numbers = itertools.count()
+        self.calls: set[Stoppable] = set()
+        self.awake = False
         self._wanted = threading.Event()
         self._process = 0
 
-    def add(self, deadline: float, action: Callable[[], object]) -> int:
-        """`action` runs soon after time.monotonic() reaches `deadline`, unless removed before."""
-        number = next(self._numbers)
-        self._table[number] = (deadline, action)
-        if not self._wanted.is_set():
-            self._wanted.set()
-            if self._process != os.getpid():
-                self._process = os.getpid()
-                threading.Thread(target=self._run, name="longbow-deadlines", daemon=True).start()
-        return number
-
-    def remove(self, number: int) -> None:
-        self._table.pop(number, None)
+    def wake(self) -> None:
+        self.awake = True
+        self._wanted.set()
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            threading.Thread(target=self._run, name="longbow-deadlines", daemon=True).start()
 
     def _run(self) -> None:
         idle = 0
         while True:
             time.sleep(_LOOK_SECONDS)
             now = time.monotonic()
-            for number, (deadline, action) in list(self._table.items()):
-                if deadline <= now and number in self._table:
-                    self.remove(number)
+            for call in list(self.calls):
+                if call.deadline is not None and call.deadline <= now and call in self.calls:
+                    self.calls.discard(call)
                     with suppress(Exception):
-                        action()
-            idle = 0 if self._table else idle + 1
+                        call.end()
+            idle = 0 if self.calls else idle + 1
             if idle > _IDLE_LOOKS:
-                self._wanted.clear()
-                if not self._table:
+                self._wanted.clear()  # before `awake`, or who wakes it in between would not be heard
+                self.awake = False
+                if not self.calls:
                     self._wanted.wait()
                 idle = 0
 
@@ -136,27 +132,30 @@ _watch = Watch()
 class Stoppable:
     """Within it, `stop` is called when the call is cancelled, or once `deadline` (time.monotonic()) has passed."""
 
-    __slots__ = ("_stop", "_deadline", "_cancellation", "_mine", "_watched", "time_over")
+    __slots__ = ("_stop", "deadline", "_cancellation", "_mine", "time_over")
 
     def __init__(self, stop: Callable[[], object], deadline: float | None = None) -> None:
         self._stop = stop
-        self._deadline = deadline
+        self.deadline = deadline
         self.time_over = False
 
     def __enter__(self) -> Stoppable:
-        self._cancellation = _current.get()
-        if self._cancellation is not None:
-            self._mine = self._cancellation.add(self._stop)
-        if self._deadline is not None:
-            self._watched = _watch.add(self._deadline, self._end)
+        current = self._cancellation = _current.get()
+        if current is not None:
+            self._mine = current.add(self._stop)
+        if self.deadline is not None:
+            _watch.calls.add(self)
+            if not _watch.awake:
+                _watch.wake()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._deadline is not None:
-            _watch.remove(self._watched)
+        if self.deadline is not None:
+            _watch.calls.discard(self)
         if self._cancellation is not None:
             self._cancellation.remove(self._mine)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Stops the call as its time is over."""
         self.time_over = True
         self._stop()

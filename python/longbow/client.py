@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import inserting, tracing
-from longbow.columns import row_keys
+from longbow.columns import is_plain, query_array, row_keys
 from longbow.connection import Connection, deadline_of, time_left
-from longbow.errors import InvalidArgumentError, NotFoundError, UnimplementedError, too_late
-from longbow.exchange import Answer, SearchStreams, joined, queries_at_once, with_signed_ids
+from longbow.errors import InvalidArgumentError, LongbowError, NotFoundError, UnimplementedError, too_late
+from longbow.exchange import Answer, Questions, SearchStreams, joined, queries_at_once, with_signed_ids
 from longbow.filters import Filter, FilterLike, comparison, filters_json, to_filter
 from longbow.put import PutResult
-from longbow.query import Query, query_fields
+from longbow.query import Query, query_fields, vector_command
 from longbow.results import Results
 
 if TYPE_CHECKING:
@@ -500,6 +500,28 @@ class Client:
             >>> client.search("books", [1, 0, 0, 0], k=1, filter="title != 'B'", columns=["title"]).to_list()
             [{'id': 1, 'score': 1.0, 'distance': 0.0, 'title': 'A'}]
         """
+        near = vectors if vector is None else vector
+        if near is not None and ids is None and text is None:  # the most common search, without a Query in between
+            command = vector_command(
+                dataset,
+                k,
+                filter if filter is None or isinstance(filter, (str, Filter)) else to_filter(filter),
+                None if columns is None else tuple(columns),
+                alpha,
+                fusion,
+                None if text_columns is None else tuple(text_columns),
+                offset,
+                radius,
+                order_by,
+                dims,
+                vector_column,
+                ef,
+                recall,
+                exact,
+                timeout,
+            )
+            asked, single = (near, near.ndim == 1) if is_plain(near) else query_array(near)
+            return self._ask(dataset, command, k, "query_vector", asked, single, timeout)
         query = Query(
             dataset,
             **query_fields(
@@ -555,25 +577,37 @@ class Client:
         """
         if not isinstance(query, Query):
             query = Query.from_dict(query)
-        timeout = self._connection.timeout if query.timeout is None else query.timeout
-        asked = query.questions()
-        if asked is None and isinstance(query.text, str) and query.sparse is None:
-            asked = "text_query", pa.array([query.text]), True  # over a stream, whose end ends the server's work
-        if asked is None:
-            return self._ask_by_ticket(query.wire(None), timeout)
-        name, column, single = asked
-        command = query.command()
-        with tracing.span("search", query.dataset, self.uri):
-            most = queries_at_once(query.k)
-            if len(column) > most:
-                return self._search_in_parts(command, name, column, most, timeout)
-            answer = self._connection.run(lambda: self._streams.search(command, name, column, single, timeout), timeout=timeout)
-        return Results(answer.hits, answer.details, answer.seconds)
+        if query.ids is None and is_plain(query.vectors):
+            near = query.vectors
+            return self._ask(query.dataset, query.command(), query.k, "query_vector", near, near.ndim == 1, query.timeout)
+        questions = query.questions()
+        if questions is None and isinstance(query.text, str) and query.sparse is None:
+            questions = "text_query", pa.array([query.text]), True  # over a stream, whose end ends the server's work
+        if questions is None:
+            return self._ask_by_ticket(query.wire(None), self._connection.timeout if query.timeout is None else query.timeout)
+        return self._ask(query.dataset, query.command(), query.k, *questions, query.timeout)
 
-    def _search_in_parts(self, command: bytes, name: str, column: pa.Array, most: int, timeout: float | None) -> Results:
+    def _ask(self, dataset: str, command: bytes, k: int, name: str, asked: Questions, single: bool, timeout: float | None) -> Results:
+        """Asks over a stream. What is done on the way to it and back is done in each search, and shows."""
+        timeout = self._connection.timeout if timeout is None else timeout
+        if not tracing.in_use():
+            return self._answered(command, k, name, asked, single, timeout)
+        with tracing.span("search", dataset, self.uri):
+            return self._answered(command, k, name, asked, single, timeout)
+
+    def _answered(self, command: bytes, k: int, name: str, asked: Questions, single: bool, timeout: float | None) -> Results:
+        if not single and len(asked) > (most := queries_at_once(k)):
+            return self._search_in_parts(command, name, asked, most, timeout)
+        try:
+            answer = self._streams.search(command, name, asked, single, timeout)
+        except LongbowError as error:
+            answer = self._connection.again(error, partial(self._streams.search, command, name, asked, single, timeout), timeout=timeout)
+        return Results(*answer)
+
+    def _search_in_parts(self, command: bytes, name: str, asked: Questions, most: int, timeout: float | None) -> Results:
         """More questions than the server takes at once, asked one part after the other. The timeout is that of all."""
         end = None if timeout is None else time.monotonic() + timeout
-        parts = [column.slice(begin, most) for begin in range(0, len(column), most)]
+        parts = [asked[begin : begin + most] for begin in range(0, len(asked), most)]
         answers: list[Answer] = []
         for part in parts:
             left = None if end is None else end - time.monotonic()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,10 @@ from longbow.errors import InvalidArgumentError
 # Lists of numbers in these columns are vectors; NumPy arrays are vectors in any column.
 VECTOR_NAMES = ("vector", "embedding")
 _ROWS_READ_AT_ONCE = 4096
+_SHORTEST_SLEEP = 1e-6
+# What makes an array of so many numbers of a type, to be filled.
+Memory = Callable[[int, np.dtype[Any]], np.ndarray[Any, Any]]
+_FLOAT32 = np.dtype(np.float32)
 
 
 def vector_array(values: np.ndarray[Any, Any]) -> pa.Array:
@@ -37,7 +43,27 @@ def vector_array(values: np.ndarray[Any, Any]) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
 
 
-def table_of_columns(columns: Mapping[str, Any], vector_names: Sequence[str] = VECTOR_NAMES) -> pa.Table:
+class Lent:
+    """Gives memory, like np.empty: what the arrays of one table needed, once they are gone, to those of a later one.
+
+    For the kernel clears new memory, and clearing took as long as copying all arrays of a frame. Guarded by the interpreter:
+    each step on the free memory is one operation on a list.
+    """
+
+    def __init__(self) -> None:
+        self._free: dict[int, list[np.ndarray[Any, Any]]] = {}
+
+    def __call__(self, count: int, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+        free = self._free.setdefault(count * dtype.itemsize, [])
+        memory = free.pop() if free else np.empty(count * dtype.itemsize, np.uint8)
+        lent = memory.view(dtype)
+        weakref.finalize(lent, free.append, memory).atexit = False
+        return lent
+
+
+def table_of_columns(
+    columns: Mapping[str, Any], vector_names: Sequence[str] = VECTOR_NAMES, memory: Memory = np.empty
+) -> pa.Table:
     """A table of columns that are arrays or sequences. Raises InvalidArgumentError."""
     arrays, fields = [], []
     for name, values in columns.items():
@@ -50,7 +76,7 @@ def table_of_columns(columns: Mapping[str, Any], vector_names: Sequence[str] = V
         elif isinstance(values, (str, bytes)) or not hasattr(values, "__iter__"):
             raise InvalidArgumentError(f"column {name!r}: expected a sequence of values, got {type(values).__name__}")
         else:
-            values, array = _from_values(name, values, vector_names)
+            values, array = _from_values(name, values, vector_names, memory)
         arrays.append(array)
         fields.append(_field(name, array, values))
     lengths = {name: len(array) for name, array in zip(columns, arrays)}
@@ -65,13 +91,13 @@ def table_of_rows(rows: Sequence[Mapping[str, Any]], vector_names: Sequence[str]
     return table_of_columns({name: [row.get(name) for row in rows] for name in names}, vector_names)
 
 
-def table_of_frame(frame: Any, vector_names: Sequence[str] = VECTOR_NAMES) -> pa.Table:
+def table_of_frame(frame: Any, vector_names: Sequence[str] = VECTOR_NAMES, memory: Memory = np.empty) -> pa.Table:
     """A table of a pandas DataFrame's columns; its index is left out."""
     columns: dict[str, Any] = {}
     for name in frame.columns:
         series = frame[name]
         columns[str(name)] = series.to_numpy() if series.dtype == object else pa.Array.from_pandas(series)
-    return table_of_columns(columns, vector_names)
+    return table_of_columns(columns, vector_names, memory)
 
 
 def is_row(data: Mapping[str, Any], vector_names: Sequence[str] = VECTOR_NAMES) -> bool:
@@ -100,12 +126,12 @@ def _field(name: str, array: pa.Array, source: Any) -> pa.Field:
     return pa.field(name, array.type)
 
 
-def _from_values(name: str, given: Any, vector_names: Sequence[str]) -> tuple[Any, pa.Array]:
+def _from_values(name: str, given: Any, vector_names: Sequence[str], memory: Memory) -> tuple[Any, pa.Array]:
     """A column from Python values: vectors where they are arrays, or lists in a column named for vectors."""
     values = given if isinstance(given, (list, np.ndarray)) else list(given)
     sample = next((v for v in values if v is not None), None)
     if isinstance(sample, np.ndarray) or (name in vector_names and isinstance(sample, (list, tuple))):
-        return _vectors(name, values, sample)
+        return _vectors(name, values, sample, memory)
     if isinstance(sample, Mapping):
         values = [None if v is None else json.dumps(v) for v in values]
     try:
@@ -114,14 +140,14 @@ def _from_values(name: str, given: Any, vector_names: Sequence[str]) -> tuple[An
         raise InvalidArgumentError(f"column {name!r}: {error}") from error
 
 
-def _vectors(name: str, values: Any, sample: Any) -> tuple[Any, pa.Array]:
+def _vectors(name: str, values: Any, sample: Any, memory: Memory) -> tuple[Any, pa.Array]:
     dtype = sample.dtype if isinstance(sample, np.ndarray) else np.dtype(np.float32)
     if dtype.kind == "O":
         raise InvalidArgumentError(f"column {name!r}: vectors need numbers, got objects")
     if isinstance(sample, np.ndarray) and sample.ndim != 1:
         raise InvalidArgumentError(f"column {name!r}: each vector is an array of shape (dimensions,), got shape {sample.shape}")
     if dtype.kind in "fiu" and isinstance(values, np.ndarray) and len(sample) > 0:
-        array = _joined(values, len(sample), dtype)
+        array = _joined(values, len(sample), dtype, memory)
         if array is not None:
             return values, array
     if isinstance(sample, np.ndarray) and values[0] is not None:
@@ -131,22 +157,25 @@ def _vectors(name: str, values: Any, sample: Any) -> tuple[Any, pa.Array]:
     return _vectors_with_gaps(name, values, len(sample), dtype)
 
 
-def _joined(values: np.ndarray[Any, Any], width: int, dtype: np.dtype[Any]) -> pa.Array | None:
+def _joined(values: np.ndarray[Any, Any], width: int, dtype: np.dtype[Any], memory: Memory) -> pa.Array | None:
     """Arrays of one width as vectors, by Arrow's own reading of them, the fastest there is; None for anything else.
 
-    Piece by piece: other threads, such as the one that sends what was read before, wait while a piece is read.
+    Piece by piece, with the shortest of sleeps between: Arrow keeps the interpreter while it reads, and the thread that
+    sends what was read before would else wait for it through several pieces.
     """
-    parts = []
     try:
         kind = pa.list_(pa.from_numpy_dtype(dtype), width)
+        numbers = memory(len(values) * width, dtype)
         for first in range(0, len(values), _ROWS_READ_AT_ONCE):
+            if first:
+                time.sleep(_SHORTEST_SLEEP)
             part = pa.array(values[first : first + _ROWS_READ_AT_ONCE], kind, from_pandas=False)
             if part.null_count or part.values.null_count:
                 return None
-            parts.append(part)
+            numbers[first * width : (first + len(part)) * width] = part.values.to_numpy()
     except (pa.ArrowException, TypeError, ValueError):
         return None
-    return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+    return pa.FixedSizeListArray.from_arrays(pa.array(numbers), width)
 
 
 def _stacked(values: Any, width: int) -> np.ndarray[Any, Any] | None:
@@ -347,6 +376,11 @@ def _row_key(key: Any) -> int | str:
     return key
 
 
+def is_plain(vectors: Any) -> bool:
+    """Whether it is an array of float32, one vector or one a row: the most common question, which needs no `query_array`."""
+    return type(vectors) is np.ndarray and vectors.dtype == _FLOAT32 and vectors.ndim in (1, 2) and vectors.size > 0
+
+
 def query_array(vectors: Any) -> tuple[pa.Array, bool]:
     """Query vectors as a FixedSizeList column, and whether it was a single vector.
 
@@ -356,8 +390,6 @@ def query_array(vectors: Any) -> tuple[pa.Array, bool]:
         return vectors.combine_chunks(), False
     if isinstance(vectors, pa.FixedSizeListArray):
         return vectors, False
-    if type(vectors) is np.ndarray and vectors.ndim == 1 and vectors.dtype == np.float32 and vectors.size:
-        return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(vectors)), vectors.size), True
     try:
         matrix = np.asarray(vectors)
     except ValueError as error:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
@@ -174,25 +175,30 @@ class Connection:
 
     def run(self, call: Callable[[], T], *, timeout: float | None, idempotent: bool = True) -> T:
         """`call` with errors translated, repeated when that is safe and helps."""
-
-        def attempt() -> T:
-            cancellation.check()
-            try:
-                result = call()
-            except LongbowError:
-                raise
-            except (pa.ArrowException, OSError) as error:
-                raise meaning_of(error) from error
-            self._reached = True
-            return result
-
         try:
-            return attempt()
+            return self._attempt(call)
         except LongbowError as error:
-            if not idempotent or not error.retriable or self.retry.deadline == 0:
+            if not idempotent:
                 raise
-            self.saw(error)
-            return retry_after(error, self.policy(timeout), attempt, self.before_retry)
+            return self.again(error, call, timeout=timeout)
+
+    def again(self, error: LongbowError, call: Callable[[], T], *, timeout: float | None) -> T:
+        """What `call`, which may be made twice and has failed with `error`, returns once it does. Raises where that is of no use."""
+        if not error.retriable or self.retry.deadline == 0:
+            raise error
+        self.saw(error)
+        return retry_after(error, self.policy(timeout), partial(self._attempt, call), self.before_retry)
+
+    def _attempt(self, call: Callable[[], T]) -> T:
+        cancellation.check()
+        try:
+            result = call()
+        except LongbowError:
+            raise
+        except (pa.ArrowException, OSError) as error:
+            raise meaning_of(error) from error
+        self._reached = True
+        return result
 
     def before_retry(self, error: LongbowError) -> None:
         if isinstance(error, UnavailableError):

@@ -6,9 +6,8 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -22,14 +21,20 @@ MAX_IDLE_STREAMS = 16
 # What a server takes in one batch, and answers it with, unless it is set otherwise.
 _MAX_QUERIES = 1024
 _MAX_HITS = 1024 * 1024
-_Key = tuple[bytes, str, int, int, int, bool]
+# A column of queries, or vectors that are `is_plain`.
+Questions: TypeAlias = pa.Array | np.ndarray[Any, Any]
+_Key = tuple[bytes, int, int] | tuple[bytes, str, int, int, int, bool]
 
 
-def _key(command: bytes, name: str, kind: pa.DataType, single: bool) -> _Key:
+def _key(command: bytes, name: str, asked: Questions, single: bool) -> _Key:
     """What streams are told apart by; a DataType's own hash is slow."""
+    if isinstance(asked, np.ndarray):
+        return command, asked.ndim, asked.shape[-1]
+    kind = asked.type
     if isinstance(kind, pa.FixedSizeListType):
         return command, name, kind.id, kind.list_size, kind.value_type.id, single
     return command, name, kind.id, 0, 0, single
+
 
 # All answers on a stream have the columns of its first; so the server says when its dataset has others by now.
 _OTHER_COLUMNS = "other columns than the stream's first"
@@ -37,13 +42,16 @@ _OTHER_COLUMNS = "other columns than the stream's first"
 _GRACE_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Hits of one batch of queries, what the server says about them as JSON, and the seconds from asking to here."""
+class Answer(NamedTuple):
+    """Hits of one batch of queries, what the server says about them as JSON, and the seconds from asking to here.
 
-    hits: pa.RecordBatch
+    `rows` are as they came; `shape` makes them what callers see.
+    """
+
+    rows: pa.RecordBatch
     details: bytes
     seconds: float
+    shape: Callable[[pa.RecordBatch], pa.RecordBatch]
 
 
 def queries_at_once(k: int) -> int:
@@ -52,23 +60,37 @@ def queries_at_once(k: int) -> int:
 
 
 class SearchStream:
-    """One open stream; every batch of queries on it has the same command and columns. Confined to one caller."""
+    """One open stream; every batch of queries on it has the same command and columns. Confined to one caller.
 
-    def __init__(self, connection: Connection, command: bytes, schema: pa.Schema, request_id: str) -> None:
+    Where one vector of float32 is asked about at a time, its batch is made once, and the numbers of each question are
+    written into it: when the answer is there, the server has read them. A stream that was cut off is not asked again.
+    """
+
+    def __init__(self, connection: Connection, command: bytes, name: str, asked: Questions, request_id: str) -> None:
         self.request_id = request_id
-        self._schema = schema
+        self._kind = pa.list_(pa.float32(), asked.shape[-1]) if isinstance(asked, np.ndarray) else asked.type
+        self._schema = schema = pa.schema([(name, self._kind)])
+        self._vector: np.ndarray[Any, Any] | None = None
+        if isinstance(asked, np.ndarray) and asked.ndim == 1:
+            self._vector = np.empty(asked.size, np.float32)
+            self._queries = self._batch(self._vector)
         self._shape: _Shape | None = None
         # No call option carries a search's timeout: the stream outlives it.
         options = connection.options(None, request_id)
         self._writer, self._reader = connection.channel().do_exchange(flight.FlightDescriptor.for_command(command), options)
         self._writer.begin(schema)
 
-    def search(self, column: pa.Array, single: bool, timeout: float | None, deadline: float | None) -> Answer:
+    def search(self, asked: Questions, single: bool, timeout: float | None, deadline: float | None) -> Answer:
         """Answers come in the order of questions, and the stream has one caller: the next one is ours."""
         start = time.perf_counter()
+        if self._vector is None:
+            queries = self._batch(asked)
+        else:
+            self._vector[:] = asked
+            queries = self._queries
         with cancellation.Stoppable(self._reader.cancel, deadline) as stoppable:
             try:
-                chunk = self._exchange(pa.RecordBatch.from_arrays([column], schema=self._schema))
+                chunk = self._exchange(queries)
             except (pa.ArrowException, OSError) as error:
                 if stoppable.time_over:
                     raise too_late(f"the server did not answer within {timeout:g} s", timeout) from error
@@ -79,7 +101,12 @@ class SearchStream:
         if self._shape is None:
             self._shape = _Shape(hits.schema, single)
         metadata = chunk.app_metadata
-        return Answer(self._shape(hits), metadata.to_pybytes() if metadata else b"", time.perf_counter() - start)
+        return Answer(hits, metadata.to_pybytes() if metadata else b"", time.perf_counter() - start, self._shape)
+
+    def _batch(self, asked: Questions) -> pa.RecordBatch:
+        if isinstance(asked, np.ndarray):
+            asked = pa.FixedSizeListArray.from_arrays(pa.array(asked.reshape(-1)), type=self._kind)
+        return pa.RecordBatch.from_arrays([asked], schema=self._schema)
 
     def _exchange(self, queries: pa.RecordBatch) -> Any:
         try:
@@ -128,9 +155,10 @@ def joined(answers: Sequence[Answer], questions: Sequence[int]) -> tuple[pa.Tabl
     said: list[dict[str, Any]] = [json.loads(answer.details or b"{}") for answer in answers]
     before = 0
     for answer, count in zip(answers, questions):
-        place = answer.hits.schema.get_field_index("query")
-        moved = pa.array(answer.hits.column(place).to_numpy() + np.int32(before))
-        parts.append(answer.hits.set_column(place, answer.hits.schema.field(place), moved))
+        hits = answer.shape(answer.rows)
+        place = hits.schema.get_field_index("query")
+        moved = pa.array(hits.column(place).to_numpy() + np.int32(before))
+        parts.append(hits.set_column(place, hits.schema.field(place), moved))
         before += count
     stats = [told.get("stats") or {} for told in said]
     together = dict(stats[0])
@@ -169,11 +197,11 @@ class SearchStreams:
         self._idle: OrderedDict[_Key, list[SearchStream]] = OrderedDict()
         self._idle_count = 0
 
-    def search(self, command: bytes, name: str, column: pa.Array, single: bool, timeout: float | None) -> Answer:
+    def search(self, command: bytes, name: str, asked: Questions, single: bool, timeout: float | None) -> Answer:
         """One batch of queries, in a column of this name. A stream that broke while it was idle, or whose dataset has got
         other columns since, is replaced once."""
         check_process()
-        key = _key(command, name, column.type, single)
+        key = _key(command, name, asked, single)
         deadline = None if timeout is None else time.monotonic() + timeout + _GRACE_SECONDS
         stream = self._take(key)
         while True:
@@ -181,8 +209,8 @@ class SearchStreams:
             request_id = stream.request_id if stream is not None else self._connection.next_request_id()
             try:
                 if stream is None:
-                    stream = SearchStream(self._connection, command, pa.schema([(name, column.type)]), request_id)
-                answer = stream.search(column, single, timeout, deadline)
+                    stream = SearchStream(self._connection, command, name, asked, request_id)
+                answer = stream.search(asked, single, timeout, deadline)
             except BaseException as error:
                 if stream is not None:
                     stream.close()
@@ -194,7 +222,8 @@ class SearchStreams:
                     continue
                 failure.request_id = request_id
                 raise failure from (None if failure is error else error)
-            self._connection.reached()
+            if not reused:
+                self._connection.reached()
             self._give_back(key, stream)
             return answer
 

@@ -55,13 +55,23 @@ class Filter:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, eq=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(Filter):
     """One column compared with a value; nulls never match."""
 
     field: str
     op: str
     value: Scalar | tuple[Scalar, ...] | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """True and 1 are equal in Python, but not what they ask of a column."""
+        return isinstance(other, Comparison) and self._said() == other._said()
+
+    def __hash__(self) -> int:
+        return hash(self._said())
+
+    def _said(self) -> tuple[str, str, str]:
+        return self.field, self.op, repr(self.value)
 
     def to_json(self) -> dict[str, Any]:
         if self.op.startswith("is "):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Self
 
 import numpy as np
@@ -255,14 +257,7 @@ class Query:
         """What opens a stream of such searches. Encoded once for equal queries."""
         if isinstance(self.text, Mapping) or self.sparse is not None:
             return to_json({"command": "VectorSearch", **self.wire(None)})
-        key = tuple([getattr(self, name) for name in _COMMAND_FIELDS])
-        found = _commands.get(key)
-        if found is None:
-            found = to_json({"command": "VectorSearch", **self.wire(None)})
-            if len(_commands) >= _MAX_COMMANDS:
-                _commands.clear()
-            _commands[key] = found
-        return found
+        return _command(*_command_values(self))
 
     def questions(self) -> tuple[str, pa.Array, bool] | None:
         """What is asked about as a column of a search stream, and whether it is one question; None for text alone."""
@@ -341,6 +336,52 @@ def query_fields(
 
 _NAMES = {f.name for f in fields(Query)}
 _COMMAND_FIELDS = tuple(f.name for f in fields(Query) if f.name not in ("vectors", "ids"))
+_command_values = attrgetter(*_COMMAND_FIELDS)
 _MAX_COMMANDS = 1024
-# Each step on it is one operation on a dict.
-_commands: dict[tuple[Any, ...], bytes] = {}
+
+
+# By type, too: 1, 1.0 and True are one key to a dict, but not one value to the server.
+@lru_cache(_MAX_COMMANDS, typed=True)
+def _command(*values: Any) -> bytes:
+    query = Query(**dict(zip(_COMMAND_FIELDS, values)))
+    return to_json({"command": "VectorSearch", **query.wire(None)})
+
+
+@lru_cache(_MAX_COMMANDS, typed=True)
+def vector_command(
+    dataset: str,
+    k: int,
+    filter: Filter | str | None,
+    columns: tuple[str, ...] | None,
+    alpha: float | None,
+    fusion: str | None,
+    text_columns: tuple[str, ...] | None,
+    offset: int | None,
+    radius: float | None,
+    order_by: str | None,
+    dims: int | None,
+    vector_column: str | None,
+    ef: int | None,
+    recall: float | None,
+    exact: bool,
+    timeout: float | None,
+) -> bytes:
+    """The command of a search near vectors, from the keywords of `search` without a query in between."""
+    return Query(
+        dataset,
+        k=k,
+        filter=to_filter(filter),
+        columns=columns,
+        alpha=alpha,
+        fusion=fusion,
+        text_columns=text_columns,
+        offset=offset,
+        radius=radius,
+        order_by=order_by,
+        dims=dims,
+        vector_column=vector_column,
+        ef=ef,
+        recall=recall,
+        exact=exact,
+        timeout=timeout,
+    ).command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -80,13 +80,21 @@ class Results:
         ([7], 1, [{'id': 7, 'score': 1.0}])
     """
 
-    __slots__ = ("_table", "_batch", "_details", "_seconds")
+    __slots__ = ("_table", "_batch", "_details", "_seconds", "_shape")
 
-    def __init__(self, rows: pa.Table | pa.RecordBatch, details: bytes = b"", seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        rows: pa.Table | pa.RecordBatch,
+        details: bytes = b"",
+        seconds: float = 0.0,
+        shape: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None,
+    ) -> None:
+        """`shape` makes of a batch the rows to be seen, when they are first looked at."""
         self._table: pa.Table | None = rows if isinstance(rows, pa.Table) else None
         self._batch: pa.RecordBatch | None = rows if isinstance(rows, pa.RecordBatch) else None
         self._details = details
         self._seconds = seconds
+        self._shape = shape
 
     @property
     def stats(self) -> SearchStats:
@@ -96,13 +104,14 @@ class Results:
     def to_arrow(self) -> pa.Table:
         """The rows as a pyarrow Table, without a copy."""
         if self._table is None:
-            assert self._batch is not None
-            self._table = pa.Table.from_batches([self._batch])
+            self._table = pa.Table.from_batches(self.to_batches())
         return self._table
 
     def to_batches(self) -> list[pa.RecordBatch]:
         """The rows as record batches, without a copy."""
-        return [self._batch] if self._batch is not None else list(self.to_arrow().to_batches())
+        if self._batch is None:
+            return list(self.to_arrow().to_batches())
+        return [self._batch if self._shape is None else self._shape(self._batch)]
 
     def to_list(self) -> list[dict[str, Any]]:
         """A dict a row."""

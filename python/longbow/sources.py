@@ -18,6 +18,7 @@ from longbow import files
 from longbow.columns import (
     VECTOR_NAMES,
     Adaptation,
+    Lent,
     is_row,
     one_length,
     only_lists_of_floats,
@@ -33,7 +34,7 @@ BATCH_ROWS = 65536
 # Rows taken together from a generator of dicts.
 _ROWS_AT_ONCE = 4096
 # Of a pandas DataFrame about so much is taken together, by the size of its first rows.
-_FRAME_BYTES = 16 << 20
+_FRAME_BYTES = 8 << 20
 _FRAME_SAMPLE = 256
 
 
@@ -134,8 +135,9 @@ def _of_file(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[_Raw, 
 def _of_frame(frame: Any, names: Sequence[str]) -> tuple[_Raw, int]:
     some = table_of_frame(frame.iloc[:_FRAME_SAMPLE], names)
     rows = max(_FRAME_SAMPLE, min(BATCH_ROWS, _FRAME_BYTES * len(some) // max(1, some.nbytes)))
-    first = table_of_frame(frame.iloc[:rows], names)
-    tables = (table_of_frame(frame.iloc[i : i + rows], names) for i in range(rows, len(frame), rows))
+    memory = Lent()
+    first = table_of_frame(frame.iloc[:rows], names, memory)
+    tables = (table_of_frame(frame.iloc[i : i + rows], names, memory) for i in range(rows, len(frame), rows))
     rest = _ahead(tables) if len(frame) > rows else tables
     batches = _batches_of_tables(itertools.chain([first], rest), first.schema)
     return _Raw(first.schema, batches, lambda: _of_frame(frame, names)[0].batches), len(frame)

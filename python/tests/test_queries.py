@@ -74,6 +74,15 @@ def test_numbers_of_numpy_and_arrow_are_numbers() -> None:
     assert Query.from_dict(query.to_dict()) == query and json.loads(query.command())["k"] == 3
 
 
+def test_values_that_python_takes_for_equal_are_told_apart_on_the_wire() -> None:
+    """Commands are made once for equal queries, and to a dict 1, 1.0 and True are equal."""
+    one, true, real = col("a") == 1, col("a") == True, col("a") == 1.0  # noqa: E712
+    for values in ({"filter": f} for f in (one, true, real)), ({"radius": 1}, {"radius": True}, {"radius": 1.0}):
+        said = [json.loads(Query("b", vectors=[1.0], **value).command()) for value in values]
+        assert [repr(s["radius"] if "radius" in s else s["filters"][0]["value"]) for s in said] == ["1", "True", "1.0"]
+    assert len({one, true, real, col("a") == 1}) == 3
+
+
 def test_the_wire_protocols_search_is_a_query() -> None:
     query = Query.from_dict({"dataset": "b", "vector": [1, 2], "k": 5, "filters": [{"field": "a", "op": "eq", "value": 1}], "text_query": "bow", "deadline_ms": 1500})
     assert (query.text, query.timeout, str(query.filter)) == ("bow", 1.5, "a = 1")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from longbow.columns import query_array, vector_array
+from longbow.columns import Lent, query_array, table_of_frame, vector_array
 from longbow.sources import BATCH_BYTES, open_source
 
 
@@ -63,6 +63,40 @@ def test_a_data_frame_becomes_a_table() -> None:
     assert table["vector"].type == pa.list_(pa.float32(), 2)
     assert table["title"].to_pylist() == ["a", None]
     assert pa.types.is_timestamp(table["when"].type) and table["when"].null_count == 1
+
+
+def test_a_frames_memory_is_lent_again_only_when_no_array_of_it_is_left() -> None:
+    """Tables of a frame take each other's memory: what is still to be sent, or to be shown as refused, must not change."""
+    lent = Lent()
+    matrix = np.arange(40, dtype="f4").reshape(10, 4)
+
+    def table(numbers: np.ndarray[Any, Any]) -> pa.Table:
+        return table_of_frame(pd.DataFrame({"vector": list(numbers)}), memory=lent)
+
+    def address(rows: pa.Table) -> int:
+        return int(rows["vector"].chunk(0).values.buffers()[1].address)
+
+    first = table(matrix)
+    place = address(first)
+    sent = first.to_batches()[0].slice(3, 2)
+    del first
+    second = table(-matrix)
+    assert sent.column("vector").to_pylist() == matrix[3:5].tolist() and address(second) != place
+    del sent
+    third = table(2 * matrix)
+    assert address(third) == place
+    assert second["vector"].to_pylist() == (-matrix).tolist() and third["vector"].to_pylist() == (2 * matrix).tolist()
+
+
+def test_a_frame_of_many_tables_is_read_as_it_is() -> None:
+    matrix = np.random.default_rng(1).standard_normal((20_000, 300), dtype="f4")
+    source = open_source(pd.DataFrame({"id": np.arange(len(matrix)), "vector": list(matrix)}))
+    rows = 0
+    for batch in source.batches:  # each is gone when the next is read
+        assert np.array_equal(batch.column("vector").flatten().to_numpy().reshape(-1, 300), matrix[rows : rows + len(batch)])
+        assert batch.column("id").to_pylist() == list(range(rows, rows + len(batch)))
+        rows += len(batch)
+    assert rows == len(matrix)
 
 
 def test_tables_batches_and_readers_pass_as_they_are() -> None:

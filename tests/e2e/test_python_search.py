@@ -170,6 +170,25 @@ def test_many_queries_in_one_call(books: longbow.Dataset) -> None:
     assert [part["id"][0].as_py() for part in hits.by_query()] == list(range(N))
 
 
+def test_a_vector_is_the_callers_alone_however_it_lies_in_memory(books: longbow.Dataset, client: longbow.Client) -> None:
+    """A stream keeps one vector's memory for all its questions: what one asked shows in no other's hits."""
+    wanted = [nearest(row, ALL, 3) for row in MATRIX[:50]]
+    columns = np.asfortranarray(MATRIX)
+    for how in (lambda i: MATRIX[i], lambda i: columns[i], lambda i: MATRIX[i].astype("f8"), lambda i: MATRIX[i].astype(">f4"), lambda i: MATRIX[i].tolist()):
+        assert [client.search(books.name, how(i), k=3, columns=[])["id"].to_pylist() for i in range(50)] == wanted
+    asked = MATRIX[0].copy()
+    first = client.search(books.name, asked, k=3)
+    asked[:] = MATRIX[1]
+    second = client.search(books.name, asked, k=3)
+    assert [first["id"].to_pylist(), second["id"].to_pylist()] == wanted[:2] and first.column_names == second.column_names
+    for width in (4, 8, 4):  # each width has a stream of its own
+        if width == 8:
+            assert client.search(books.name, MATRIX[2], k=3)["id"].to_pylist() == wanted[2]
+        else:
+            with pytest.raises(longbow.DimensionMismatchError):
+                client.search(books.name, MATRIX[2][:width], k=3)
+
+
 def test_more_queries_than_the_server_takes_at_once_are_answered_as_one_batch(books: longbow.Dataset) -> None:
     """1,024 queries are a batch, and its hits are bounded, too: 2,500 of 400 hits each would pass both limits."""
     asked = np.tile(ALL, 5)[:2500]
