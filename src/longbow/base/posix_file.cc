@@ -38,7 +38,8 @@ class PosixFile : public File {
       return SubmitDirect(std::make_shared<LargeWrite>(std::move(pieces), offset, bytes, std::move(done)));
     }
     if (ring_ != nullptr && bytes > 0) {
-      return ring_->Write(fd_.get(), offset, std::move(pieces), sync, OfRing("write", std::move(done), sync));
+      return ring_->Write(fd_.get(), offset, std::move(pieces), sync,
+                          sync ? FlushOfRing("write", std::move(done)) : OfRing("write", std::move(done)));
     }
     Submit(std::move(done), [this, offset, bytes, pieces = std::move(pieces), sync] {
       LB_RETURN_NOT_OK(WriteBuffered(offset, pieces, 0, bytes));
@@ -47,7 +48,7 @@ class PosixFile : public File {
   }
 
   void SubmitSync(IoDone done) override {
-    if (ring_ != nullptr) return ring_->Sync(fd_.get(), OfRing("sync", std::move(done), true));
+    if (ring_ != nullptr) return ring_->Sync(fd_.get(), FlushOfRing("sync", std::move(done)));
     Submit(std::move(done), [this] { return SyncNow(); });
   }
 
@@ -110,15 +111,28 @@ class PosixFile : public File {
   }
 
   // What the ring calls when an operation of this file has ended.
-  UringDone OfRing(std::string_view verb, IoDone done, bool flush = false) {
+  UringDone OfRing(std::string_view verb, IoDone done) {
     under_way_.fetch_add(1);
-    return [this, transfers = transfers_, verb, flush, done = std::move(done)](int error) {
-      done(flush              ? transfers->Flushed(error, verb, path_)
-           : error == 0       ? Status::OK()
+    return [this, transfers = transfers_, verb, done = std::move(done)](int error) {
+      done(error == 0         ? Status::OK()
            : error == ENODATA ? InvalidArgument("cannot ", verb, " ", path_, ": its bytes lie past its end")
                               : ErrnoError(error, verb, path_));
       under_way_.fetch_sub(1);  // the file may be gone right after
       transfers->Wake();
+    };
+  }
+
+  // The same of one that ends with a flush.
+  UringDone FlushOfRing(std::string_view verb, IoDone done) {
+    under_way_.fetch_add(1);
+    const uint64_t flush = transfers_->flushes().Begin();
+    return [this, transfers = transfers_, flush, verb, done = std::move(done)](int error) mutable {
+      const auto end = [this, transfers, error, verb, done = std::move(done)](bool believed) {
+        done(FlushStatus(error, believed, verb, path_));
+        under_way_.fetch_sub(1);  // the file may be gone right after
+        transfers->Wake();
+      };
+      transfers->flushes().End(flush, MayHaveForgotten(error), end);
     };
   }
 
@@ -235,8 +249,10 @@ class PosixFile : public File {
   }
 
   Status SyncNow() {
-    const bool flushed = Retry([&] { return fdatasync(fd_.get()); }) == 0;
-    return transfers_->Flushed(flushed ? 0 : errno, "sync", path_);
+    const uint64_t flush = transfers_->flushes().Begin();
+    const int error = Retry([&] { return fdatasync(fd_.get()); }) == 0 ? 0 : errno;
+    const bool believed = transfers_->flushes().EndAndWait(flush, MayHaveForgotten(error));
+    return FlushStatus(error, believed, "sync", path_);
   }
 
   Status ReadAll(uint64_t offset, std::span<uint8_t> out) {
@@ -270,12 +286,13 @@ class PosixFile : public File {
 
 }  // namespace
 
-Status FileTransfers::Flushed(int error, std::string_view verb, std::string_view path) {
-  if (error != 0) {
-    if (error != ENOSPC && error != EDQUOT && error != EFBIG) flush_failed_.store(true);
-    return ErrnoError(error, verb, path);
-  }
-  if (!flush_failed_.load()) return Status::OK();
+bool MayHaveForgotten(int error) {
+  return error != 0 && error != ENOSPC && error != EDQUOT && error != EFBIG;
+}
+
+Status FlushStatus(int error, bool believed, std::string_view verb, std::string_view path) {
+  if (error != 0) return ErrnoError(error, verb, path);
+  if (believed) return Status::OK();
   return Error(ErrorCode::kInternal, "cannot ", verb, " ", path,
                ": a flush failed before, and what was on its way then may be lost");
 }

@@ -9,6 +9,7 @@
 
 #include "longbow/base/executor.h"
 #include "longbow/base/filesystem.h"
+#include "longbow/base/flush_order.h"
 #include "longbow/base/posix_calls.h"
 #include "longbow/base/uring_io.h"
 
@@ -28,10 +29,8 @@ class FileTransfers {
     threads_->WaitUntil(done);
     waiting_.fetch_sub(1);
   }
-  // What a flush that ended with `error` (0: well) means. A disk may forget everything that a failed flush
-  // covered, bytes of other files too, and tell only who asked; so after one no flush of this file system is
-  // believed any more. A disk or file that is full forgets nothing.
-  Status Flushed(int error, std::string_view verb, std::string_view path);
+  // Of all files and directories.
+  FlushOrder& flushes() { return flushes_; }
   // After a completion by the ring: those who wait look after each task of the threads.
   void Wake() {
     if (waiting_.load() > 0) threads_->Post([] {});
@@ -39,10 +38,15 @@ class FileTransfers {
 
  private:
   std::atomic<int> waiting_{0};
-  std::atomic<bool> flush_failed_{false};
+  FlushOrder flushes_;
   const std::unique_ptr<UringIo> ring_;
   const std::unique_ptr<Executor> threads_;
 };
+
+// Whether the disk may have forgotten what a flush covered that ended so; one that is full forgets nothing.
+bool MayHaveForgotten(int error);
+// What a flush that ended with `error` (0: well) means.
+Status FlushStatus(int error, bool believed, std::string_view verb, std::string_view path);
 
 // `transfers` outlives it; `path` is for messages.
 std::unique_ptr<File> MakePosixFile(FileTransfers* transfers, Descriptor fd, std::string path);

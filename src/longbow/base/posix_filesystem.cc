@@ -101,8 +101,10 @@ class PosixFileSystem : public FileSystem {
 
   Status SyncDirectory(std::string_view path) override {
     LB_ASSIGN_OR_RETURN(const Descriptor fd, OpenBelow(path, O_RDONLY | O_DIRECTORY, "sync directory"));
-    const bool flushed = Retry([&] { return fsync(fd.get()); }) == 0;
-    return transfers_.Flushed(flushed ? 0 : errno, "sync directory", path);
+    const uint64_t flush = transfers_.flushes().Begin();
+    const int error = Retry([&] { return fsync(fd.get()); }) == 0 ? 0 : errno;
+    const bool believed = transfers_.flushes().EndAndWait(flush, MayHaveForgotten(error));
+    return FlushStatus(error, believed, "sync directory", path);
   }
 
   Result<uint64_t> FreeBytes() override {
