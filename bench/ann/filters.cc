@@ -106,7 +106,11 @@ class FilterRounds {
 
   // By the n-th cheapest method of each query, 0 being the one that a request is answered by. No method: none
   // of the queries has so many. `ef`: 0 asks for the recall instead.
-  Outcome ByMethod(const std::vector<const Filter*>& filters, const Truth& truth, size_t n, uint32_t ef = 0) {
+  Outcome ByMethod(const std::vector<const Filter*>& filters, const Truth& truth, size_t n) {
+    return ByMethod(filters, truth, n, 0, rounds_);
+  }
+  Outcome ByMethod(const std::vector<const Filter*>& filters, const Truth& truth, size_t n, uint32_t ef,
+                   int rounds) {
     std::vector<index::Method> method_of;
     std::set<std::string_view> names;
     for (const Filter* filter : filters) {
@@ -116,7 +120,7 @@ class FilterRounds {
       names.insert(index::MethodName(methods[n].method));
     }
     const index::Effort effort{.recall = kAimed, .ef = ef};
-    Outcome outcome = Measure(truth, [&](size_t q, uint32_t* found) {
+    Outcome outcome = Measure(truth, rounds, [&](size_t q, uint32_t* found) {
       ours_->Search(data_.queries.vector(q), k_, effort, method_of[q], &filters[q]->selection,
                     filters[q]->rows.size(), found);
     });
@@ -125,33 +129,57 @@ class FilterRounds {
     return outcome;
   }
 
-  // Queries a second at the recall aimed at, whatever the effort that takes.
-  double ChosenAtAimed(const std::vector<const Filter*>& filters, const Truth& truth) {
-    std::vector<Outcome> outcomes;
-    for (uint32_t ef : {10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 448}) {
-      outcomes.push_back(ByMethod(filters, truth, 0, ef));
-      if (outcomes.back().recall >= static_cast<double>(kAimed)) break;
-    }
-    return AtAimed(outcomes);
-  }
-
-  // The same for a search without the filter for more hits, of which those that pass are kept. 0: so many
-  // hits as that takes cannot be asked for.
-  double FilteredAfterAtAimed(const std::vector<const Filter*>& filters, const Truth& truth, double share) {
-    std::vector<Outcome> outcomes;
+  // Queries a second at the recall aimed at, whatever the effort that takes: ours, and a search without the
+  // filter for more hits, of which those that pass are kept. By turns, as machines are now fast, now slow; of
+  // all turns the medians. 0: so many hits as that takes cannot be asked for.
+  struct AtAimedRecall {
+    double chosen = 0, after = 0, ratio = 0;
+  };
+  AtAimedRecall CompareAtAimed(const std::vector<const Filter*>& filters, const Truth& truth, double share) {
+    const auto choose = [&](uint32_t ef) { return ByMethod(filters, truth, 0, ef, 1); };
+    const auto filter_after = [&](uint32_t hits) { return FilteredAfter(filters, truth, hits); };
+    std::vector<uint32_t> hits;
     for (double more : {0.7, 0.85, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0}) {
       const auto wanted = static_cast<uint32_t>(std::ceil(more * k_ / share));
-      if (wanted > kMostHits) break;
-      outcomes.push_back(FilteredAfter(filters, truth, wanted));
-      if (outcomes.back().recall >= static_cast<double>(kAimed)) break;
+      if (wanted <= kMostHits) hits.push_back(wanted);
     }
-    return AtAimed(outcomes);
+    const auto efs = AroundAimed({10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 448}, choose);
+    hits = AroundAimed(hits, filter_after);
+    std::vector<double> chosen, after, ratios;
+    for (int round = 0; round < rounds_; ++round) {
+      chosen.push_back(AtAimed(efs, choose));
+      after.push_back(AtAimed(hits, filter_after));
+      ratios.push_back(after.back() > 0 ? chosen.back() / after.back() : 0);
+    }
+    return {Median(chosen), Median(after), Median(ratios)};
   }
 
  private:
+  // The first length that reaches the recall aimed at, behind the one before; none if none does.
+  template <typename Search>
+  static std::vector<uint32_t> AroundAimed(const std::vector<uint32_t>& lengths, const Search& search) {
+    for (size_t i = 0; i < lengths.size(); ++i) {
+      if (search(lengths[i]).recall < static_cast<double>(kAimed)) continue;
+      return {lengths.begin() + static_cast<std::ptrdiff_t>(i > 0 ? i - 1 : 0),
+              lengths.begin() + static_cast<std::ptrdiff_t>(i + 1)};
+    }
+    return {};
+  }
+
+  // By interpolation of log(queries a second) between the two lengths.
+  template <typename Search>
+  static double AtAimed(const std::vector<uint32_t>& around, const Search& search) {
+    if (around.empty()) return 0;
+    const Outcome below = search(around.front());
+    if (around.size() == 1) return below.qps;
+    const Outcome above = search(around.back());
+    const double share = (static_cast<double>(kAimed) - below.recall) / (above.recall - below.recall);
+    return std::exp(std::log(below.qps) * (1 - share) + std::log(above.qps) * share);
+  }
+
   Outcome FilteredAfter(const std::vector<const Filter*>& filters, const Truth& truth, uint32_t wanted) {
     std::vector<uint32_t> all(wanted);
-    return Measure(truth, [&](size_t q, uint32_t* found) {
+    return Measure(truth, 1, [&](size_t q, uint32_t* found) {
       ours_->Search(data_.queries.vector(q), wanted, index::Effort{.ef = wanted}, index::Method::kWalk,
                     nullptr, 0, all.data());
       std::fill_n(found, k_, kNoRow);
@@ -161,27 +189,18 @@ class FilterRounds {
     });
   }
 
-  // By interpolation of log(queries a second) between the last two, of which the last reaches it.
-  static double AtAimed(const std::vector<Outcome>& outcomes) {
-    if (outcomes.empty() || outcomes.back().recall < static_cast<double>(kAimed)) return 0;
-    if (outcomes.size() == 1) return outcomes[0].qps;
-    const Outcome &below = outcomes[outcomes.size() - 2], &above = outcomes.back();
-    const double share = (static_cast<double>(kAimed) - below.recall) / (above.recall - below.recall);
-    return std::exp(std::log(below.qps) * (1 - share) + std::log(above.qps) * share);
-  }
-
   template <typename Search>
-  Outcome Measure(const Truth& truth, Search search) {
+  Outcome Measure(const Truth& truth, int rounds, Search search) {
     std::vector<uint32_t> found(data_.queries.rows * k_);
     std::vector<double> qps;
     ours_->TakeWork();
-    for (int round = 0; round < rounds_; ++round) {
+    for (int round = 0; round < rounds; ++round) {
       const Stopwatch watch;
       for (size_t q = 0; q < data_.queries.rows; ++q) search(q, found.data() + q * k_);
       qps.push_back(static_cast<double>(data_.queries.rows) / watch.Elapsed().processor);
     }
     const Work work = ours_->TakeWork();
-    const double searches = static_cast<double>(data_.queries.rows) * rounds_;
+    const double searches = static_cast<double>(data_.queries.rows) * rounds;
     return {truth.Recall(found),
             Median(qps),
             static_cast<double>(work.hops) / searches,
@@ -250,15 +269,14 @@ Json MeasureFilters(const Dataset& data, const Options& options) {
                   100 * share, chosen.recall, chosen.qps, chosen.hops, chosen.codes, chosen.distances,
                   chosen.method.c_str());
       if (random) {
-        const double at = rounds.ChosenAtAimed(filters, truth);
-        const double after = rounds.FilteredAfterAtAimed(filters, truth, share);
-        one["qps_at_asked_recall"] = at;
-        if (after > 0) {
-          one["post_filtering_qps"] = after;
-          one["over_post_filtering"] = at / after;
+        const auto at = rounds.CompareAtAimed(filters, truth, share);
+        one["qps_at_asked_recall"] = at.chosen;
+        if (at.after > 0) {
+          one["post_filtering_qps"] = at.after;
+          one["over_post_filtering"] = at.ratio;
         }
-        std::printf("; at %.2f %.0f qps, post-filtering %.0f: %.2f x", static_cast<double>(kAimed), at, after,
-                    after > 0 ? at / after : 0);
+        std::printf("; at %.2f %.0f qps, post-filtering %.0f: %.2f x", static_cast<double>(kAimed), at.chosen,
+                    at.after, at.ratio);
       }
       std::printf("\n");
       for (size_t n = 1; options.all_methods; ++n) {

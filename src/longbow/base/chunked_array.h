@@ -84,6 +84,11 @@ class ChunkedArray {
   T Get(RowOrdinal i) const { return Cell(i).load(std::memory_order_acquire); }
   T GetRelaxed(RowOrdinal i) const { return Cell(i).load(std::memory_order_relaxed); }
   void Set(RowOrdinal i, T value) { Cell(i).store(value, std::memory_order_release); }
+  // By any number of writers, of whole numbers.
+  void SetBits(RowOrdinal i, T bits) { Cell(i).fetch_or(bits, std::memory_order_release); }
+  void ClearBits(RowOrdinal i, T bits) {
+    Cell(i).fetch_and(static_cast<T>(~bits), std::memory_order_release);
+  }
   const void* At(RowOrdinal i) const { return &Cell(i); }  // to fetch it ahead of need
   // The chunk that holds i, element 0 of it being i & ~kMask.
   const std::atomic<T>* Chunk(RowOrdinal i) const {

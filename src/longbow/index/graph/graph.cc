@@ -25,17 +25,23 @@ Graph::Graph(const GraphSpace* space, uint32_t degree, uint32_t bits, codec::Vec
       own_kernels_(kernels_.of(own)),
       arena_(layout_.bytes, ledger),
       rows_(ledger, MemoryUse::kIndex, kNoRow),
+      shared_(ledger, MemoryUse::kIndex, 0),
       entry_codes_(new std::byte[kEntries * layout_.own_bytes()]) {
   LB_CHECK(degree % codec::kBlock == 0);
   LB_CHECK(degree > 0 && degree <= kMaxDegree);
   LB_CHECK(bits <= codec::kMaxBits);
 }
 
-// Room for the slot's row is made before anyone can learn of the slot.
+// Room for what is known of the slot's rows is made before anyone can learn of the slot.
 Slot Graph::ExtendByOne() {
   std::lock_guard lock(mutex_);
-  rows_.Grow(uint64_t{arena_.size()} + 1);
+  GrowRows(uint64_t{arena_.size()} + 1);
   return arena_.Extend();
+}
+
+void Graph::GrowRows(uint64_t slots) {
+  rows_.Grow(slots);
+  shared_.Grow(slots / kSlotsAByte + 1);
 }
 
 Slot Graph::MakeNode(const float* point, float bias) {
@@ -56,6 +62,7 @@ Slot Graph::MakeNode(const float* point, float bias) {
   h.square.store(factors.square, std::memory_order_relaxed);
   h.bias.store(bias, std::memory_order_relaxed);
   SetRow(slot, kNoRow);
+  SetShared(slot, false);
   h.lost.store(0, std::memory_order_relaxed);
   ClearEdges(slot);
   return slot;
@@ -63,7 +70,7 @@ Slot Graph::MakeNode(const float* point, float bias) {
 
 void Graph::Extend(Slot slots) {
   std::lock_guard lock(mutex_);
-  rows_.Grow(slots);
+  GrowRows(slots);
   while (arena_.size() < slots) arena_.Extend();
 }
 

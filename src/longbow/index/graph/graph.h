@@ -95,6 +95,16 @@ class Graph {
   // The first row that a slot stands for, as its header says, from a place dense enough to ask for many.
   RowOrdinal row(Slot slot) const { return rows_.Get(slot); }
   void PrefetchRow(Slot slot) const { __builtin_prefetch(rows_.At(slot)); }
+  // Whether the slot has stood for more than one row since it was made. The bits of all slots stay in cache;
+  // where none is set nobody need ask memory for the row after the first, to learn that there is none.
+  bool shared(Slot slot) const { return (shared_.Get(slot / kSlotsAByte) & SharedBit(slot)) != 0; }
+  // The node's lock is held.
+  void SetShared(Slot slot, bool shared) {
+    if (shared)
+      shared_.SetBits(slot / kSlotsAByte, SharedBit(slot));
+    else
+      shared_.ClearBits(slot / kSlotsAByte, SharedBit(slot));
+  }
   // The node's lock is held.
   void SetRow(Slot slot, RowOrdinal row) {
     header(slot).row.store(row, std::memory_order_release);
@@ -140,7 +150,10 @@ class Graph {
   void ForgetEntries();
 
  private:
+  static constexpr Slot kSlotsAByte = 8;
+  static uint8_t SharedBit(Slot slot) { return static_cast<uint8_t>(1u << slot % kSlotsAByte); }
   Slot ExtendByOne();
+  void GrowRows(uint64_t slots);  // mutex_ is held
   void CountEdge(const std::atomic<Slot>& to, int32_t change);
 
   const GraphSpace* const space_;
@@ -149,6 +162,7 @@ class Graph {
   const codec::VectorCodeKernels& own_kernels_;
   NodeArena arena_;
   ChunkedArray<RowOrdinal> rows_;  // by slot, written under the node's lock
+  ChunkedArray<uint8_t> shared_;   // a bit a slot, written under the node's lock
   std::array<Entry, kEntries> entries_;
   std::unique_ptr<std::byte[]> entry_codes_;
   std::atomic<uint32_t> entry_count_{0};

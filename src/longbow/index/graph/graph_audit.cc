@@ -175,6 +175,10 @@ class Agreement {
           break;
         }
         if (before != kNoRow && chains_.before(row) != before) Say("row ", row, " has another one before it");
+        if (before != kNoRow && !graph_.shared(slot)) {
+          Say("node ", slot, " stands for row ", row, ", which nobody looks for");
+          break;
+        }
         before = row;
         ++chained;
       }

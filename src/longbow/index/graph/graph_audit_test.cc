@@ -279,6 +279,24 @@ TEST_F(GraphAuditTest, RowsAndNodesThatDisagreeAreSaid) {
   ExpectSaid("600 rows lie in nodes");
 }
 
+TEST_F(GraphAuditTest, ANodeOfSeveralRowsThatIsKnownForOneIsSaid) {
+  Append(kRows);
+  const RowOrdinal first = 0, second = end_++;
+  store_.Grow(end_);
+  versions_.Grow(end_);
+  std::memcpy(store_.MutableRow(second), store_.Row(first), store_.row_bytes());
+  builder_->RowsAppended(second, end_);
+  const Slot node = builder_->chains().slot(second);
+  ASSERT_EQ(node, builder_->chains().slot(first));
+  ExpectSound();
+  {
+    NodeLock lock(graph().header(node));
+    graph().SetShared(node, false);
+  }
+  ExpectSaid("node " + std::to_string(node) + " stands for row " + std::to_string(second) +
+             ", which nobody looks for");
+}
+
 // The other half of what it says of memory: as much as is there is accounted for.
 TEST_F(GraphAuditTest, AllMemoryIsAccountedForAndGivenBack) {
   Append(kRows);

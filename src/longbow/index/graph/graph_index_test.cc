@@ -101,7 +101,8 @@ class World {
     return -1;
   }
   std::vector<RowOrdinal> Search(const VectorIndex& index, const std::vector<float>& query, Method method,
-                                 uint32_t ef = 0) {
+                                 uint32_t ef = 0, const RowSelection* selection = nullptr,
+                                 SearchWork* work = nullptr) {
     auto scratch = index.NewScratch();
     SearchSpec spec;
     spec.method = method;
@@ -110,8 +111,10 @@ class World {
     const uint32_t k[] = {kK};
     spec.k = k;
     spec.visibility = {&versions_, 1, end_};
+    spec.selection = selection;
     SearchHits hits;
     EXPECT_TRUE(index.Search(spec, scratch.get(), &hits).ok());
+    if (work != nullptr) *work += hits.work;
     std::vector<RowOrdinal> rows;
     for (const Neighbor& n : hits.neighbors) rows.push_back(n.row);
     return rows;
@@ -360,6 +363,30 @@ TEST_F(GraphIndexTest, EqualVectorsDoNotCrowdOutTheOthers) {
   world.Wait();
   world.ExpectSound(1500);
   for (RowOrdinal row : world.Search(world.index(), vectors[0], Method::kWalk)) EXPECT_EQ(row % 2, 1u);
+}
+
+TEST_F(GraphIndexTest, AFilteredWalkFindsRowsThatAreNotTheFirstOfTheirNode) {
+  constexpr RowOrdinal kNodes = 400, kCopies = 10;
+  World world(seed_);
+  std::vector<std::vector<float>> vectors;
+  for (RowOrdinal node = 0; node < kNodes; ++node)
+    vectors.insert(vectors.end(), kCopies, world.Draw(world.AnyCluster()));
+  world.Append(vectors);
+  world.Wait();
+  world.ExpectSound(kNodes * kCopies);
+  RowSelection last(world.end());
+  for (RowOrdinal row = kCopies - 1; row < world.end(); row += kCopies) last.Add(row);
+  size_t found = 0, wanted = 0;
+  for (int i = 0; i < 100; ++i) {
+    const auto query = world.Draw(world.AnyCluster());
+    SearchWork work;
+    const auto exact = world.Search(world.index(), query, Method::kSelectionScan, 0, &last);
+    const auto walked = world.Search(world.index(), query, Method::kFilteredWalk, 64, &last, &work);
+    EXPECT_LT(work.codes, work.hops * (1 + GraphOptions{}.degree) + kNodes) << "a scan had to find them";
+    for (RowOrdinal row : walked) found += static_cast<size_t>(std::ranges::count(exact, row));
+    wanted += exact.size();
+  }
+  EXPECT_GE(found * 100, wanted * 95);
 }
 
 // From one dimension to as many as there may be, on few rows where a row is long.

@@ -193,12 +193,9 @@ bool GraphSearch::Walk(uint32_t ef, uint32_t k, SearchWork* work) {
     return scratch_.walk_.Run(*graph_, ef, spec_.budget, work);
   }
   const GraphWalk::Filtered effort = FilteredEffort(ef, k, share_, graph_->layout().bits);
-  if (!chains_.any_joined()) {
-    const auto selected = [this](Slot slot) { return spec_.selection->Contains(graph_->row(slot)); };
-    return scratch_.walk_.RunFiltered(*graph_, effort, selected, spec_.budget, work);
-  }
   const auto selected = [this](Slot slot) {
-    for (RowOrdinal row = graph_->row(slot); row != kNoRow; row = chains_.next(row)) {
+    const bool shared = Shared(slot);
+    for (RowOrdinal row = graph_->row(slot); row != kNoRow; row = shared ? chains_.next(row) : kNoRow) {
       if (spec_.selection->Contains(row)) return true;
     }
     return false;
@@ -206,9 +203,11 @@ bool GraphSearch::Walk(uint32_t ef, uint32_t k, SearchWork* work) {
   return scratch_.walk_.RunFiltered(*graph_, effort, selected, spec_.budget, work);
 }
 
-uint32_t GraphSearch::Wanted(RowOrdinal first) const {
+uint32_t GraphSearch::Wanted(Slot slot) const {
   uint32_t wanted = 0;
-  for (RowOrdinal row = first; row != kNoRow; row = chains_.next(row)) {
+  const bool shared = Shared(slot);
+  RowOrdinal row = graph_->header(slot).row.load(std::memory_order_acquire);
+  for (; row != kNoRow; row = shared ? chains_.next(row) : kNoRow) {
     if (row >= indexed_end_ || !spec_.visibility.Visible(row)) continue;
     if (spec_.selection != nullptr && !spec_.selection->Contains(row)) continue;
     scratch_.rows_.push_back(row);
@@ -226,9 +225,8 @@ bool GraphSearch::Rescore(const std::byte* query, uint32_t k, TopK* top, SearchW
       const float bound = scale_.shift + scale_.stretch * top->threshold();
       if (c.distance - scratch_.walk_.Slack(*graph_, c) > bound) break;
     }
-    const RowOrdinal first = graph_->header(c.slot).row.load(std::memory_order_acquire);
     ++judged_;
-    passed_ += Wanted(first) > 0;
+    passed_ += Wanted(c.slot) > 0;
     const size_t due = std::max<size_t>(kBatch, k - top->size());
     if (scratch_.rows_.size() >= due && !TakeBatch(query, top, work)) return false;
   }

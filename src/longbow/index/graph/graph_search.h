@@ -114,7 +114,8 @@ class GraphSearch {
   bool Walk(uint32_t ef, uint32_t k, SearchWork* work);
   bool Rescore(const std::byte* query, uint32_t k, TopK* top, SearchWork* work);
   bool TakeBatch(const std::byte* query, TopK* top, SearchWork* work);
-  uint32_t Wanted(RowOrdinal first) const;
+  bool Shared(Slot slot) const { return chains_.any_joined() && graph_->shared(slot); }
+  uint32_t Wanted(Slot slot) const;
   void ScanAll(uint32_t query, SearchHits* hits);
 
   const Graph* const graph_;

@@ -57,8 +57,10 @@ class GraphWalk {
     unasked_.clear();
     float last = kFar;  // distance of the one at the rank
     const auto kept = [&] { return std::min(passing_.limit(), last < kFar ? kFar : pool_.limit()); };
+    // As of the last visit: meanwhile only the pool's own limit changes.
+    float ask_below = kFar, hear_below = -kFar;
     const auto take = [&](Slot slot, float distance) {
-      if (distance < kept()) {  // asked whether they pass one visit later, when what tells it has come
+      if (distance < ask_below) {  // asked whether they pass one visit later, when what tells it has come
         graph.PrefetchRow(slot);
         unasked_.push_back({distance, slot});
       }
@@ -70,7 +72,7 @@ class GraphWalk {
       }
       unasked_.clear();
     };
-    const auto limit = [&] { return std::max(pool_.limit(), kept()); };
+    const auto limit = [&] { return std::max(pool_.limit(), hear_below); };
     Enter(graph, take);
     while (pool_.HasNext() && !LeadsAway(effort)) {
       if (budget != nullptr && !budget->Spend(1 + graph.layout().degree)) return Done(graph, false, work);
@@ -79,6 +81,7 @@ class GraphWalk {
       const float distance = Visit(graph, slot);
       ++hops_;
       ask();
+      if (last < kFar) ask_below = hear_below = passing_.limit();
       Judge(graph, slot, distance, limit, take);
       last = passing_.DistanceAt(effort.rank);
       pool_.Bound(std::max(last, pool_.DistanceAt(effort.least)));

@@ -20,6 +20,7 @@ RowChains::Joined RowChains::Join(Graph& graph, Slot slot, RowOrdinal like, RowO
   NodeLock lock(header);
   if (header.row.load(std::memory_order_relaxed) != like) return Joined::kStale;
   any_joined_.store(true, std::memory_order_release);
+  graph.SetShared(slot, true);
   const RowOrdinal after = next_.Get(like);
   next_.Set(row, after);
   before_.Set(row, like);
