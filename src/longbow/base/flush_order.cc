@@ -25,9 +25,9 @@ void FlushOrder::End(uint64_t flush, bool failed, std::function<void(bool)> then
     const auto waits = [&](const Waiting& one) {
       return believed && !under_way_.empty() && *under_way_.begin() <= one.last;
     };
-    const auto first = std::stable_partition(waiting_.begin(), waiting_.end(), waits);
-    ready.assign(std::make_move_iterator(first), std::make_move_iterator(waiting_.end()));
-    waiting_.erase(first, waiting_.end());
+    const auto first = std::find_if(waiting_.begin(), waiting_.end(), waits);
+    ready.assign(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(first));
+    waiting_.erase(waiting_.begin(), first);
   }
   for (const Waiting& one : ready) one.then(believed);
 }

@@ -30,7 +30,7 @@ class FlushOrder {
   std::mutex mutex_;  // the rest is guarded by it
   uint64_t next_ = 1;
   std::set<uint64_t> under_way_;
-  std::vector<Waiting> waiting_;
+  std::vector<Waiting> waiting_;  // `last` never descends
   bool failed_ = false;
 };
 
