@@ -10,7 +10,8 @@ one's.
 Then latencies at half of the peak, from one lean process with several connections. Peak: what they get when each asks
 again as soon as it is answered. At half of that, questions are evenly spaced, as constant-rate load tools send them, or
 come at random moments (Poisson); a question's time counts from when it was due. Rounds of all three in turn, medians.
-Goal: p99 at most 4 times p50. Other programs on the machine make tails, and so does a host that gives a virtual machine's
+Goal: p99 at most 4 times p50. In the same turns an echo on the same Flight code that uses as much processor a question is
+asked at the same moments: what it shows, too, is not the search's. Other programs on the machine make tails, and so does a host that gives a virtual machine's
 processors to others: what they took is printed.
 """
 
@@ -92,27 +93,50 @@ def processor_seconds() -> tuple[float, float]:
     return (user + nice + system + irq + softirq) / tick, stolen / tick
 
 
-def load(server: longbow.Server, query_file: Path, dim: int, connections: int, seconds: float, *arrivals: object) -> dict[str, float]:
+class Echo:
+    """The echo server; `work` microseconds of processor an answer."""
+
+    def __init__(self, work: float) -> None:
+        self.process = subprocess.Popen([BUILD / "echo_server", str(work)], stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.port, self.token, self.pid = int(self.process.stdout.readline()), "none", self.process.pid
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+def load(server: longbow.Server | Echo, query_file: Path, dim: int, connections: int, seconds: float, *arrivals: object) -> dict[str, float]:
     """What search_load prints, the CPUs that neither it nor the server used (`others`), and those that the host took (`stolen`)."""
     command = [BUILD / "search_load", server.port, server.token, SINGLE, query_file, dim, seconds, connections, *arrivals]
     start, (busy, stolen), server_used = time.monotonic(), processor_seconds(), cpu_seconds(server.pid)
     found = json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout)
     ours = cpu_seconds(server.pid) - server_used + found["cpu_us"] * 1e-6 * found["n"]
     busy_now, stolen_now = processor_seconds()
+    found["server_us"] = (cpu_seconds(server.pid) - server_used) * 1e6 / found["n"]
     found["others"] = max(0.0, busy_now - busy - ours) / (time.monotonic() - start)
     found["stolen"] = (stolen_now - stolen) / (time.monotonic() - start)
     return found
 
 
 def latencies(server: longbow.Server, query_file: Path, dim: int, connections: int, rounds: int) -> None:
-    found: dict[str, list[dict[str, float]]] = {"peak": [], "even": [], "random": []}
+    peak = load(server, query_file, dim, connections, 1)["rate"]
+    idle = Echo(0)
+    search, echo = (load(one, query_file, dim, connections, 2, peak / 2, "random")["server_us"] for one in (server, idle))
+    idle.stop()
+    busy = Echo(max(0.0, search - echo))
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in ("peak", "even", "random", "echo even", "echo random")}
     for _ in range(rounds):
         found["peak"].append(load(server, query_file, dim, connections, 1))
         half = found["peak"][-1]["rate"] / 2
         for arrivals in ("even", "random"):
             found[arrivals].append(load(server, query_file, dim, connections, 1, half, arrivals))
+            found["echo " + arrivals].append(load(busy, query_file, dim, connections, 1, half, arrivals))
+    busy.stop()
+    print(f"server CPU us a question at half of the peak, at random moments: {search:.1f}; the echo's alone {echo:.1f}")
     print(f"{connections} connections of one process, medians of {rounds} rounds: queries a second, p50, p90, p99 us, p99 over p50")
-    for name, title in (("peak", "peak"), ("even", "half of it, even"), ("random", "half of it, random")):
+    for name, title in (("peak", "peak"), ("even", "half of it, even"), ("random", "half of it, random"),
+                        ("echo even", "busy echo, even"), ("echo random", "busy echo, random")):  # fmt: skip
         rate, p50, p90, p99, others = (statistics.median(one[key] for one in found[name]) for key in ("rate", "p50_us", "p90_us", "p99_us", "others"))
         ratio = statistics.median(one["p99_us"] / one["p50_us"] for one in found[name])
         stolen = statistics.mean(one["stolen"] for one in found[name])
