@@ -147,14 +147,17 @@ class Binder {
     const auto fields = schema_.GetAllFieldsByName(tree.column);
     if (fields.empty()) return UnknownColumn(tree.column, schema_);
     const auto& type = fields.front()->type();
-    if (IsVector(*type)) {
-      return InvalidArgument("filter: column \"", tree.column, "\" has type ", type->ToString(),
-                             ", a vector; vectors are searched, not filtered");
+    const OperatorType& about = TypeOf(tree.op);
+    const bool vector = IsVector(*type);
+    if (vector && about.bind != nullptr) {
+      return InvalidArgument(
+          "filter: column \"", tree.column, "\" has type ", type->ToString(),
+          ", a vector; vectors are searched, not filtered, but for is null and is not null");
     }
     LB_RETURN_NOT_OK(CheckOperands(tree));
-    const OperatorType& about = TypeOf(tree.op);
     if (about.bind == nullptr) {
-      return compute::call(tree.op == Operator::kIsNull ? "is_null" : "is_valid", {Input(tree.column, type)});
+      return compute::call(tree.op == Operator::kIsNull ? "is_null" : "is_valid",
+                           {Input(tree.column, vector ? arrow::boolean() : type)});
     }
     const bool list = ListValueType(*type) != nullptr;
     if (list && about.bind_element != nullptr) return BindElements(tree, type, about);

@@ -293,7 +293,7 @@ TEST(BoundFilterTest, WhatCannotBeComparedIsRefused) {
                      arrow::field("place", arrow::struct_({arrow::field("x", arrow::int32())})),
                      arrow::field("n", arrow::int64()), arrow::field("month", arrow::month_interval())});
   EXPECT_NE(ErrorOf(Is("vector", Operator::kEqual, 1.0), *schema).find("searched"), std::string::npos);
-  EXPECT_NE(ErrorOf({Operator::kIsNull, "vector", {}, {}}, *schema).find("searched"), std::string::npos);
+  EXPECT_TRUE(BoundFilter::Bind({Operator::kIsNull, "vector", {}, {}}, *schema).ok());
   EXPECT_NE(ErrorOf(Is("place", Operator::kEqual, 1.0), *schema).find("struct"), std::string::npos);
   EXPECT_NE(ErrorOf(Is("month", Operator::kEqual, 1.0), *schema).find("month"), std::string::npos);
   EXPECT_TRUE(BoundFilter::Bind({Operator::kIsNull, "place", {}, {}}, *schema).ok());

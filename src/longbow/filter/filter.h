@@ -55,14 +55,15 @@ inline constexpr size_t kMaxFilterTextBytes = size_t{1} << 20;
 class BoundFilter {
  public:
   // InvalidArgument for an unknown column (naming near ones), a literal that does not fit the column's type,
-  // a column that cannot be compared (vectors, structs), too deep or too large a tree.
-  // `lists` is asked for allow-lists here and not later; null: there are none.
+  // a column that cannot be compared (vectors, structs: only whether they are null), too deep or too large a
+  // tree. `lists` is asked for allow-lists here and not later; null: there are none.
   static Result<std::shared_ptr<const BoundFilter>> Bind(const FilterTree& tree, const arrow::Schema& schema,
                                                          const AllowLists* lists = nullptr);
   virtual ~BoundFilter() = default;
 
   // Adds to `selection` the rows of `block` (row i has ordinal first + i) that match. Columns missing from
-  // the block count as null. `block` holds payload columns only.
+  // the block count as null. `block` holds payload columns, and booleans in the place of a vector column of
+  // columns(): null where the vector is.
   virtual Status Select(const arrow::RecordBatch& block, RowOrdinal first, RowSelection* selection) const = 0;
   // Names of the columns looked at.
   virtual const std::vector<std::string>& columns() const = 0;

@@ -10,6 +10,7 @@
 
 #include "longbow/distance/metric_list.h"
 #include "longbow/query/row_runs.h"
+#include "longbow/query/selection.h"
 
 namespace longbow::query {
 namespace {
@@ -117,7 +118,9 @@ class BlockScan final : public Scan {
     }
     if (input_.filter != nullptr && live_->end() > 0) {
       RowSelection matching(live_->end());
-      LB_RETURN_NOT_OK(input_.filter->bound->Select(*block.rows->Slice(0, live_->end()), 0, &matching));
+      const filter::BoundFilter& filter = *input_.filter->bound;
+      LB_ASSIGN_OR_RETURN(const auto columns, FilteredColumns(*input_.view, block, live_->end(), filter));
+      LB_RETURN_NOT_OK(filter.Select(*columns, 0, &matching));
       live_->Intersect(matching);
     }
     int64_t payload_bytes = 0;

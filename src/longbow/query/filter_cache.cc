@@ -50,7 +50,8 @@ Result<std::shared_ptr<const KnownFilter>> FilterCache::Bind(
 }
 
 Result<std::shared_ptr<const BlockMarks>> FilterCache::MarksOf(
-    const KnownFilter& filter, const std::shared_ptr<const engine::RowBlock>& block, Budget* budget) {
+    const KnownFilter& filter, const engine::View& view, const std::shared_ptr<const engine::RowBlock>& block,
+    Budget* budget) {
   const MarksKey key{block.get(), filter.number};
   if (auto found = marks_.Find(key); found.marks != nullptr) {
     counters_.block_hits.Add();
@@ -60,7 +61,8 @@ Result<std::shared_ptr<const BlockMarks>> FilterCache::MarksOf(
   const int64_t rows = block->rows->num_rows();
   counters_.rows_evaluated.Add(rows);
   RowSelection chosen(static_cast<RowOrdinal>(rows));
-  LB_RETURN_NOT_OK(filter.bound->Select(*block->rows, 0, &chosen));
+  LB_ASSIGN_OR_RETURN(const auto columns, FilteredColumns(view, *block, chosen.end(), *filter.bound));
+  LB_RETURN_NOT_OK(filter.bound->Select(*columns, 0, &chosen));
   if (!budget->Spend(rows)) return BudgetError(budget->end());
   auto marks = std::make_shared<const BlockMarks>(BlockMarks::Of(chosen));
   marks_.Put(key, {block, marks}, marks->bytes());
@@ -73,7 +75,7 @@ Result<RowSelection> FilterCache::Select(const KnownFilter& filter, const engine
   RowSelection selection(end);
   for (const auto& block : view.blocks()) {
     if (block->first >= end) break;
-    LB_ASSIGN_OR_RETURN(const auto marks, MarksOf(filter, block, budget));
+    LB_ASSIGN_OR_RETURN(const auto marks, MarksOf(filter, view, block, budget));
     marks->AddTo(block->first, std::min(block->end, end) - block->first, &selection);
   }
   DropHidden(view, &selection);

@@ -100,7 +100,7 @@ class FilterCache {
     std::shared_ptr<const BlockMarks> marks;
   };
 
-  Result<std::shared_ptr<const BlockMarks>> MarksOf(const KnownFilter& filter,
+  Result<std::shared_ptr<const BlockMarks>> MarksOf(const KnownFilter& filter, const engine::View& view,
                                                     const std::shared_ptr<const engine::RowBlock>& block,
                                                     Budget* budget);
 

@@ -242,6 +242,23 @@ TEST_F(ScanTest, ColumnsAddedLaterAreNullInOlderRows) {
   EXPECT_EQ(table->GetColumnByName("vector")->null_count(), 1);
 }
 
+TEST_F(ScanTest, RowsAreChosenByWhetherTheyHaveAVector) {
+  PutRows(0, 2);
+  database_.Put("d", Batch({{"id", Int64s({2, 3})}, {"tag", Strings({"x", "y"})}}));
+  PutRows(4, 1);
+  database_.Put("d", Batch({{"id", Range(5, 2)}, {"other", Vectors(PointsOf(5, 2, 3), 3)}}));
+  const auto chosen = [&](const std::string& filter) {
+    ScanRequest request = All("d");
+    request.filter = filter::ParseFilter(filter).ValueOrDie();
+    return IdsOf(Drain(*Open(database_, request)));
+  };
+  EXPECT_EQ(chosen("vector is null"), (Ids{2, 3, 5, 6}));
+  EXPECT_EQ(chosen("vector is not null"), (Ids{0, 1, 4}));
+  EXPECT_EQ(chosen("not vector is null and id > 0"), (Ids{1, 4}));
+  EXPECT_EQ(chosen("vector is null and tag = 'y'"), (Ids{3}));
+  EXPECT_EQ(chosen("other is not null or tag = 'x'"), (Ids{2, 5, 6}));
+}
+
 TEST_F(ScanTest, WritesAfterTheBeginningAreNotSeen) {
   PutRows(0, 20000);
   const auto scan = Open(database_, All("d"));
