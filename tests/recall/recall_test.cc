@@ -409,8 +409,9 @@ TEST(ChurnTest, GenerationsOfReplacedRowsCostNoRecall) {
 
 // Walks for other clusters' rows come by the one that was away, and must not end there.
 TEST(ChurnTest, AClusterThatComesBackHoldsUpNoWalks) {
+  constexpr uint64_t kSeeds = 6;  // some lose nothing, some two points, when nothing is done about it
   double fresh = 0, again = 0;
-  for (uint64_t seed : {0, 1}) {
+  for (uint64_t seed = 0; seed < kSeeds; ++seed) {
     Column column(128, "auto", distance::Metric::kL2,
                   {.rows = 20000, .count = 500, .first = 80, .seed = seed});
     const auto mean = [&] {
@@ -423,7 +424,7 @@ TEST(ChurnTest, AClusterThatComesBackHoldsUpNoWalks) {
     const double after = mean();
     std::printf("seed %u, %u rows away and back: %.4f, fresh %.4f\n", static_cast<unsigned>(seed), replaced,
                 after, before);
-    fresh += before / 2, again += after / 2;
+    fresh += before / kSeeds, again += after / kSeeds;
     EXPECT_EQ(column.index().Audit().ValueOrDie().unreachable, 0);
   }
   EXPECT_GT(again, fresh - kLostByChurn);
