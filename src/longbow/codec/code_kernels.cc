@@ -15,10 +15,16 @@ struct Runnable {
   Runnable() {
     Add(kScalarCodeKernels);
 #if defined(__x86_64__)
+    const bool avx2 = distance::Supported(distance::SimdLevel::kAvx2);
+#if defined(LONGBOW_EMULATED_AVX512)  // tests/emulated
+    const bool avx512 = avx2, vnni = avx2;
+#else
     const bool avx512 = distance::Supported(distance::SimdLevel::kAvx512);
-    if (distance::Supported(distance::SimdLevel::kAvx2)) Add(kAvx2CodeKernels);
+    const bool vnni = avx512 && __builtin_cpu_supports("avx512vnni");
+#endif
+    if (avx2) Add(kAvx2CodeKernels);
     if (avx512) Add(kAvx512CodeKernels);
-    if (avx512 && __builtin_cpu_supports("avx512vnni")) Add(kAvx512VnniCodeKernels);
+    if (vnni) Add(kAvx512VnniCodeKernels);
 #endif
   }
   void Add(const CodeKernels& k) { kernels[count++] = &k; }
