@@ -134,10 +134,21 @@ def _from_values(name: str, given: Any, vector_names: Sequence[str], memory: Mem
         return _vectors(name, values, sample, memory)
     if isinstance(sample, Mapping):
         values = [None if v is None else json.dumps(v) for v in values]
+    return values, plain_array(f"column {name!r}", values, from_pandas=isinstance(given, np.ndarray))
+
+
+def plain_array(what: str, values: Any, from_pandas: bool = False) -> pa.Array:
+    """Values of one type as Arrow infers it; integers beyond int64, as keys may be, are uint64.
+
+    InvalidArgumentError says `what` they are.
+    """
     try:
-        return values, pa.array(values, from_pandas=isinstance(given, np.ndarray))
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise InvalidArgumentError(f"column {name!r}: {error}") from error
+        try:
+            return pa.array(values, from_pandas=from_pandas)
+        except OverflowError:
+            return pa.array(values, pa.uint64(), from_pandas=from_pandas)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        raise InvalidArgumentError(f"{what}: {error}") from error
 
 
 def _vectors(name: str, values: Any, sample: Any, memory: Memory) -> tuple[Any, pa.Array]:

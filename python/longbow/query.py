@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-from longbow.columns import query_array, row_keys
+from longbow.columns import plain_array, query_array, row_keys
 from longbow.connection import plain, to_json
 from longbow.errors import InvalidArgumentError
 from longbow.filters import Filter, FilterLike, filters_json, to_filter
@@ -268,7 +268,7 @@ class Query:
             return "query_vector", queries, single
         if self.ids is not None:
             keys, single = row_keys(self.ids)
-            return "id", pa.array(keys), single
+            return "id", plain_array("ids", keys), single
         if self.text is None and self.sparse is None:
             raise InvalidArgumentError("query: expected vectors, ids, text or sparse weights to search for")
         return None

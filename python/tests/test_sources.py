@@ -50,6 +50,12 @@ def test_rows_become_columns_and_missing_cells_null() -> None:
     ]
 
 
+def test_integers_beyond_int64_are_uint64() -> None:
+    large = 2**64 - 1
+    assert table_of([{"id": 1, "vector": [1, 2]}, {"id": large, "vector": [3, 4]}])["id"].type == pa.uint64()
+    assert table_of({"id": [large, 1], "n": [1, 2]})["id"].to_pylist() == [large, 1]
+
+
 def test_lists_are_vectors_only_where_the_name_says_so() -> None:
     table = table_of({"embedding": [[1.0, 2.0]], "tags": [[1, 2]], "image": [np.ones(3, "f2")]})
     assert table["embedding"].type == pa.list_(pa.float32(), 2)
@@ -124,6 +130,8 @@ def test_large_data_is_cut_into_batches() -> None:
         ({"vector": [[1, 2], [3]]}, "widths"),
         ({"id": [1, 2], "vector": np.ones((3, 2))}, "number of rows"),
         ({"mixed": [1, "a"]}, "mixed"),
+        ({"id": [-1, 2**64 - 1]}, "id"),
+        ({"id": [2**64]}, "id"),
     ],
 )
 def test_what_is_no_data_is_refused(data: Any, text: str) -> None:

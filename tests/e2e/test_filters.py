@@ -149,6 +149,8 @@ def test_an_allow_list_is_uploaded_once_and_used_by_name(calls: Calls, books: st
     assert calls.get({"search": search})["id"].to_pylist() == [5, 7]
     calls.action("put-allow-list", {"name": "e2e-mine", "values": [8]})
     assert calls.get({"search": search})["id"].to_pylist() == [8]
+    calls.action("put-allow-list", {"name": "e2e-mine", "values": [8, 2**64 - 1]})
+    assert calls.get({"search": search})["id"].to_pylist() == [8]
     calls.action("drop-allow-list", {"name": "e2e-mine"})
     with fails("InvalidArgument", "put-allow-list"):
         calls.get({"search": search})

@@ -229,10 +229,21 @@ def test_patterns_and_uploaded_lists_choose_rows(books: longbow.Dataset, client:
     try:
         assert books.count("id in list 'mine'") == 10
         assert set(books.search(MATRIX[3]).where(col("id").in_list("mine")).limit(50).run()["id"].to_pylist()) == set(range(10))
+        assert client.put_allow_list("mine", [3, 2**64 - 1]) == 2 and books.count("id in list 'mine'") == 1
+        assert client.put_allow_list("mine", []) == 0 and books.count("id in list 'mine'") == 0, "nothing is allowed"
+        with pytest.raises(longbow.InvalidArgumentError, match="values"):
+            client.put_allow_list("mine", [3, "a"])
     finally:
         client.drop_allow_list("mine")
     with pytest.raises(longbow.LongbowQueryError):
         books.search(MATRIX[3]).where(col("id").in_list("mine")).run()
+
+
+def test_keys_beyond_int64_are_asked_by_number(client: longbow.Client, dataset: str) -> None:
+    near, far = 2**64 - 1, 2**63
+    client.insert(dataset, [{"id": 1, "vector": [0.0, 0.0]}, {"id": far, "vector": [9.0, 0.0]}, {"id": near, "vector": [1.0, 0.0]}])
+    assert client.search(dataset, ids=[1, far], k=1).to_arrow()["id"].to_pylist() == [near, near]
+    assert client.count(dataset, col("id").is_in([1, near])) == 2
 
 
 def test_lists_longer_than_a_message_are_uploaded_in_parts(books: longbow.Dataset, client: longbow.Client) -> None:

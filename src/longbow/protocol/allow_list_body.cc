@@ -23,15 +23,24 @@ using simdjson::dom::element;
 constexpr size_t kMaxListBodyBytes = size_t{16} << 20;  // as JSON
 constexpr std::string_view kWhat = "action body";
 
-Result<std::shared_ptr<arrow::Array>> Numbers(const JsonObject& object, simdjson::dom::array values) {
-  arrow::Int64Builder builder;
+// Int64, or UInt64 where a value is beyond it.
+template <typename Builder>
+Result<std::shared_ptr<arrow::Array>> NumbersAs(const JsonObject& object, simdjson::dom::array values) {
+  Builder builder;
   for (element value : values) {
-    int64_t number = 0;
+    typename Builder::value_type number = 0;
     if (value.get(number) != simdjson::SUCCESS)
       return object.Wrong("values", "integers alone, or strings alone", value);
     LB_RETURN_NOT_OK(builder.Append(number));
   }
   return builder.Finish();
+}
+
+Result<std::shared_ptr<arrow::Array>> Numbers(const JsonObject& object, simdjson::dom::array values) {
+  for (element value : values) {
+    if (value.is<uint64_t>() && !value.is<int64_t>()) return NumbersAs<arrow::UInt64Builder>(object, values);
+  }
+  return NumbersAs<arrow::Int64Builder>(object, values);
 }
 
 Result<std::shared_ptr<arrow::Array>> Texts(const JsonObject& object, simdjson::dom::array values) {
@@ -84,7 +93,10 @@ Result<AllowListBody> ReadStream(std::string_view body) {
   for (int i = 0; i < table->num_columns(); ++i) {
     NamedList list{table->field(i)->name(), nullptr};
     const auto& chunks = table->column(i)->chunks();
-    if (chunks.empty()) {
+    // Whoever has no values to show may not know their type.
+    if (table->num_rows() == 0 && table->field(i)->type()->id() == arrow::Type::NA) {
+      LB_ASSIGN_OR_RETURN(list.values, arrow::MakeEmptyArray(arrow::int64()));
+    } else if (chunks.empty()) {
       LB_ASSIGN_OR_RETURN(list.values, arrow::MakeEmptyArray(table->field(i)->type()));
     } else if (chunks.size() == 1) {
       list.values = chunks[0];

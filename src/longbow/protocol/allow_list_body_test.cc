@@ -33,10 +33,22 @@ TEST(AllowListBody, ColumnsOfAStreamAreLists) {
   EXPECT_EQ(lists[0].values->length(), 4);
 }
 
+TEST(AllowListBody, AListOfNothingNeedsNoType) {
+  const auto none = arrow::RecordBatch::Make(arrow::schema({arrow::field("mine", arrow::null())}), 0,
+                                             {arrow::MakeArrayOfNull(arrow::null(), 0).ValueOrDie()});
+  const auto body = ReadAllowLists(StreamOf(*none)).ValueOrDie();
+  EXPECT_EQ(body.lists[0].values->type_id(), arrow::Type::INT64);
+  EXPECT_EQ(body.lists[0].values->length(), 0);
+}
+
 TEST(AllowListBody, ShortListsMayBeJson) {
   const auto numbers = ReadAllowLists(R"({"name":"a","values":[1,-2]})").ValueOrDie();
   EXPECT_EQ(numbers.lists[0].name, "a");
   EXPECT_EQ(numbers.lists[0].values->type_id(), arrow::Type::INT64);
+  const auto large = ReadAllowLists(R"({"name":"a","values":[1,18446744073709551615]})").ValueOrDie();
+  EXPECT_EQ(large.lists[0].values->type_id(), arrow::Type::UINT64);
+  EXPECT_EQ(large.lists[0].values->length(), 2);
+  EXPECT_FALSE(ReadAllowLists(R"({"name":"a","values":[-1,18446744073709551615]})").ok());
   EXPECT_EQ(ReadAllowLists(R"({"name":"a","values":["x"]})").ValueOrDie().lists[0].values->type_id(),
             arrow::Type::STRING);
   EXPECT_EQ(ReadAllowLists(R"({"name":"a","values":[]})").ValueOrDie().lists[0].values->length(), 0);
