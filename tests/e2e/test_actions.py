@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.flight as flight
 import pytest
-from flight_calls import Calls, batch, fails, query_batch, random_batch, vectors
+from flight_calls import Calls, batch, fails, matrix_of, query_batch, random_batch, vectors
 
 
 @pytest.mark.parametrize("kind", ["delete", "Delete"])
@@ -275,6 +275,32 @@ def test_graph_alpha_lets_hits_lend_their_score(calls: Calls, dataset: str) -> N
     assert hits["id"].to_pylist() == [0, 9, 5, 4]
     with fails("InvalidArgument", "graph_alpha"):
         calls.get({"search": {**search, "graph_alpha": -1}})
+
+
+def test_an_edge_leads_from_words_to_rows_without_them(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, batch(np.arange(4), [[float(i), 0.0] for i in range(4)], text=["apple", "pear", "plum", "fig"]))
+    calls.action("add-edge", {"dataset": dataset, "subject": 0, "predicate": "cites", "object": 3})
+    search = {"dataset": dataset, "text_query": "apple", "k": 2}
+    hits = calls.get({"search": {**search, "graph_alpha": 0.5}})
+    assert hits["id"].to_pylist() == [0, 3] and hits["text"].to_pylist() == ["apple", "fig"]
+    first, second = hits["score"].to_pylist()
+    assert second == pytest.approx(first / 2)
+    assert calls.get({"search": {**search, "graph_alpha": 0.5, "filter": "id != 3"}})["id"].to_pylist() == [0]
+
+
+def test_bytes_of_vectors_that_come_along_an_edge_have_the_range_of_all(calls: Calls, dataset: str) -> None:
+    matrix = np.arange(32, dtype="float32").reshape(16, 2)
+    calls.put(dataset, batch(np.arange(16), matrix))
+    calls.action("add-edge", {"dataset": dataset, "subject": 0, "predicate": "cites", "object": 15})
+    search = {"dataset": dataset, "k": 2, "graph_alpha": 0.9, "columns": ["vector"], "vector_format": "sq8"}
+    hits = calls.get({"search": {**search, "vector": [0, 1]}})
+    assert hits["id"].to_pylist() == [0, 15]
+    about = {key.decode(): float(value) for key, value in hits.schema.field("vector").metadata.items()}
+    decoded = matrix_of(hits["vector"]) * about["longbow.sq8.scale"] + about["longbow.sq8.offset"]
+    np.testing.assert_allclose(decoded, matrix[[0, 15]], atol=about["longbow.sq8.scale"])
+    [(answer, told)] = calls.exchange({"command": "VectorSearch", **search}, query_batch([[0, 1]]))
+    decoded = matrix_of(answer["vector"]) * told["sq8"]["scale"] + told["sq8"]["offset"]
+    np.testing.assert_allclose(decoded, matrix[[0, 15]], atol=told["sq8"]["scale"])
 
 
 def test_a_hybrid_search_answers_with_objects(calls: Calls, dataset: str) -> None:

@@ -95,6 +95,7 @@ void AddRequest(const SearchRequest& request, KeyWriter* key) {
   key->Add(request.offset);
   key->Add(request.radius);
   key->Add(request.order_by);
+  key->Add(request.whole_selection);
   AddText(request.text, key);
   key->Add(request.effort.recall);
   key->Add(request.effort.ef);

@@ -7,6 +7,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +16,7 @@
 
 #include "longbow/base/check.h"
 #include "longbow/engine/edge_store.h"
+#include "longbow/query/vector_values.h"
 
 namespace longbow::query {
 namespace {
@@ -89,7 +91,8 @@ Result<SearchAnswer> FindRows(QueryEngine& query, const SearchRequest& request, 
   wanted.column = key_column;
   for (const Key& key : keys) wanted.values.push_back(ValueOf(key, kind));
   SearchRequest among = request;
-  among.exact = true;
+  among.check_recall = false;
+  among.exact = among.whole_selection = true;  // also rows without a vector, or without a word of the text
   among.k = {std::min<int64_t>(static_cast<int64_t>(keys.size()), query.limits().max_k)};
   if (among.filter) {
     filter::FilterTree both;
@@ -125,16 +128,8 @@ Result<std::shared_ptr<arrow::RecordBatch>> Take(const std::shared_ptr<arrow::Re
   return batch->SetColumn(column, batch->schema()->field(column), new_scores);
 }
 
-}  // namespace
-
-Result<SearchAnswer> SearchAlongEdges(QueryEngine& query, const engine::Engine& engine,
-                                      const SearchRequest& request, double alpha) {
-  if (!(alpha >= 0) || !std::isfinite(alpha)) {
-    return InvalidArgument("graph_alpha: expected 0 or more, got ", alpha);
-  }
-  if (request.offset.value_or(0) > 0 || request.radius || request.order_by) {
-    return InvalidArgument("graph_alpha orders hits anew; leave out offset, radius and order_by");
-  }
+Result<SearchAnswer> Rerank(QueryEngine& query, const engine::Engine& engine, const SearchRequest& request,
+                            double alpha) {
   LB_ASSIGN_OR_RETURN(SearchAnswer answer, query.Search(request));
   if (request.explain != Explain::kNo) return answer;
   LB_ASSIGN_OR_RETURN(const auto store, engine.Edges(request.dataset));
@@ -197,6 +192,44 @@ Result<SearchAnswer> SearchAlongEdges(QueryEngine& query, const engine::Engine& 
   answer.offsets = std::move(offsets);
   answer.nanos += found.nanos;
   if (found.hits && found.coverage == index::Coverage::kPartial) answer.coverage = index::Coverage::kPartial;
+  return answer;
+}
+
+// The hits' stored vectors as bytes of one range.
+Result<std::shared_ptr<arrow::RecordBatch>> WithSq8(const std::shared_ptr<arrow::RecordBatch>& hits,
+                                                    const engine::DatasetSchema& schema,
+                                                    const std::string& vector_column) {
+  const int place = hits->schema()->GetFieldIndex("vector");
+  const auto* column = schema.FindVector(vector_column);
+  if (place < 0 || column == nullptr) return hits;
+  if (!hits->column(place)->type()->Equals(schema.arrow->field(column->field)->type()))
+    return hits;  // payload
+  std::shared_ptr<const arrow::KeyValueMetadata> about;
+  LB_ASSIGN_OR_RETURN(
+      const auto codes,
+      Sq8Vectors(static_cast<const arrow::FixedSizeListArray&>(*hits->column(place)), column->type, &about));
+  return hits->SetColumn(place, arrow::field("vector", codes->type(), about), codes);
+}
+
+}  // namespace
+
+Result<SearchAnswer> SearchAlongEdges(QueryEngine& query, const engine::Engine& engine,
+                                      const SearchRequest& request, double alpha) {
+  if (!(alpha >= 0) || !std::isfinite(alpha)) {
+    return InvalidArgument("graph_alpha: expected 0 or more, got ", alpha);
+  }
+  if (request.offset.value_or(0) > 0 || request.radius || request.order_by) {
+    return InvalidArgument("graph_alpha orders hits anew; leave out offset, radius and order_by");
+  }
+  const bool sq8 = request.vectors == VectorFormat::kSq8 || request.named_vectors == VectorFormat::kSq8;
+  if (!sq8 || request.explain != Explain::kNo) return Rerank(query, engine, request, alpha);
+  // The hits and what enters are two answers, and bytes of two ranges would not be told apart.
+  SearchRequest stored = request;
+  if (stored.vectors == VectorFormat::kSq8) stored.vectors = VectorFormat::kStored;
+  stored.named_vectors = VectorFormat::kStored;
+  LB_ASSIGN_OR_RETURN(SearchAnswer answer, Rerank(query, engine, stored, alpha));
+  LB_ASSIGN_OR_RETURN(const auto info, engine.Info(request.dataset));
+  LB_ASSIGN_OR_RETURN(answer.hits, WithSq8(answer.hits, *info.schema, request.vector_column));
   return answer;
 }
 

@@ -1,11 +1,17 @@
 #include "longbow/query/edge_rerank.h"
 
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <future>
 
 #include "longbow/query/test_database.h"
+#include "longbow/query/vector_values.h"
 
 namespace longbow::query {
 namespace {
@@ -74,6 +80,30 @@ TEST_F(EdgeRerank, WhatEntersMatchesTheFilter) {
   filter.values = {int64_t{109}};
   request_.filter = filter;
   EXPECT_THAT(Ids(0.9), ElementsAre(0, 1, 8));
+}
+
+TEST_F(EdgeRerank, WhatEntersNeedsNoVector) {
+  database_.Put("d", Batch({{"id", Range(50, 1)}, {"n", Range(150, 1)}}));
+  Add("0", "50");
+  const SearchAnswer answer = Search(0.9);
+  EXPECT_THAT(Values<arrow::UInt64Type>(*answer.hits, "id"), ElementsAre(0, 50, 1));
+  EXPECT_THAT(Values<arrow::Int64Type>(*answer.hits, "n"), ElementsAre(100, 150, 101));
+  EXPECT_TRUE(std::isnan(Values<arrow::FloatType>(*answer.hits, "distance")[1]));
+}
+
+TEST_F(EdgeRerank, BytesOfVectorsHaveOneRange) {
+  Add("0", "9");
+  request_.vectors = VectorFormat::kSq8;
+  const SearchAnswer answer = Search(0.9);
+  ASSERT_THAT(Values<arrow::UInt64Type>(*answer.hits, "id"), ElementsAre(0, 9, 1));
+  const auto field = answer.hits->schema()->GetFieldByName("vector");
+  EXPECT_EQ(field->metadata()->Get(kSq8OffsetKey).ValueOrDie(), "0");
+  EXPECT_EQ(std::stod(field->metadata()->Get(kSq8ScaleKey).ValueOrDie()), 9.0 / 255);
+  const auto& lists = static_cast<const arrow::FixedSizeListArray&>(*answer.hits->GetColumnByName("vector"));
+  const auto& codes = static_cast<const arrow::UInt8Array&>(*lists.values());
+  EXPECT_EQ(codes.Value(0), 0);
+  EXPECT_EQ(codes.Value(2), 255) << "row 9 entered";
+  EXPECT_EQ(codes.Value(4), 28);
 }
 
 TEST_F(EdgeRerank, EachQueryHasItsOwnHits) {

@@ -60,6 +60,9 @@ struct SearchRequest {
   std::optional<double> radius;     // hits up to this distance, in the metric's own measure
   std::optional<OrderBy> order_by;  // of the hits found, instead of by distance
   std::optional<filter::FilterTree> filter;
+  // Of the rows that the filter chose also those that neither vector nor text finds, up to k: they come last,
+  // with a distance of NaN and a score that means nothing.
+  bool whole_selection = false;
   TextRequest text;
   index::Effort effort;
   bool exact = false;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "longbow/query/explain.h"
@@ -204,6 +205,7 @@ Status SearchRun::Find() {
       answer_.plan = neighbor_plan_ = plan.name;
     }
     if (parts_.texts) LB_RETURN_NOT_OK(FindText(&budget));
+    if (request_.whole_selection && selection_) AddRowsNotFound();
   }
   answer_.coverage = workspace_.hits.coverage;
   answer_.work = workspace_.hits.work;
@@ -231,6 +233,34 @@ Status SearchRun::FindText(Budget* budget) {
 Status SearchRun::Fuse(Workspace* workspace) const {
   const auto metric = view_->schema()->vectors[static_cast<size_t>(column_)].metric;
   return FuseTexts(*view_, metric, request_, parts_, wanted_, offset_, workspace);
+}
+
+void SearchRun::AddRowsNotFound() {
+  index::SearchHits& hits = workspace_.hits;
+  std::vector<index::Neighbor> all;
+  std::vector<float> scores;
+  uint32_t begin = 0;
+  for (size_t query = 0; query + 1 < hits.offsets.size(); ++query) {
+    const uint32_t end = hits.offsets[query + 1];
+    RowSelection missing = *selection_;
+    for (uint32_t i = begin; i < end; ++i) missing.Remove(hits.neighbors[i].row);
+    if (workspace_.left_out[query] != kNoRow) missing.Remove(workspace_.left_out[query]);
+    all.insert(all.end(), hits.neighbors.begin() + begin, hits.neighbors.begin() + end);
+    int64_t room = request_.k[request_.k.size() == 1 ? 0 : query] - (end - begin);
+    missing.ForEach(0, missing.end(), [&](RowOrdinal row) {
+      if (room-- <= 0) return false;
+      all.push_back({std::numeric_limits<float>::quiet_NaN(), row});
+      return true;
+    });
+    if (!workspace_.scores.empty()) {
+      scores.insert(scores.end(), workspace_.scores.begin() + begin, workspace_.scores.begin() + end);
+    }
+    begin = end;
+    hits.offsets[query + 1] = static_cast<uint32_t>(all.size());
+    if (parts_.texts) scores.resize(all.size());
+  }
+  hits.neighbors = std::move(all);
+  workspace_.scores = std::move(scores);
 }
 
 Status SearchRun::CheckComplete(BudgetEnd end) {

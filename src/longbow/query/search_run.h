@@ -55,6 +55,7 @@ class SearchRun {
   Status Find();
   Status FindText(Budget* budget);
   Status Fuse(Workspace* workspace) const;
+  void AddRowsNotFound();
   Status CheckComplete(BudgetEnd end);
   Status CheckRecall(Workspace* second);
   Status Repeat(Budget* budget, Workspace* second) const;
