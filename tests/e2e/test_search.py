@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -154,6 +155,19 @@ def test_columns_of_hits_can_be_chosen(calls: Calls, dataset: str) -> None:
     found = calls.get(search_ticket(dataset, [1, 0], k=1, columns=["year"]))
     assert found.column_names == ["id", "score", "distance", "year"]
     assert calls.get(search_ticket(dataset, [1, 0], k=1, columns=[])).column_names == ["id", "score", "distance"]
+
+
+def test_rows_without_a_vector_have_null_in_every_format(calls: Calls, dataset: str) -> None:
+    column = pa.array([[1, 2], None], pa.list_(pa.float32(), 2))
+    calls.put(dataset, batch([1, 2], column, text=["apple", "apple"]))
+    search = {"dataset": dataset, "text_query": "apple", "k": 2}
+    for name in ("stored", "f32", "f16", "sq8"):
+        hits = calls.get({"search": {**search, "vector_format": name, "columns": ["vector"]}})
+        assert [v is None for v in hits["vector"].to_pylist()] == [False, True], name
+    assert float(calls.get({"search": {**search, "vector_format": "sq8", "columns": ["vector"]}}).schema.field("vector").metadata[b"longbow.sq8.offset"]) == 1
+    assert calls.get({"search": {**search, "include_vectors": True}})["vector"].to_pylist() == [np.array([1, 2], "<f4").tobytes(), None]
+    first, second = calls.action_json("HybridSearch", {**search, "include_vectors": True})
+    assert first["Vector"] == [1, 2] and second["Vector"] is None
 
 
 def test_k_beyond_the_rows_returns_all_rows(calls: Calls, dataset: str) -> None:
@@ -319,6 +333,8 @@ def test_search_by_id_leaves_the_row_itself_out(calls: Calls, sift: str, id: int
 def test_search_by_an_unknown_id_is_not_found(calls: Calls, sift: str) -> None:
     with fails("NotFound", "999999"):
         calls.action("VectorSearchByID", {"dataset": sift, "id": "999999", "k": 5})
+    with fails("NotFound", "id 999999 not found in dataset"):
+        calls.get({"search": {"dataset": sift, "id": 999999, "k": 5}})
 
 
 # Exchanges
@@ -481,10 +497,32 @@ def test_hits_are_ordered_by_a_column(calls: Calls, line: str) -> None:
     assert found["size"].to_pylist() == sorted(found["size"].to_pylist(), reverse=True)
 
 
+@pytest.mark.parametrize("type", [pa.float16(), pa.decimal32(5, 2), pa.decimal64(12, 2), pa.decimal256(40, 2)], ids=str)
+def test_every_number_has_an_order(calls: Calls, dataset: str, type: pa.DataType) -> None:
+    value = np.float16 if type == pa.float16() else decimal.Decimal
+    sizes = pa.array([value(3), None, value(1), value(2)], type)
+    calls.put(dataset, batch([1, 2, 3, 4], [[float(i), 0.0] for i in range(4)], size=sizes))
+    assert calls.get({"name": dataset, "order_by": "size"})["id"].to_pylist() == [3, 4, 1, 2]
+    assert calls.get({"search": {"dataset": dataset, "vector": [0, 0], "k": 3, "order_by": "size desc"}})["id"].to_pylist() == [1, 3, 2]
+
+
+def test_spans_of_months_have_no_order(calls: Calls, dataset: str) -> None:
+    calls.put(dataset, batch([1], [[0.0, 0.0]], span=pa.array([pa.MonthDayNano([1, 2, 3])])))
+    with fails("InvalidArgument", "order_by", "month_day_nano_interval", "no order"):
+        calls.get({"name": dataset, "order_by": "span"})
+
+
 def test_scans_are_counted_paged_and_ordered(calls: Calls, line: str) -> None:
     assert calls.get({"name": line, "count": True}).to_pydict() == {"count": [100]}
     assert calls.get({"name": line, "offset": 90, "limit": 3})["id"].to_pylist() == [90, 91, 92]
     assert calls.get({"name": line, "order_by": "size", "limit": 5})["size"].to_pylist() == [0, 1, 2, 3, 4]
+
+
+def test_hits_of_several_questions_in_one_ticket_say_whose_they_are(calls: Calls, line: str) -> None:
+    search = {"dataset": line, "vectors": [[10, 0], [50, 0]], "ids": [20], "k": 2, "filter": "id >= 10 and id <= 20"}
+    hits = calls.get({"search": search})
+    assert hits["query"].to_pylist() == [0, 0, 1, 1, 2, 2] and hits["id"].to_pylist() == [10, 11, 20, 19, 19, 18]
+    assert "query" not in calls.get({"search": {"dataset": line, "vectors": [[10, 0]], "k": 2}}).column_names
 
 
 def test_stored_rows_and_vectors_are_asked_together(calls: Calls, line: str) -> None:

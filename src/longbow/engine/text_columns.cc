@@ -61,6 +61,10 @@ Status CheckTextMetadata(const arrow::Schema& schema) {
 Result<TextColumns> ChooseTextColumns(const DatasetSchema& schema,
                                       const std::optional<std::vector<std::string>>& names) {
   const std::vector<std::string> wanted = names ? *names : DefaultColumns(schema);
+  if (names && names->empty()) {
+    return InvalidArgument("text_columns: expected names of columns, got none; text is in ",
+                           List(DefaultColumns(schema)));
+  }
   TextColumns columns;
   for (const auto& field : schema.arrow->fields()) {
     if (std::find(wanted.begin(), wanted.end(), field->name()) == wanted.end()) continue;

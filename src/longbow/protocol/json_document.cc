@@ -164,6 +164,11 @@ Result<JsonDocument> JsonDocument::Parse(std::string_view text, size_t max_bytes
   }
   if (error == simdjson::MEMALLOC)
     return Error(ErrorCode::kResourceExhausted, "no memory to read the ", what);
+  if (error == simdjson::NUMBER_ERROR) {
+    return InvalidArgument(document.what_,
+                           ": a number is malformed, or an integer beyond 64 bits; write such a ",
+                           "one with an exponent, as 1e20, or as text");
+  }
   if (error != simdjson::SUCCESS) {
     return InvalidArgument(document.what_, ": not JSON: ", simdjson::error_message(error));
   }

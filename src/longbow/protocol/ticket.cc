@@ -121,6 +121,8 @@ Result<TicketRequest> ReadTicket(std::string_view bytes) {
     if (call.request.dataset.empty()) call.request.dataset = scan.dataset;
     if (call.request.dataset.empty()) return object.Invalid("\"search\" names no \"dataset\"");
     LB_RETURN_NOT_OK(CheckHasQuery(call));
+    const query::Queries& queries = call.request.queries;
+    call.request.number_queries = queries.numbers.size() + queries.keys.size() > 1;
     return TicketRequest(std::move(call));
   }
   if (scan.dataset.empty()) return object.Invalid("expected \"name\" to be a dataset's name");

@@ -2,11 +2,13 @@
 
 #include <arrow/array.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/compute/cast.h>
 #include <arrow/compute/initialize.h>
 #include <arrow/type.h>
 #include <arrow/type_traits.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "longbow/distance/kernels.h"
 
@@ -28,8 +30,24 @@ void KeepRange(index::SearchHits* hits, Pick&& pick) {
 }
 
 bool HasOrder(const arrow::DataType& type) {
+  if (arrow::is_interval(type.id())) return false;  // months differ in length
   return arrow::is_primitive(type.id()) || arrow::is_base_binary_like(type.id()) ||
          arrow::is_decimal(type.id()) || type.id() == arrow::Type::FIXED_SIZE_BINARY;
+}
+
+// Arrow sorts neither halves nor narrow decimals: the wider type that holds the same values; null: as it is.
+std::shared_ptr<arrow::DataType> SortedAs(const arrow::DataType& type) {
+  switch (type.id()) {
+    case arrow::Type::HALF_FLOAT:
+      return arrow::float32();
+    case arrow::Type::DECIMAL32:
+    case arrow::Type::DECIMAL64: {
+      const auto& decimal = static_cast<const arrow::DecimalType&>(type);
+      return arrow::decimal128(decimal.precision(), decimal.scale());
+    }
+    default:
+      return nullptr;
+  }
 }
 
 }  // namespace
@@ -68,7 +86,10 @@ Result<std::vector<uint64_t>> OrderOf(const engine::View& view, const OrderBy& o
                                       std::span<const RowOrdinal> rows) {
   static const Status initialized = arrow::compute::Initialize();
   LB_RETURN_NOT_OK(initialized);
-  LB_ASSIGN_OR_RETURN(const auto values, view.TakeColumn(order.column, rows));
+  LB_ASSIGN_OR_RETURN(auto values, view.TakeColumn(order.column, rows));
+  if (auto wider = SortedAs(*values->type())) {
+    LB_ASSIGN_OR_RETURN(values, arrow::compute::Cast(*values, std::move(wider)));
+  }
   const auto direction =
       order.descending ? arrow::compute::SortOrder::Descending : arrow::compute::SortOrder::Ascending;
   LB_ASSIGN_OR_RETURN(const auto sorted,

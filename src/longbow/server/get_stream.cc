@@ -127,9 +127,12 @@ void GetStream::FailBatch(const Status& why) {
   End(why);
 }
 
-// DoGet's clients know a missing dataset by these words.
+// DoGet's clients know a missing dataset by these words. What else is not found, a row to search by, is
+// named as it is.
 void GetStream::Refuse(const Status& status, const std::string& dataset) {
-  if (CodeOf(status) != ErrorCode::kNotFound) return End(status);
+  const bool no_dataset =
+      CodeOf(status) == ErrorCode::kNotFound && status.message().starts_with("dataset not found");
+  if (!no_dataset) return End(status);
   End(NotFound("dataset ", dataset, " not found"));
 }
 
