@@ -37,7 +37,9 @@ def with_ids(data: Any, ids: Any, vector_column: str | None) -> Any:
     if ids is None:
         return data
     if not isinstance(data, np.ndarray):
-        raise InvalidArgumentError(f"ids go with a NumPy array of vectors; give {type(data).__name__} a column named id")
+        raise InvalidArgumentError(f"ids: expected beside a NumPy array of vectors, given beside {type(data).__name__}: put them into a column named id")
+    if data.ndim != 2:
+        raise InvalidArgumentError(f"vectors need a 2-D array of shape (rows, dimensions), got shape {data.shape}")
     return {"id": ids if isinstance(ids, np.ndarray) else list(ids), vector_column or VECTOR_NAMES[0]: data}
 
 

@@ -366,6 +366,16 @@ def test_the_sources_own_error_comes_through(client: longbow.Client, dataset: st
     assert not isinstance(raised.value, longbow.LongbowError)
 
 
+def test_text_that_is_empty_or_null_or_says_so_comes_back_from_csv(client: longbow.Client, dataset: str, tmp_path: Path) -> None:
+    from longbow import files
+
+    rows = [{"id": i, "vector": vector, "title": title} for i, (vector, title) in enumerate([([1.0, 2.0], ""), (None, None), ([3.0, 4.0], "NA")])]
+    client.insert(dataset, rows)
+    files.write(tmp_path / "a.csv", client.info(dataset).schema, client.scan(dataset))
+    client.insert(f"{dataset}-again", tmp_path / "a.csv")
+    assert client.get(f"{dataset}-again").to_list() == rows
+
+
 def test_files_come_out_as_they_went_in(client: longbow.Client, dataset: str, tmp_path: Path) -> None:
     from longbow import files
 
@@ -374,8 +384,7 @@ def test_files_come_out_as_they_went_in(client: longbow.Client, dataset: str, tm
     for name in ("a.parquet", "a.arrow", "a.csv", "a.jsonl"):
         assert files.write(tmp_path / name, stored.schema, client.scan(dataset)) == 3
         assert client.insert(f"{dataset}-{name[2:]}", tmp_path / name).rows == 3
-        again = client.get(f"{dataset}-{name[2:]}").to_list()
-        assert [{**row, "title": row["title"] or None} for row in again] == ROWS
+        assert client.get(f"{dataset}-{name[2:]}").to_list() == ROWS
     for name in ("a.npy", "a.fvecs"):
         files.write(tmp_path / name, stored.schema, client.scan(dataset))
         client.insert(f"{dataset}-{name[2:]}", tmp_path / name)
@@ -385,6 +394,9 @@ def test_files_come_out_as_they_went_in(client: longbow.Client, dataset: str, tm
     for wrong, text in (("cut.fvecs", "no vectors of 4 dimensions"), ("bad.jsonl", "line 2"), ("a.xml", "no file")):
         with pytest.raises(longbow.InvalidArgumentError, match=text):
             client.insert(dataset, tmp_path / wrong)
+    (tmp_path / "none.jsonl").write_text("\n")
+    with pytest.raises(longbow.InvalidArgumentError, match="none.jsonl: data is an empty iterator"):
+        client.insert(dataset, tmp_path / "none.jsonl")
     os.rename(tmp_path / "a.csv", tmp_path / "a.xml")
     with pytest.raises(longbow.InvalidArgumentError, match="ends in .parquet"):
         client.insert(dataset, tmp_path / "a.xml")
