@@ -285,6 +285,21 @@ def test_progress_is_told_of_rows_on_disk(client: longbow.Client, dataset: str) 
     assert told[-1] == (10, None)
 
 
+def test_what_listens_to_progress_may_end_the_insert(client: longbow.Client, dataset: str) -> None:
+    def enough(rows: int, total: int | None) -> None:
+        raise StopAsyncIteration(f"{rows} are enough")
+
+    with pytest.raises(StopAsyncIteration, match="are enough"):
+        client.insert(dataset, {"id": np.arange(4000), "vector": np.ones((4000, 64), "f4")}, progress=enough, batch_bytes=64 << 10)
+    stored = client.get(dataset, columns=["id"])["id"].to_pylist()
+    assert stored == list(range(len(stored))) and len(stored) > 0, "whole batches, from the first"
+    for wrong in ("yes", 5):
+        with pytest.raises(longbow.InvalidArgumentError, match="progress: expected True or a function"):
+            client.insert(dataset, TABLE, progress=wrong)  # type: ignore[arg-type]
+    with pytest.raises(longbow.InvalidArgumentError, match="batch_bytes: expected 1 or more, got 0"):
+        client.insert(dataset, TABLE, batch_bytes=0)
+
+
 def test_progress_can_be_a_bar(client: longbow.Client, dataset: str, capsys: pytest.CaptureFixture[str]) -> None:
     client.insert(dataset, TABLE, progress=True)
     assert "3.00/3.00" in capsys.readouterr().err
