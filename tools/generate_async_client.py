@@ -138,10 +138,8 @@ def method(owner: str, f: ast.FunctionDef) -> str:
     if returns.startswith("Iterator["):
         return f"    async def {head}        async for item in self._bridge.iterate({call}):\n            yield item\n"
     prefix = "" if returns == "None" else "return "
-    out = f"    async def {head}        {prefix}await self._bridge.call({call})\n"
-    if (owner, f.name) == ("Client", "close"):
-        out += "        self._bridge.close()\n"
-    return out
+    ask = "end" if (owner, f.name) == ("Client", "close") else "call"
+    return f"    async def {head}        {prefix}await self._bridge.{ask}({call})\n"
 
 
 def transformed(node: ast.ClassDef) -> str:

@@ -206,8 +206,7 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Closes the connection, and ends a private server when this was its last client."""
-        await self._bridge.call(self._sync.close)
-        self._bridge.close()
+        await self._bridge.end(self._sync.close)
 
     def dataset(self, name: str) -> AsyncDataset:
         """One dataset, to work with by its own methods. It need not exist yet; nothing is sent."""

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from longbow.cancellation import Cancellation, cancelled_by
+from longbow.errors import LongbowConnectionError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -23,6 +24,7 @@ class Bridge:
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="longbow-async")
+        self._closed = False
 
     async def call(self, function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         """What `function` returns. Cancelling the task ends the work, on the server too, and does not wait for it."""
@@ -45,6 +47,8 @@ class Bridge:
             with cancelled_by(cancellation):
                 return work()
 
+        if self._closed:
+            raise LongbowConnectionError("this client is closed: connect again")
         context = contextvars.copy_context()
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, context.run, run)
@@ -52,5 +56,10 @@ class Bridge:
             cancellation.cancel()
             raise
 
-    def close(self) -> None:
+    async def end(self, close: Callable[[], None]) -> None:
+        """Makes `close` the last call. Does nothing when asked again."""
+        if self._closed:
+            return
+        await self.call(close)
+        self._closed = True
         self._threads.shutdown(wait=False)

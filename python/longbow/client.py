@@ -17,13 +17,13 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import inserting, tracing
-from longbow.columns import is_plain, plain_array, query_array, row_keys
-from longbow.connection import Connection, deadline_of, time_left
+from longbow.columns import is_plain, plain_array, query_array, row_keys, width_of
+from longbow.connection import Connection, deadline_of, descriptor_of, time_left
 from longbow.errors import InvalidArgumentError, LongbowError, NotFoundError, UnimplementedError, too_late
 from longbow.exchange import Answer, Questions, SearchStreams, joined, queries_at_once, with_signed_ids
 from longbow.filters import Filter, FilterLike, comparison, filters_json, to_filter
 from longbow.put import PutResult
-from longbow.query import Query, query_fields, vector_command
+from longbow.query import Query, names_of, query_fields, vector_command
 from longbow.results import Results
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class DatasetInfo:
     @property
     def vectors(self) -> dict[str, int]:
         """Dimension by vector column."""
-        return {f.name: f.type.list_size for f in self.schema if pa.types.is_fixed_size_list(f.type)}
+        return {f.name: width for f in self.schema if (width := width_of(f.type)) is not None}
 
 
 @dataclass(frozen=True)
@@ -506,10 +506,10 @@ class Client:
                 dataset,
                 k,
                 filter if filter is None or isinstance(filter, (str, Filter)) else to_filter(filter),
-                None if columns is None else tuple(columns),
+                None if columns is None else names_of(columns),
                 alpha,
                 fusion,
-                None if text_columns is None else tuple(text_columns),
+                None if text_columns is None else names_of(text_columns),
                 offset,
                 radius,
                 order_by,
@@ -723,7 +723,7 @@ class Client:
         if limit is not None:
             ticket["limit"] = limit
         if columns is not None:
-            ticket["columns"] = list(columns)
+            ticket["columns"] = names_of(columns)
         return self._connection.scan(ticket, timeout)
 
     def count(self, dataset: str, filter: FilterLike | None = None, *, timeout: float | None = None) -> int:
@@ -764,7 +764,7 @@ class Client:
 
     def info(self, dataset: str, *, timeout: float | None = None) -> DatasetInfo:
         """Rows, bytes and schema of a dataset. Raises NotFoundError."""
-        descriptor = flight.FlightDescriptor.for_path(dataset)
+        descriptor = descriptor_of(dataset)
         found = self._connection.call(lambda channel, options: channel.get_flight_info(descriptor, options), timeout=timeout)
         return DatasetInfo(dataset, found.total_records, found.total_bytes, found.schema)
 

@@ -32,6 +32,9 @@ def vector_array(values: np.ndarray[Any, Any]) -> pa.Array:
         raise InvalidArgumentError(f"vectors need a 2-D array of shape (rows, dimensions), got shape {values.shape}")
     if values.shape[1] == 0:
         raise InvalidArgumentError("vectors need at least 1 dimension, got an array of shape " + str(values.shape))
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        row = int(np.ma.getmaskarray(values).any(axis=1).argmax())
+        raise InvalidArgumentError(f"vectors need every number, and row {row} of the masked array lacks some; give filled() ones")
     values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
     if values.dtype.kind == "c":
         values = values.view(values.real.dtype)
@@ -67,6 +70,10 @@ def table_of_columns(
     """A table of columns that are arrays or sequences. Raises InvalidArgumentError."""
     arrays, fields = [], []
     for name, values in columns.items():
+        if not isinstance(name, str):
+            raise InvalidArgumentError(f"names of columns are text, got {name!r}")
+        if hasattr(values, "to_arrow"):  # a Series of polars
+            values = values.to_arrow()
         if isinstance(values, np.ndarray) and values.ndim > 1:
             array = vector_array(values)
         elif isinstance(values, (pa.Array, pa.ChunkedArray)):
@@ -92,12 +99,19 @@ def table_of_rows(rows: Sequence[Mapping[str, Any]], vector_names: Sequence[str]
 
 
 def table_of_frame(frame: Any, vector_names: Sequence[str] = VECTOR_NAMES, memory: Memory = np.empty) -> pa.Table:
-    """A table of a pandas DataFrame's columns; its index is left out."""
+    """A table of a pandas DataFrame's columns; of its index what is named `id`, if no column is."""
     columns: dict[str, Any] = {}
-    for name in frame.columns:
-        series = frame[name]
-        columns[str(name)] = series.to_numpy() if series.dtype == object else pa.Array.from_pandas(series)
+    if "id" in frame.index.names and "id" not in frame.columns:
+        columns["id"] = _of_series(frame.index.get_level_values("id").to_series())
+    for place, name in enumerate(frame.columns):
+        if str(name) in columns:
+            raise InvalidArgumentError(f"column {str(name)!r} appears twice in the DataFrame")
+        columns[str(name)] = _of_series(frame.iloc[:, place])
     return table_of_columns(columns, vector_names, memory)
+
+
+def _of_series(series: Any) -> Any:
+    return series.to_numpy() if series.dtype == object else pa.Array.from_pandas(series)
 
 
 def is_row(data: Mapping[str, Any], vector_names: Sequence[str] = VECTOR_NAMES) -> bool:
@@ -147,7 +161,9 @@ def plain_array(what: str, values: Any, from_pandas: bool = False) -> pa.Array:
             return pa.array(values, from_pandas=from_pandas)
         except OverflowError:
             return pa.array(values, pa.uint64(), from_pandas=from_pandas)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+    except OverflowError as error:
+        raise InvalidArgumentError(f"{what}: expected integers of int64 or uint64, given one beyond both") from error
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InvalidArgumentError(f"{what}: {error}") from error
 
 
@@ -247,6 +263,12 @@ class Adaptation:
             for i, column in enumerate(batch.columns)
         ]
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+
+def width_of(kind: pa.DataType) -> int | None:
+    """Dimensions of a column of vectors, also of tensors, which are stored as such; None for any other column."""
+    kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
+    return int(kind.list_size) if pa.types.is_fixed_size_list(kind) else None
 
 
 def only_lists_of_floats(schema: pa.Schema) -> str | None:

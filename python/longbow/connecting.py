@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from longbow.client import Client
-from longbow.connection import Connection, Target
+from longbow.connection import Connection, Target, check_timeout
 from longbow.errors import InvalidArgumentError
 from longbow.retry import NO_RETRY, RetryPolicy
 
@@ -61,6 +61,11 @@ def connect(
     from longbow.server import connect_private  # only programs that start servers pay for what starting needs
 
     retry = NO_RETRY if retry is None else retry
+    if not isinstance(retry, RetryPolicy):
+        raise InvalidArgumentError(f"retry: expected a RetryPolicy or None, got {retry!r}")
+    check_timeout(timeout)
+    if not isinstance(uri, (str, os.PathLike, type(None))):
+        raise InvalidArgumentError(f'uri: expected a directory, ":memory:", grpc://host:port or grpc+tls://host:port, got {uri!r}')
     address = os.fspath(uri) if uri is not None else DEFAULT_URI
     if address == ":memory:":
         return connect_private(None, timeout, retry, settings or {}, {"longbow.durability": "memory"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import numbers
 import os
 import queue
 import threading
@@ -223,6 +224,7 @@ class Connection:
         request_id: str = "",
     ) -> T:
         """What `ask` gets from the server, within `timeout` or else the connection's."""
+        check_timeout(timeout)
         timeout = self.timeout if timeout is None else timeout
         request_id = request_id or self.next_request_id()
 
@@ -258,6 +260,7 @@ class Connection:
         `timeout` is that of everything together. Without it the stream may last as long as it gets on: each batch has the
         connection's timeout to come, while it is waited for.
         """
+        check_timeout(timeout)
         request_id = self.next_request_id()
         body = to_json(ticket)
         silence = self.timeout if timeout is None else None
@@ -374,6 +377,19 @@ def to_json(request: dict[str, Any]) -> bytes:
         return json.dumps(request, allow_nan=False, separators=(",", ":"), default=plain).encode()
     except (TypeError, ValueError) as error:
         raise InvalidArgumentError(f"the request holds what JSON cannot: {error}") from error
+
+
+def check_timeout(timeout: Any) -> None:
+    """Refuses what are no seconds: gRPC would wait for ever. Raises InvalidArgumentError."""
+    if timeout is not None and not (isinstance(timeout, numbers.Real) and float(timeout) >= 0):
+        raise InvalidArgumentError(f"timeout: expected seconds, 0 or more, or None, got {timeout!r}")
+
+
+def descriptor_of(dataset: str) -> flight.FlightDescriptor:
+    """What stands for a dataset on the wire. Raises InvalidArgumentError for what is no name."""
+    if not isinstance(dataset, str):
+        raise InvalidArgumentError(f"dataset: expected a name, got {dataset!r}")
+    return flight.FlightDescriptor.for_path(dataset)
 
 
 def deadline_of(timeout: float | None) -> float | None:

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.flight as flight
@@ -280,6 +281,7 @@ _RETRY_DELAY = re.compile(rb"/google\.rpc\.RetryInfo\x12.\n.(?:\x08([\x80-\xff]*
 # gRPC names each address and each layer; the last of both says what matters.
 _REFUSED = re.compile(r"failed to connect to all addresses.*?(?:ipv[46]|unix):([^ ]+): (?:.*: )?([^:]+)$", re.S)
 _NOT_CONNECTED = re.compile(r"failed to connect to|connections to all backends failing|errors resolving|DNS resolution", re.I)
+_NO_TLS = re.compile(r"handshake failed.*wrong version number", re.I | re.S)
 _DIMENSIONS = re.compile(r"dimension mismatch: expected (\d+), got (\d+)")
 # What gRPC itself says, not always as UNAVAILABLE, when the other side is gone in the middle of a call.
 _BROKEN = re.compile(r"^(Stream removed|Socket closed|Connection reset by peer|Broken pipe|Received RST_STREAM|GOAWAY received)")
@@ -328,7 +330,10 @@ def translate(error: BaseException) -> LongbowError:
     refused = _REFUSED.search(message)
     connected = not _NOT_CONNECTED.search(message)
     if refused:
-        message = f"cannot reach {refused.group(1)}: {refused.group(2).strip().rstrip('.')}"
+        address = unquote(refused.group(1))  # [::1] comes as %5B::1%5D
+        message = f"cannot reach {address}: {refused.group(2).strip().rstrip('.')}"
+    elif _NO_TLS.search(message):
+        message = "the server does not speak TLS: connect to grpc://, not grpc+tls:// (" + message + ")"
     message = _SAID_CLEARER.get(message, message)
     extra_info = getattr(error, "extra_info", None) or b""
     reason = _REASON.search(extra_info)
@@ -344,7 +349,7 @@ def translate(error: BaseException) -> LongbowError:
     if delay := _RETRY_DELAY.search(extra_info):
         meaning.retry_delay = _varint(delay.group(1)) + _varint(delay.group(2)) * 1e-9
     if refused:
-        meaning.details["address"] = refused.group(1)
+        meaning.details["address"] = address
     if dimensions := _DIMENSIONS.search(message):
         meaning.details.update(expected=int(dimensions.group(1)), given=int(dimensions.group(2)))
     return meaning

@@ -35,11 +35,13 @@ def read(path: Path) -> Any:
 
 @contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Names the file in what libraries raise about its content, which becomes an InvalidArgumentError."""
+    """Names the file in what is raised about its content, which becomes an InvalidArgumentError."""
     try:
         yield
-    except LongbowError:
-        raise
+    except LongbowError as error:
+        if str(path) in error.message or not isinstance(error, InvalidArgumentError):
+            raise
+        raise InvalidArgumentError(f"{path}: {error.message}") from error
     except (pa.ArrowException, OSError, ValueError, EOFError) as error:
         kind = "a directory of Parquet files" if path.is_dir() else path.suffix.lower().removeprefix(".")
         raise InvalidArgumentError(f"{path} cannot be read as {kind}: {' '.join(str(error).split())}") from error
@@ -77,7 +79,9 @@ def read_vecs(path: Path) -> np.ndarray[Any, Any]:
 def _read_csv(path: Path) -> Iterator[pa.Table]:
     import pyarrow.csv as csv
 
-    with csv.open_csv(path) as reader:
+    # Text in quotes is text, also none: what `write` writes of it comes back.
+    nulls = csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False)
+    with csv.open_csv(path, convert_options=nulls) as reader:
         for batch in reader:
             yield pa.Table.from_batches([batch])
 

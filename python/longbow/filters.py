@@ -274,8 +274,10 @@ def _from_json(given: Mapping[str, Any]) -> Filter | None:
 def _scalar(column: str, value: Any) -> Scalar:
     if isinstance(value, np.generic):
         value = value.item()
-    if isinstance(value, (bool, int, str)):
+    if isinstance(value, (bool, str)):
         return value
+    if isinstance(value, int):  # JSON's readers know integers of 64 bits; beyond them a float compares the same
+        return value if -(2**63) <= value < 2**64 else float(min(max(value, -(10**300)), 10**300))
     if isinstance(value, float):
         if value != value or value in (float("inf"), float("-inf")):
             raise InvalidArgumentError(f"filter on {column!r}: {value} compares with nothing; use a finite number")

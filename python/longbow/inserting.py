@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from longbow.columns import VECTOR_NAMES, check_rows
-from longbow.connection import Connection, deadline_of, time_left
+from longbow.connection import Connection, check_timeout, deadline_of, time_left
 from longbow.errors import AlreadyExistsError, InvalidArgumentError, LongbowError, NotFoundError
 from longbow.put import Outcome, PutResult, RejectedBatch, Sent, Writing
 from longbow.sources import BATCH_BYTES, Source, open_source
@@ -37,7 +37,9 @@ def with_ids(data: Any, ids: Any, vector_column: str | None) -> Any:
     if ids is None:
         return data
     if not isinstance(data, np.ndarray):
-        raise InvalidArgumentError(f"ids go with a NumPy array of vectors; give {type(data).__name__} a column named id")
+        raise InvalidArgumentError(f"ids: expected beside a NumPy array of vectors, given beside {type(data).__name__}: put them into a column named id")
+    if data.ndim != 2:
+        raise InvalidArgumentError(f"vectors need a 2-D array of shape (rows, dimensions), got shape {data.shape}")
     return {"id": ids if isinstance(ids, np.ndarray) else list(ids), vector_column or VECTOR_NAMES[0]: data}
 
 
@@ -57,6 +59,9 @@ class Insertion:
     def run(self, client: Client, connection: Connection, data: Any) -> PutResult:
         if self.mode not in _MODES:
             raise InvalidArgumentError(f"mode: expected one of {', '.join(_MODES)}, got {self.mode!r}")
+        if self.batch_bytes < 1:
+            raise InvalidArgumentError(f"batch_bytes: expected 1 or more, got {self.batch_bytes}")
+        check_timeout(self.timeout)
         source = open_source(data, self.vector_column, self.batch_bytes, partial(self._may_be_vectors, client))
         if not source.schema.names:
             raise InvalidArgumentError("there is nothing to insert: the data has no columns")
@@ -260,6 +265,8 @@ class _Progress:
         self._rows = -1
         if callable(wanted):
             self._tell = wanted
+        elif wanted not in (True, False, None):
+            raise InvalidArgumentError(f"progress: expected True or a function of (rows stored, rows in all), got {wanted!r}")
         elif wanted:
             try:
                 from tqdm.auto import tqdm

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import cancellation
-from longbow.connection import Connection, deadline_of, meaning_of, translated
+from longbow.connection import Connection, deadline_of, descriptor_of, meaning_of, translated
 from longbow.errors import CancelledError, DataLossError, DeadlineExceededError, LongbowError, UnavailableError, error_of_code, too_late
 
 PROTOCOL = 1
@@ -120,6 +120,7 @@ class _Answers:
         self._finished = False
         self.heard = False
         self.failure: BaseException | None = None
+        self.listener_failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="longbow-put-results", daemon=True)
         self._thread.start()
 
@@ -154,7 +155,8 @@ class _Answers:
         return list(self._under_way)
 
     def _stopped(self) -> bool:
-        return self._finished or (self._stop_at_rejection and bool(self._outcome.rejected))
+        done_with = self._stop_at_rejection and bool(self._outcome.rejected)
+        return self._finished or done_with or self.listener_failure is not None
 
     def _run(self) -> None:
         try:
@@ -163,12 +165,23 @@ class _Answers:
                 with self._changed:
                     self._take(message)
                     self._changed.notify_all()
-                self._told(self._outcome.rows)
+                self._tell()
         except BaseException as error:  # handed to the writer's thread
             self.failure = error
         finally:
             with self._changed:
                 self._finished = True
+                self._changed.notify_all()
+
+    def _tell(self) -> None:
+        """A listener that fails ends the sending; what is under way is still answered, so that the stream ends in order."""
+        if self.listener_failure is not None:
+            return
+        try:
+            self._told(self._outcome.rows)
+        except BaseException as error:  # handed to the caller's thread
+            with self._changed:
+                self.listener_failure = error
                 self._changed.notify_all()
 
     def _take(self, message: dict[str, Any]) -> None:
@@ -214,7 +227,7 @@ class Writing:
         told: Callable[[int], None] = lambda rows: None,
     ) -> None:
         self._connection = connection
-        self._descriptor = flight.FlightDescriptor.for_path(dataset)
+        self._descriptor = descriptor_of(dataset)
         self._schema = schema
         self._timeout = timeout
         self._end = deadline_of(timeout)
@@ -230,7 +243,7 @@ class Writing:
         self.outcome = Outcome()
 
     def write(self, batches: Iterator[pa.RecordBatch]) -> LongbowError | None:
-        """Writes everything and returns the error that ended it, if one did. Errors of the data itself are raised."""
+        """Writes everything and returns the error that ended it, if one did. Errors of the data itself and of who is told are raised."""
         rest = self._numbered(batches)
         pending: deque[Sent] = deque()
         delays: Iterator[float] | None = None
@@ -330,6 +343,8 @@ class Writing:
             failure = error
         if answers.heard:
             self._connection.reached()
+        if answers.listener_failure is not None:
+            raise answers.listener_failure
         unanswered = answers.unanswered
         problem = self._problem(failure or answers.failure, len(unanswered) + (0 if made_way else len(pending)))
         pending.extendleft(reversed(unanswered))

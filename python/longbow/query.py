@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from longbow.columns import plain_array, query_array, row_keys
-from longbow.connection import plain, to_json
+from longbow.connection import check_timeout, plain, to_json
 from longbow.errors import InvalidArgumentError
 from longbow.filters import Filter, FilterLike, filters_json, to_filter
 
@@ -157,7 +158,7 @@ class Query:
         "rrf", reciprocal ranks, or "weighted", scores normalised to 0..1. `text` may hold phrases in quotes and + or -
         before a word that must or must not occur, or be in parts: {"must": [...], "should": [...], "must_not": [...]}.
         """
-        return replace(self, text=text, alpha=alpha, text_columns=None if columns is None else tuple(columns), fusion=fusion)
+        return replace(self, text=text, alpha=alpha, text_columns=None if columns is None else names_of(columns), fusion=fusion)
 
     def matching_weights(
         self, weights: Mapping[int, float], alpha: float = DEFAULT_ALPHA, *, column: str | None = None, fusion: str | None = None
@@ -203,6 +204,8 @@ class Query:
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> Query:
         """The query that a dict describes: the keys of `to_dict`, or those of the wire protocol's search."""
+        if not isinstance(given, Mapping):
+            raise InvalidArgumentError(f"query: expected a dict, got {type(given).__name__}")
         given = {name: value for name, value in given.items() if value is not None and name not in _PASSED_OVER}
         kind = given.pop("vector_type", None)
         values: dict[str, Any] = {}
@@ -222,7 +225,7 @@ class Query:
         values["filter"] = to_filter(values.get("filter"))
         for name in ("columns", "text_columns"):
             if name in values:
-                values[name] = tuple(values[name])
+                values[name] = names_of(values[name])
         return Query(**values)
 
     def __eq__(self, other: object) -> bool:
@@ -233,8 +236,12 @@ class Query:
 
     def wire(self, timeout: float | None) -> dict[str, Any]:
         """The search of the wire protocol, without what is asked about. `timeout` where the query has none."""
-        if self.k < 0 or (self.offset or 0) < 0:
-            raise InvalidArgumentError(f"k and offset: expected 0 or more, got {self.k} and {self.offset}")
+        for name, number in (("k", self.k), ("offset", self.offset or 0)):
+            if not isinstance(number, (numbers.Real, pa.Scalar)) or _plain(number) < 0:
+                raise InvalidArgumentError(f"{name}: expected a whole number, 0 or more, got {number!r}")
+        if self.text is not None and not self.text:
+            raise InvalidArgumentError(f"text: expected words, got {self.text!r}")
+        check_timeout(self.timeout)
         out: dict[str, Any] = {"dataset": self.dataset, "k": self.k}
         if self.filter is not None:
             out["filters"] = filters_json(self.filter)
@@ -309,6 +316,11 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (str, int, float)) and not isinstance(value, np.generic) else plain(value)
 
 
+def names_of(columns: Sequence[str]) -> tuple[str, ...]:
+    """Names of columns; a text is one name and not its letters."""
+    return (columns,) if isinstance(columns, str) else tuple(columns)
+
+
 def query_fields(
     vectors: Any,
     vector: Any,
@@ -326,8 +338,8 @@ def query_fields(
     return {
         "vectors": vectors,
         "filter": to_filter(filter),
-        "columns": None if columns is None else tuple(columns),
-        "text_columns": None if text_columns is None else tuple(text_columns),
+        "columns": None if columns is None else names_of(columns),
+        "text_columns": None if text_columns is None else names_of(text_columns),
         "text": text,
         "alpha": alpha,
         **others,

@@ -188,11 +188,14 @@ class Results:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.to_list())
 
-    def __getitem__(self, key: str | int) -> Any:
-        """A column by name, as Arrow; a row by number, as a dict."""
-        if isinstance(key, str):
+    def __getitem__(self, key: str | int | slice) -> Any:
+        """A column by name, as Arrow; a row by number, as a dict; some rows by a slice, as a pyarrow Table."""
+        if isinstance(key, (str, slice)):
             return self.to_arrow()[key]
-        row = range(len(self))[key]
+        try:
+            row = range(len(self))[key]
+        except IndexError:
+            raise IndexError(f"row {key} of {len(self)}") from None
         return self.to_arrow().slice(row, 1).to_pylist()[0]
 
     def __eq__(self, other: object) -> bool:

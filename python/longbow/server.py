@@ -334,7 +334,10 @@ def _started(directory: Path | None, settings: Mapping[str, str | int | float]) 
     if directory is not None:
         if directory.exists() and not directory.is_dir():
             raise LongbowConnectionError(f"{directory} is a file: expected a directory, \":memory:\" or grpc://host:port")
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LongbowConnectionError(f"directory {directory} cannot be made: {error.strerror}") from error
     server = Server(directory, side_files=None if directory is None else directory / "run", arguments=None, binary=None, **settings)
     try:
         server.start()

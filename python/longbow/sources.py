@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ from longbow.columns import (
     table_of_frame,
     table_of_rows,
     vector_array,
+    width_of,
 )
 from longbow.errors import InvalidArgumentError
 
@@ -36,6 +39,9 @@ _ROWS_AT_ONCE = 4096
 # Of a pandas DataFrame about so much is taken together, by the size of its first rows.
 _FRAME_BYTES = 8 << 20
 _FRAME_SAMPLE = 256
+_PATTERN = re.compile(r"[*?\[]|^\w+://")
+_NO_PATTERNS = ": patterns and addresses are not opened; give a list of paths, as of glob.glob, or a pyarrow Dataset of the address"
+_ONLY_OF_POLARS = ("Object", "Int128", "UInt128")
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Source:
     @property
     def vectors(self) -> dict[str, int]:
         """Dimension by vector column."""
-        return {f.name: f.type.list_size for f in self.schema if pa.types.is_fixed_size_list(f.type)}
+        return {f.name: width for f in self.schema if (width := width_of(f.type)) is not None}
 
 
 def open_source(
@@ -75,6 +81,8 @@ def open_source(
     adaptation = Adaptation(first, names)
     if vector_column and vector_column not in adaptation.schema.names:
         raise InvalidArgumentError(f"vector_column: no column {vector_column!r} in {adaptation.schema.names}")
+    if vector_column and first.num_rows:
+        _check_vectors(adaptation.schema.field(vector_column), first.column(vector_column))
     if not vector_column:
         name = only_lists_of_floats(adaptation.schema)
         if name is not None and one_length(name, raw.again() if raw.again else [first]) and may_be_vectors(name):
@@ -84,6 +92,11 @@ def open_source(
     return Source(
         adaptation.schema, _split(batches, batch_bytes), rows, None if again is None else lambda: map(adaptation, again())
     )
+
+
+def _check_vectors(field: pa.Field, values: pa.Array) -> None:
+    if width_of(field.type) is None and values.null_count < len(values):
+        raise InvalidArgumentError(f"vector_column: expected vectors in column {field.name!r}, given {field.type}")
 
 
 @dataclass(frozen=True)
@@ -121,7 +134,9 @@ def _of_dataset(dataset: Any) -> tuple[_Raw, int]:
 
 
 def _of_file(path: str | os.PathLike[str], names: Sequence[str]) -> tuple[_Raw, int | None]:
-    file = Path(path)
+    file = Path(path).expanduser()
+    if not file.exists():
+        raise InvalidArgumentError(f"no file {os.fspath(path)}{_NO_PATTERNS if _PATTERN.search(os.fspath(path)) else ''}")
     with files.readable(file):
         raw, rows = _open(files.read(file), names)
 
@@ -161,12 +176,33 @@ def _ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
 
 def _of_polars(frame: Any, names: Sequence[str]) -> tuple[_Raw, int]:
     frame = frame.collect() if type(frame).__name__ == "LazyFrame" else frame
+    for name, kind in frame.schema.items():
+        if str(kind) in _ONLY_OF_POLARS:  # Arrow would be given the addresses of objects
+            raise InvalidArgumentError(f"column {name!r}: the polars type {kind} cannot be stored; cast it to text or numbers")
     return _of_table(frame.to_arrow())  # older versions do not have __arrow_c_stream__
 
 
 def _stream(data: Any) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
-    reader = pa.RecordBatchReader.from_stream(data)
+    with _columns_by_name(data):
+        reader = pa.RecordBatchReader.from_stream(data)
     return reader.schema, iter(reader)
+
+
+def _of_batch(data: Any) -> tuple[_Raw, int]:
+    with _columns_by_name(data):
+        batch = pa.record_batch(data)
+    return _of_table(pa.Table.from_batches([batch]))
+
+
+@contextmanager
+def _columns_by_name(data: Any) -> Iterator[None]:
+    """Says of what Arrow cannot read as record batches what it should have been."""
+    try:
+        yield
+    except (pa.ArrowException, ValueError) as error:
+        raise InvalidArgumentError(
+            f'data: expected columns with names, given {type(data).__name__}; one column goes into a dict, {{"vector": ...}}: {error}'
+        ) from error
 
 
 def _of_dask(frame: Any, names: Sequence[str]) -> tuple[_Raw, None]:
@@ -283,7 +319,7 @@ _KINDS: list[_Kind] = [
     (lambda d: isinstance(d, Mapping), _of_dict),
     (lambda d: hasattr(d, "model_dump"), lambda d, names: _of_table(table_of_rows([_row(d)], names))),
     (lambda d: hasattr(d, "__arrow_c_stream__"), lambda d, _: (_Raw(*_stream(d)), None)),
-    (lambda d: hasattr(d, "__arrow_c_array__"), lambda d, _: _of_table(pa.Table.from_batches([pa.record_batch(d)]))),
+    (lambda d: hasattr(d, "__arrow_c_array__"), lambda d, _: _of_batch(d)),
     (_is_list_of_paths, _of_items),
     (_is_list_of_rows, lambda d, names: _of_table(table_of_rows([_row(r) for r in d], names))),
     (lambda d: isinstance(d, Iterator), _of_items),

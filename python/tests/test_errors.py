@@ -50,6 +50,12 @@ def test_a_server_that_broke_off_is_told_from_one_that_never_was(message: str, c
     assert isinstance(error, longbow.UnavailableError) and error.connected == connected
 
 
+def test_an_address_is_told_as_it_is_written() -> None:
+    said = "failed to connect to all addresses; last error: UNKNOWN: ipv6:%5B::1%5D:1: Failed to connect to remote host: Connection refused"
+    error = translate(flight.FlightUnavailableError(f"Flight returned unavailable error, with message: {said}. gRPC client debug context: x"))
+    assert str(error) == "cannot reach [::1]:1: Connection refused" and error.details["address"] == "[::1]:1"
+
+
 def test_what_the_server_cancels_is_unavailable_and_what_the_caller_cancels_is_not() -> None:
     raised = flight.FlightCancelledError("Flight cancelled call, with message: CANCELLED")
     assert isinstance(meaning_of(raised), longbow.UnavailableError)

@@ -102,6 +102,11 @@ def test_what_clients_write_becomes_filters() -> None:
         assert to_filter(given_as) == year
     assert filters_json(["a = 1", ("b", "in", "x, y")]) == [{"field": "a", "op": "=", "value": 1}, {"field": "b", "op": "in", "value": ["x", "y"]}]
     assert filters_json(None) is None and filters_json([]) is None and to_filter({}) is None
+    assert filters_json([("a", "<", 2**64), ("a", ">", -(10**400)), ("a", "=", 2**64 - 1)]) == [
+        {"field": "a", "op": "<", "value": 2.0**64},
+        {"field": "a", "op": ">", "value": -1e300},
+        {"field": "a", "op": "=", "value": 2**64 - 1},
+    ], "what no integer column can hold is a number all the same"
     assert to_filter(("a", "is null")) == Comparison("a", "is null")
     assert (col("at") < datetime.date(2025, 1, 2)).to_json()["value"] == "2025-01-02"
     assert isinstance(to_filter({"logic": "OR", "filters": ["a = 1", "b = 1"]}), Group)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import longbow
 import pytest
@@ -94,6 +95,28 @@ def test_retries_wait_longer_each_time_up_to_a_cap_and_a_deadline() -> None:
         retry_after(longbow.UnavailableError("away"), RetryPolicy(), lambda: (_ for _ in ()).throw(longbow.InvalidArgumentError("wrong")), lambda error: None)
 
 
+@pytest.mark.parametrize("timeout", [-1, "5", float("nan")])
+def test_times_that_are_none_are_refused(timeout: Any) -> None:
+    with pytest.raises(longbow.InvalidArgumentError, match="timeout: expected seconds"):
+        longbow.connect("localhost:3000", timeout=timeout)
+    with longbow.connect("localhost:3000") as client:
+        for call in (client.count, client.get, client.info, lambda name, timeout: client.insert(name, {"id": [1]}, timeout=timeout)):
+            with pytest.raises(longbow.InvalidArgumentError, match="timeout: expected seconds"):
+                call("books", timeout=timeout)
+        with pytest.raises(longbow.InvalidArgumentError, match="timeout: expected seconds"):
+            client.search("books", [1.0], timeout=timeout)
+    with pytest.raises(longbow.InvalidArgumentError, match="retry: expected a RetryPolicy"):
+        longbow.connect("localhost:3000", retry=timeout)
+
+
+@pytest.mark.parametrize("name", [None, 5])
+def test_a_name_that_is_none_is_refused(name: Any) -> None:
+    with longbow.connect("localhost:3000") as client:
+        for call in (client.info, lambda name: client.insert(name, {"id": [1]})):
+            with pytest.raises(longbow.InvalidArgumentError, match=f"dataset: expected a name, got {name}"):
+                call(name)
+
+
 def test_addresses_that_are_none_are_refused(tmp_path: Path) -> None:
     for wrong in ("http://localhost:3000", "grpc://", "grpc://host", "", "ftp://x:1"):
         with pytest.raises(longbow.InvalidArgumentError, match="uri: expected"):
@@ -102,6 +125,10 @@ def test_addresses_that_are_none_are_refused(tmp_path: Path) -> None:
         longbow.connect("localhost:3000", data_dir=tmp_path)
     with pytest.raises(longbow.InvalidArgumentError, match="no certificate in"):
         longbow.connect("grpc+tls://localhost:3000", tls_root_certs=tmp_path / "none.pem")
+    with pytest.raises(longbow.InvalidArgumentError, match="uri: expected .* got 5"):
+        longbow.connect(5)  # type: ignore[arg-type]
+    with pytest.raises(longbow.LongbowConnectionError, match="/proc/none cannot be made: "):
+        longbow.connect("/proc/none")
     (tmp_path / "file").touch()
     with pytest.raises(longbow.LongbowConnectionError, match="is a file"):
         longbow.connect(tmp_path / "file")

@@ -111,6 +111,23 @@ def test_a_dict_that_is_no_query_is_refused(wrong: dict[str, object]) -> None:
         Query.from_dict(wrong)
 
 
+@pytest.mark.parametrize("wrong", [None, "books", [1]])
+def test_what_is_no_dict_is_no_query(wrong: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="query: expected a dict, got"):
+        Query.from_dict(wrong)
+
+
+@pytest.mark.parametrize("name, value", [("k", "3"), ("k", -1), ("offset", "0"), ("offset", -1), ("text", ""), ("timeout", -1)])
+def test_values_that_are_none_are_named(name: str, value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=f"{name}: expected .* got {value!r}"):
+        Query("b", **{"vectors": [1.0], name: value}).wire(None)
+
+
+def test_one_column_need_not_be_in_a_list() -> None:
+    assert Query.from_dict({"dataset": "b", "vector": [1], "columns": "year"}).columns == ("year",)
+    assert Query("b").matching("bow", columns="title").text_columns == ("title",)
+
+
 def test_a_query_asks_about_one_thing() -> None:
     with pytest.raises(InvalidArgumentError, match="vectors, ids, text or sparse weights"):
         Query("b").questions()

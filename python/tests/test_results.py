@@ -57,8 +57,9 @@ def test_a_result_is_used_like_a_table(hits: Results) -> None:
     assert hits == Results(HITS) and hits == HITS and hits != HITS.slice(1)
     with pytest.raises(AttributeError):
         hits.no_such_thing
-    with pytest.raises(IndexError):
+    with pytest.raises(IndexError, match="row 3 of 3"):
         hits[3]
+    assert hits[1:]["id"].to_pylist() == [8, 9] and hits[1:].equals(HITS.slice(1))
 
 
 def test_hits_become_checked_models(hits: Results) -> None:

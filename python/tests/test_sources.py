@@ -7,6 +7,7 @@ from typing import Any
 import longbow
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pytest
 from longbow.columns import Lent, query_array, table_of_frame, vector_array
@@ -105,6 +106,30 @@ def test_a_frame_of_many_tables_is_read_as_it_is() -> None:
     assert rows == len(matrix)
 
 
+def test_the_index_of_a_frame_is_its_ids_where_it_is_named_so() -> None:
+    frame = pd.DataFrame({"vector": list(np.eye(2, dtype="f4")), "title": ["a", "b"]}, index=pd.Index([7, 9], name="id"))
+    assert table_of(frame).column_names == ["id", "vector", "title"] and table_of(frame)["id"].to_pylist() == [7, 9]
+    texts = frame.set_index(pd.MultiIndex.from_tuples([("x", 1), ("y", 2)], names=["id", "part"]))
+    assert table_of(texts)["id"].to_pylist() == ["x", "y"]
+    assert table_of(frame.assign(id=[1, 2]))["id"].to_pylist() == [1, 2], "a column comes first"
+    assert table_of(frame.rename_axis("sku")).column_names == ["vector", "title"]
+
+
+def test_ids_may_be_any_integer_of_64_bits() -> None:
+    assert table_of({"id": [2**64 - 1, 7]})["id"].to_pylist() == [2**64 - 1, 7]
+    assert table_of([{"id": 2**63}]).schema.field("id").type == pa.uint64()
+
+
+def test_a_series_of_polars_is_a_column() -> None:
+    table = table_of({"id": pl.Series([1, 2]), "vector": pl.Series([[1.0, 2.0], [3.0, 4.0]])})
+    assert table["vector"].type == pa.list_(pa.float32(), 2) and table["id"].to_pylist() == [1, 2]
+
+
+def test_tensors_are_counted_among_the_vectors() -> None:
+    source = open_source(pa.table({"vector": pa.FixedShapeTensorArray.from_numpy_ndarray(np.ones((2, 3), "f4"))}))
+    assert source.vectors == {"vector": 3}
+
+
 def test_tables_batches_and_readers_pass_as_they_are() -> None:
     table = pa.table({"id": [1, 2], "vector": vector_array(np.eye(2))})
     for data in (table, table.to_batches()[0], table.to_reader()):
@@ -130,13 +155,27 @@ def test_large_data_is_cut_into_batches() -> None:
         ({"vector": [[1, 2], [3]]}, "widths"),
         ({"id": [1, 2], "vector": np.ones((3, 2))}, "number of rows"),
         ({"mixed": [1, "a"]}, "mixed"),
-        ({"id": [-1, 2**64 - 1]}, "id"),
-        ({"id": [2**64]}, "id"),
+        ({"id": [2**64]}, "column 'id': expected integers of int64 or uint64"),
+        ({"id": [2**63, -1]}, "column 'id': expected integers of int64 or uint64"),
+        ({5: [1]}, "names of columns are text, got 5"),
+        (np.ma.masked_array(np.ones((2, 2)), [[0, 0], [0, 1]]), "row 1 of the masked array"),
+        (pd.DataFrame([[1, 2]], columns=["x", "x"]), "'x' appears twice"),
+        (pl.DataFrame({"thing": [object()]}), "'thing': the polars type Object"),
+        (pl.Series("x", [1]), "expected columns with names, given Series"),
+        (pa.array([1]), "expected columns with names, given Int64Array"),
+        ("rows-*.parquet", "patterns and addresses are not opened"),
+        ("s3://bucket/rows.parquet", "no file s3://bucket/rows.parquet: patterns and addresses"),
     ],
 )
 def test_what_is_no_data_is_refused(data: Any, text: str) -> None:
     with pytest.raises(longbow.InvalidArgumentError, match=text):
         table_of(data)
+
+
+def test_a_vector_column_that_is_named_holds_vectors() -> None:
+    with pytest.raises(longbow.InvalidArgumentError, match="vector_column: expected vectors in column 'title', given string"):
+        open_source({"id": [1], "title": ["a"]}, "title")
+    assert open_source({"id": [1], "v": [[1.0, 2.0]]}, "v").vectors == {"v": 2}
 
 
 def test_queries_are_one_vector_or_several() -> None:

@@ -133,6 +133,7 @@ def test_bad_rows_are_listed_and_the_rest_stays(typed: Typed, dataset: str, tmp_
         (["restore", "/proc", "/no/such/place"], "NotFound", "no snapshot in /proc", "longbow snapshot"),
         (["completion", "cmd"], "InvalidArgument", "no completion for cmd", "bash"),
         (["top", "--metrics", "127.0.0.1:1", "--once"], "Unavailable", "no metrics at 127.0.0.1:1", "--metrics"),
+        (["get", "seen", "--where", "idd = 1"], "InvalidArgument", 'did you mean "id"?', "a filter reads like"),
         (["search", "plain", "--vector", "[1]"], "FailedPrecondition", "index not initialized", "--vector-column"),
         (["datasets", "--at", "/proc/version"], "Unavailable", "/proc/version is a file", "longbow import"),
         (["datasets", "--at", "http://x"], "InvalidArgument", "uri: expected", "--at takes"),
@@ -152,6 +153,18 @@ def test_errors_are_a_sentence_and_a_hint(server: longbow.Server, client: longbo
     error = json.loads(told.stderr)["error"]
     assert told.returncode == done.returncode and not told.stdout
     assert error["code"] == code and sentence in error["message"] and hint in error["hint"]
+
+
+def test_json_is_json_also_where_a_distance_is_none(typed: Typed, client: longbow.Client, dataset: str) -> None:
+    client.put(dataset, {"id": [1], "vector": [[1.0, 2.0]], "title": ["Bows"]})
+    done = typed("search", dataset, "--text", "Bows")
+    assert "nan" in done
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    text = CliRunner().invoke(app, ["search", dataset, "--text", "Bows", "--json", "--at", client.uri, "--token", client._connection.target.token or ""]).stdout
+    assert json.loads(text, parse_constant=refuse)["hits"][0]["distance"] is None
 
 
 def test_every_error_of_the_package_has_a_hint() -> None:

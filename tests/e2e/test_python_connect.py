@@ -278,5 +278,5 @@ def test_what_gets_on_is_not_ended_however_long_it_takes(tmp_path: Path) -> None
 
 def test_a_server_behind_tls_that_speaks_none_is_unavailable(server: longbow.Server) -> None:
     with longbow.connect(f"grpc+tls://127.0.0.1:{server.port}", server.token, tls_skip_verify=True, retry=None, timeout=5) as client:
-        with pytest.raises(longbow.LongbowError):
+        with pytest.raises(longbow.UnavailableError, match="does not speak TLS: connect to grpc://"):
             client.datasets()

@@ -285,6 +285,21 @@ def test_progress_is_told_of_rows_on_disk(client: longbow.Client, dataset: str) 
     assert told[-1] == (10, None)
 
 
+def test_what_listens_to_progress_may_end_the_insert(client: longbow.Client, dataset: str) -> None:
+    def enough(rows: int, total: int | None) -> None:
+        raise StopAsyncIteration(f"{rows} are enough")
+
+    with pytest.raises(StopAsyncIteration, match="are enough"):
+        client.insert(dataset, {"id": np.arange(4000), "vector": np.ones((4000, 64), "f4")}, progress=enough, batch_bytes=64 << 10)
+    stored = client.get(dataset, columns=["id"])["id"].to_pylist()
+    assert stored == list(range(len(stored))) and len(stored) > 0, "whole batches, from the first"
+    for wrong in ("yes", 5):
+        with pytest.raises(longbow.InvalidArgumentError, match="progress: expected True or a function"):
+            client.insert(dataset, TABLE, progress=wrong)  # type: ignore[arg-type]
+    with pytest.raises(longbow.InvalidArgumentError, match="batch_bytes: expected 1 or more, got 0"):
+        client.insert(dataset, TABLE, batch_bytes=0)
+
+
 def test_progress_can_be_a_bar(client: longbow.Client, dataset: str, capsys: pytest.CaptureFixture[str]) -> None:
     client.insert(dataset, TABLE, progress=True)
     assert "3.00/3.00" in capsys.readouterr().err
@@ -366,6 +381,16 @@ def test_the_sources_own_error_comes_through(client: longbow.Client, dataset: st
     assert not isinstance(raised.value, longbow.LongbowError)
 
 
+def test_text_that_is_empty_or_null_or_says_so_comes_back_from_csv(client: longbow.Client, dataset: str, tmp_path: Path) -> None:
+    from longbow import files
+
+    rows = [{"id": i, "vector": vector, "title": title} for i, (vector, title) in enumerate([([1.0, 2.0], ""), (None, None), ([3.0, 4.0], "NA")])]
+    client.insert(dataset, rows)
+    files.write(tmp_path / "a.csv", client.info(dataset).schema, client.scan(dataset))
+    client.insert(f"{dataset}-again", tmp_path / "a.csv")
+    assert client.get(f"{dataset}-again").to_list() == rows
+
+
 def test_files_come_out_as_they_went_in(client: longbow.Client, dataset: str, tmp_path: Path) -> None:
     from longbow import files
 
@@ -374,8 +399,7 @@ def test_files_come_out_as_they_went_in(client: longbow.Client, dataset: str, tm
     for name in ("a.parquet", "a.arrow", "a.csv", "a.jsonl"):
         assert files.write(tmp_path / name, stored.schema, client.scan(dataset)) == 3
         assert client.insert(f"{dataset}-{name[2:]}", tmp_path / name).rows == 3
-        again = client.get(f"{dataset}-{name[2:]}").to_list()
-        assert [{**row, "title": row["title"] or None} for row in again] == ROWS
+        assert client.get(f"{dataset}-{name[2:]}").to_list() == ROWS
     for name in ("a.npy", "a.fvecs"):
         files.write(tmp_path / name, stored.schema, client.scan(dataset))
         client.insert(f"{dataset}-{name[2:]}", tmp_path / name)
@@ -385,6 +409,9 @@ def test_files_come_out_as_they_went_in(client: longbow.Client, dataset: str, tm
     for wrong, text in (("cut.fvecs", "no vectors of 4 dimensions"), ("bad.jsonl", "line 2"), ("a.xml", "no file")):
         with pytest.raises(longbow.InvalidArgumentError, match=text):
             client.insert(dataset, tmp_path / wrong)
+    (tmp_path / "none.jsonl").write_text("\n")
+    with pytest.raises(longbow.InvalidArgumentError, match="none.jsonl: data is an empty iterator"):
+        client.insert(dataset, tmp_path / "none.jsonl")
     os.rename(tmp_path / "a.csv", tmp_path / "a.xml")
     with pytest.raises(longbow.InvalidArgumentError, match="ends in .parquet"):
         client.insert(dataset, tmp_path / "a.xml")

@@ -358,6 +358,19 @@ def test_the_asynchronous_client_does_what_the_other_does(server: longbow.Server
         asyncio.run(work())
 
 
+def test_an_asynchronous_client_that_is_closed_says_so(server: longbow.Server) -> None:
+    async def ask() -> None:
+        client = await longbow.connect_async(server.uri, server.token)
+        await client.close()
+        await client.close()
+        with pytest.raises(longbow.LongbowConnectionError, match="this client is closed"):
+            await client.datasets()
+        with pytest.raises(longbow.LongbowConnectionError, match="this client is closed"):
+            [batch async for batch in client.scan("books")]
+
+    asyncio.run(ask())
+
+
 def test_one_asynchronous_client_lasts_through_several_loops(server: longbow.Server) -> None:
     client = asyncio.run(_connected(server))
     for _ in range(3):

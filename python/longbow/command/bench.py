@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from longbow.command.output import At, DataDir, Json, Token, connect, show, working
+from longbow.command.output import DataDir, Json, Token, connect, show, working
 
 
 def bench(
@@ -17,7 +17,7 @@ def bench(
     dimension: Annotated[int, typer.Option("--dim", min=2, max=4096)] = 128,
     searches: Annotated[int, typer.Option(min=10, help="Searches to make.")] = 1000,
     k: Annotated[int, typer.Option("--k", "-k", min=1)] = 10,
-    at: At = ":memory:",
+    at: Annotated[str, typer.Option("--at", "-u", envvar="LONGBOW_URI", help="grpc://host:port or a directory, in place of a server of its own.")] = ":memory:",
     token: Token = None,
     data_dir: DataDir = None,
     as_json: Json = False,

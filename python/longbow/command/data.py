@@ -13,7 +13,7 @@ import typer
 
 import longbow
 from longbow import files
-from longbow.columns import VECTOR_NAMES
+from longbow.columns import VECTOR_NAMES, width_of
 from longbow.command.output import At, DataDir, Failure, Json, Token, connect, console, show, show_json, show_rows, size_of, working
 from longbow.query import Query
 
@@ -289,6 +289,6 @@ def info(
 def _role(field: pa.Field) -> str:
     if field.name == "id":
         return "key"
-    if pa.types.is_fixed_size_list(field.type):
+    if width_of(field.type) is not None:
         return "vector, searched by default" if field.name in VECTOR_NAMES else "vector"
     return "payload"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -30,7 +31,7 @@ At = Annotated[
 ]
 Token = Annotated[str | None, typer.Option("--token", envvar="LONGBOW_TOKEN", help="What the server wants to see.", show_envvar=True)]
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="The data directory of a server on this machine, for its token. Default: ./data, if it has one.")
+    Path | None, typer.Option("--data-dir", help="The data directory of a server on this machine, for its token. Default, without --at: ./data, if it has one.")
 ]
 
 _HINTS = {
@@ -89,8 +90,20 @@ def connect(at: str | None, token: str | None, data_dir: Path | None) -> longbow
 
 
 def show_json(value: Any) -> None:
-    """One JSON value on stdout."""
-    typer.echo(json.dumps(value, default=str, ensure_ascii=False))
+    """One JSON value on stdout. JSON has no NaN: what is none, as the distance of a hit by words alone, is null."""
+    try:
+        text = json.dumps(value, default=str, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), default=str, ensure_ascii=False)
+    typer.echo(text)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def show(value: Mapping[str, Any], as_json: bool, title: str = "") -> None:
@@ -210,7 +223,7 @@ def run(app: typer.Typer) -> None:
             told = {"error": {"code": failure.code, "message": failure.sentence, "hint": failure.hint}}
             typer.echo(json.dumps(told, ensure_ascii=False), err=True)
         else:
-            pointed = failure.sentence.endswith("^")  # at a place in a filter
-            typer.echo(f"longbow: {failure.sentence}" if pointed else f"longbow: {failure.sentence.rstrip('.')}.", err=True)
+            ended = failure.sentence.endswith(("^", "?"))  # "^" points at a place in a filter
+            typer.echo(f"longbow: {failure.sentence}" if ended else f"longbow: {failure.sentence.rstrip('.')}.", err=True)
             typer.echo(f"Hint: {failure.hint}.", err=True)
         sys.exit(failure.status)

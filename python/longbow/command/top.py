@@ -40,7 +40,7 @@ def read_metrics(address: str) -> Samples:
         text = connection.getresponse().read().decode()
         connection.close()
     except (OSError, ValueError) as error:
-        raise Failure(f"no metrics at {address}: {error}", "give the server's metrics address, --metrics 127.0.0.1:9090", "Unavailable") from error
+        raise Failure(f"no metrics at {address}: {error}", "is a server running? Its first lines name the address of /metrics, which --metrics takes", "Unavailable") from error
     samples: Samples = {}
     for line in text.splitlines():
         name, _, value = line.rpartition(" ")
