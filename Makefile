@@ -80,6 +80,9 @@ test-oldest: wheel ## Run the Python tests on the oldest pandas, polars, NumPy .
 test-neon: ## Compile the kernels for AArch64 and run their tests under qemu-user (tools/test_neon says what it needs)
 	@tools/test_neon
 
+test-avx512: ## Run the tests of the kernels on emulated processors with AVX-512 (tools/test_avx512 says what it needs)
+	@tools/test_avx512
+
 docs: setup ## Build the documentation into build/site, warnings are errors
 	@tools/build_docs
 
