@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import inserting, tracing
-from longbow.columns import is_plain, query_array, row_keys, width_of
+from longbow.columns import is_plain, query_array, row_keys, table_of_columns, width_of
 from longbow.connection import Connection, deadline_of, descriptor_of, time_left
 from longbow.errors import InvalidArgumentError, LongbowError, NotFoundError, UnimplementedError, too_late
 from longbow.exchange import Answer, Questions, SearchStreams, joined, queries_at_once, with_signed_ids
@@ -837,8 +837,9 @@ class Client:
 
         A list of any length: what is over 32 MiB travels in parts, and filters used meanwhile see those that have come.
         """
-        array = values if isinstance(values, (pa.Array, pa.ChunkedArray)) else pa.array(values if hasattr(values, "__len__") else list(values))
-        table = pa.table({name: array})
+        table = table_of_columns({name: values})
+        if pa.types.is_null(table.schema.field(0).type) and not len(table):  # nothing has a type, and the server wants one
+            table = table.cast(pa.schema([(name, pa.int64())]))
         start = 0
         while start < max(1, len(table)):
             part = table.slice(start)

@@ -235,6 +235,15 @@ def test_patterns_and_uploaded_lists_choose_rows(books: longbow.Dataset, client:
         books.search(MATRIX[3]).where(col("id").in_list("mine")).run()
 
 
+@pytest.mark.parametrize("column", ["id", "year"])
+def test_an_empty_list_chooses_nothing(books: longbow.Dataset, client: longbow.Client, column: str) -> None:
+    assert client.put_allow_list("empty", []) == 0
+    assert books.count(col(column).in_list("empty")) == 0
+    for wrong in (5, "abc", [1, "a"], [2**64]):
+        with pytest.raises(longbow.InvalidArgumentError, match="column 'wrong'"):
+            client.put_allow_list("wrong", wrong)  # type: ignore[arg-type]
+
+
 def test_lists_longer_than_a_message_are_uploaded_in_parts(books: longbow.Dataset, client: longbow.Client) -> None:
     millions = np.arange(10_000_000, 0, -1)
     assert millions.nbytes > 2 * (32 << 20), "three messages"
@@ -345,6 +354,11 @@ def test_the_asynchronous_client_does_what_the_other_does(server: longbow.Server
 
     for _ in range(3):
         asyncio.run(work())
+
+
+def test_an_asynchronous_client_that_was_not_awaited_says_so() -> None:
+    with pytest.raises(AttributeError, match="no 'insert' before it is awaited"):
+        longbow.connect_async(":memory:").insert  # type: ignore[attr-defined]
 
 
 def test_an_asynchronous_client_that_is_closed_says_so(server: longbow.Server) -> None:
