@@ -22,7 +22,7 @@ from longbow.command.plan import estimate, measured_speed  # noqa: E402
 from longbow.command.top import read_metrics  # noqa: E402
 
 WANTED = 0.15
-CASES = ["50000x128", "150000x128", "60000x768", "20000x1536"]
+CASES = ["20000x128", "50000x128", "150000x128", "60000x768", "20000x1536"]
 
 
 def measure(rows: int, dimension: int) -> tuple[float, float, float]:

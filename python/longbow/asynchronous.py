@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import pyarrow as pa
 
@@ -30,6 +30,9 @@ class Connecting:
     def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
         self._client: AsyncClient | None = None
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"no {name!r} before it is awaited: db = await longbow.connect_async(...), or async with")
 
     def __await__(self) -> Generator[Any, None, AsyncClient]:
         return self._open().__await__()

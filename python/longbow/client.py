@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.flight as flight
 
 from longbow import inserting, tracing
-from longbow.columns import is_plain, plain_array, query_array, row_keys, width_of
+from longbow.columns import is_plain, query_array, row_keys, table_of_columns, width_of
 from longbow.connection import Connection, deadline_of, descriptor_of, time_left
 from longbow.errors import InvalidArgumentError, LongbowError, NotFoundError, UnimplementedError, too_late
 from longbow.exchange import Answer, Questions, SearchStreams, joined, queries_at_once, with_signed_ids
@@ -837,10 +837,7 @@ class Client:
 
         A list of any length: what is over 32 MiB travels in parts, and filters used meanwhile see those that have come.
         """
-        array = values
-        if not isinstance(values, (pa.Array, pa.ChunkedArray)):
-            array = plain_array("values", values if hasattr(values, "__len__") else list(values))
-        table = pa.table({name: array})
+        table = table_of_columns({name: values})
         start = 0
         while start < max(1, len(table)):
             part = table.slice(start)

@@ -125,7 +125,7 @@ class Server:
         self._ports_path = beside.with_name(beside.name + f".{os.getpid()}.ports")
         self._binary = Path(binary) if binary is not None else find_binary()
         self._arguments = arguments or []
-        self._settings = {name.upper(): str(value).lower() if isinstance(value, bool) else str(value) for name, value in settings.items()}
+        self._settings = {name.upper(): _as_text(value) for name, value in settings.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self._owner = os.getpid()
         self._log_start = 0
@@ -260,6 +260,10 @@ class Server:
             connection.close()
 
 
+def _as_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 class _Private:
     """A server for the clients of one directory in this process: started with the first, ended with the last. Guarded."""
 
@@ -338,7 +342,9 @@ def _started(directory: Path | None, settings: Mapping[str, str | int | float]) 
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LongbowConnectionError(f"directory {directory} cannot be made: {error.strerror}") from error
-    server = Server(directory, side_files=None if directory is None else directory / "run", arguments=None, binary=None, **settings)
+    # As flags: of the environment the server passes over what it does not know.
+    flags = [part for name, value in settings.items() for part in (f"--{name.lower().replace('_', '-')}", _as_text(value))]
+    server = Server(directory, side_files=None if directory is None else directory / "run", arguments=flags)
     try:
         server.start()
     except UnavailableError as error:

@@ -326,4 +326,5 @@ def test_plans_grow_with_what_is_planned() -> None:
     assert 1.5e9 < base < 4e9
     assert memory("--rows", "2M", "--dim", "128") > 1.9 * base - 2e8 and memory("--rows", "1M", "--dim", "768") > 3 * base
     assert memory("--rows", "1_000_000", "--dim", "128", "--index", "flat") < base / 2
+    assert abs(memory("--rows", "20k", "--dim", "128") / 124e6 - 1) < 0.15, "as bench/plan_check.py measures it"
     assert "this machine" in shell("plan", "--rows", "50M", "--dim", "768", "--recall", "0.95").stdout.lower()

@@ -63,6 +63,12 @@ def test_a_directory_has_a_server_of_its_own_while_it_is_in_use(tmp_path: Path) 
     assert not list(place.glob("*.ports"))
 
 
+@pytest.mark.parametrize("settings, said", [({"max_kk": 5}, "--max-kk is unknown"), ({"max_k": "many"}, "--max-k: expected a whole number")])
+def test_a_setting_that_is_none_stops_the_start(settings: dict[str, Any], said: str) -> None:
+    with pytest.raises(longbow.UnavailableError, match=said):
+        longbow.connect(":memory:", settings=settings)
+
+
 def test_memory_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with longbow.connect(":memory:") as db:

@@ -231,7 +231,7 @@ def test_patterns_and_uploaded_lists_choose_rows(books: longbow.Dataset, client:
         assert set(books.search(MATRIX[3]).where(col("id").in_list("mine")).limit(50).run()["id"].to_pylist()) == set(range(10))
         assert client.put_allow_list("mine", [3, 2**64 - 1]) == 2 and books.count("id in list 'mine'") == 1
         assert client.put_allow_list("mine", []) == 0 and books.count("id in list 'mine'") == 0, "nothing is allowed"
-        with pytest.raises(longbow.InvalidArgumentError, match="values"):
+        with pytest.raises(longbow.InvalidArgumentError, match="column 'mine'"):
             client.put_allow_list("mine", [3, "a"])
     finally:
         client.drop_allow_list("mine")
@@ -244,6 +244,15 @@ def test_keys_beyond_int64_are_asked_by_number(client: longbow.Client, dataset: 
     client.insert(dataset, [{"id": 1, "vector": [0.0, 0.0]}, {"id": far, "vector": [9.0, 0.0]}, {"id": near, "vector": [1.0, 0.0]}])
     assert client.search(dataset, ids=[1, far], k=1).to_arrow()["id"].to_pylist() == [near, near]
     assert client.count(dataset, col("id").is_in([1, near])) == 2
+
+
+@pytest.mark.parametrize("column", ["id", "year"])
+def test_an_empty_list_chooses_nothing(books: longbow.Dataset, client: longbow.Client, column: str) -> None:
+    assert client.put_allow_list("empty", []) == 0
+    assert books.count(col(column).in_list("empty")) == 0
+    for wrong in (5, "abc", [1, "a"], [2**64]):
+        with pytest.raises(longbow.InvalidArgumentError, match="column 'wrong'"):
+            client.put_allow_list("wrong", wrong)  # type: ignore[arg-type]
 
 
 def test_lists_longer_than_a_message_are_uploaded_in_parts(books: longbow.Dataset, client: longbow.Client) -> None:
@@ -356,6 +365,11 @@ def test_the_asynchronous_client_does_what_the_other_does(server: longbow.Server
 
     for _ in range(3):
         asyncio.run(work())
+
+
+def test_an_asynchronous_client_that_was_not_awaited_says_so() -> None:
+    with pytest.raises(AttributeError, match="no 'insert' before it is awaited"):
+        longbow.connect_async(":memory:").insert  # type: ignore[attr-defined]
 
 
 def test_an_asynchronous_client_that_is_closed_says_so(server: longbow.Server) -> None:

@@ -25,7 +25,8 @@ _MIB = 1 << 20
 _DEGREE = 32
 _EDGE_BYTES = 16
 _ROW_BYTES = 68  # key, place, births and deaths
-_BASE_BYTES = 100_000_000
+_BASE_BYTES = 65_000_000
+_BUFFER_BYTES = 40 * _MIB  # of what was put, so much stays in buffers
 _ALLOCATOR_SHARE = 0.03
 _LINE_BYTES = 64  # a vector's place in a slab is whole cache lines
 _BLOCK_ROW_BYTES = 13  # of a row block beside the columns that were put
@@ -87,7 +88,7 @@ def estimate(rows: int, dimension: int, payload: int = 0, element: str = "float3
         payload=rows * payload,
         index=graph,
         rows=rows * _ROW_BYTES,
-        resident=int(accounted * (1 + _ALLOCATOR_SHARE)) + _BASE_BYTES,
+        resident=int(accounted * (1 + _ALLOCATOR_SHARE)) + _BASE_BYTES + min(_BUFFER_BYTES, rows * (width + payload)),
         disk=blocks + int(graph * _GRAPH_FILE_SHARE) + segments * _SEGMENT_BYTES,
         build_seconds=build_seconds(rows, dimension, cores) / speed if index == "graph" else 0,
     )
@@ -158,13 +159,15 @@ def plan(
             "  graph": size_of(found.index),
             "  keys and places": size_of(found.rows),
             "  payload": size_of(found.payload),
+            "  program, buffers": size_of(found.resident - found.vectors - found.index - found.rows - found.payload),
             "disk": size_of(found.disk) + ", and up to 1 GiB of log between snapshots",
             "build time": f"{_duration(found.build_seconds)} on {cores} cores",
         },
         False,
         f"{number:,} rows of {dimension} dimensions, {element}",
     )
-    console.print(f"\nRecall {recall:g} costs searches, not memory: search(recall={recall:g}), where 0.95 is the default.", markup=False)
+    if index == "graph":
+        console.print(f"\nRecall {recall:g} costs searches, not memory: search(recall={recall:g}), where 0.95 is the default.", markup=False)
     if not measure:
         console.print("The build time is that of the machine it was fitted on; --measure fits it to this one.", markup=False)
     available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
