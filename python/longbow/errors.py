@@ -329,8 +329,8 @@ def translate(error: BaseException) -> LongbowError:
         kind = UnavailableError
     refused = _REFUSED.search(message)
     connected = not _NOT_CONNECTED.search(message)
+    address = unquote(refused.group(1)) if refused else ""  # [::1] comes as %5B::1%5D
     if refused:
-        address = unquote(refused.group(1))  # [::1] comes as %5B::1%5D
         message = f"cannot reach {address}: {refused.group(2).strip().rstrip('.')}"
     elif _NO_TLS.search(message):
         message = "the server does not speak TLS: connect to grpc://, not grpc+tls:// (" + message + ")"
