@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -205,6 +206,35 @@ TEST_F(CodeKernelsTest, AllLevelsAgreeToTheLastBit) {
           ASSERT_EQ(near, near2) << k->name << " " << n << " " << bits;
         }
       }
+    }
+  }
+}
+
+TEST_F(CodeKernelsTest, CodesOfVectorsAndTheTransformAgreeToTheLastBit) {
+  const CodeKernels& scalar = **RunnableCodeKernels().begin();
+  for (const CodeKernels* k : RunnableCodeKernels()) {
+    for (size_t n : kDims) {
+      const auto x = Normal(n), y = Normal(n);
+      for (const VectorCode way : {VectorCode::kSq8, VectorCode::kFloat16, VectorCode::kFloat32}) {
+        SCOPED_TRACE(testing::Message() << k->name << " " << n << " " << ScalarBytes(way));
+        std::vector<std::byte> code(n * ScalarBytes(way)), code2(code.size());
+        const CodeFactors f = scalar.of(way).encode(x.data(), n, code.data());
+        const CodeFactors g = k->of(way).encode(x.data(), n, code2.data());
+        ASSERT_EQ(code, code2);
+        ASSERT_EQ(f.scale, g.scale);
+        ASSERT_EQ(f.sum, g.sum);
+        ASSERT_EQ(f.square, g.square);
+        std::vector<float> decoded(n), decoded2(n);
+        scalar.of(way).decode(code.data(), f.scale, n, decoded.data());
+        k->of(way).decode(code.data(), f.scale, n, decoded2.data());
+        ASSERT_EQ(decoded, decoded2);
+      }
+      auto rotated = x, rotated2 = x;
+      scalar.multiply(rotated.data(), y.data(), n);
+      k->multiply(rotated2.data(), y.data(), n);
+      scalar.hadamard(rotated.data(), std::bit_floor(n));
+      k->hadamard(rotated2.data(), std::bit_floor(n));
+      ASSERT_EQ(rotated, rotated2) << k->name << " " << n;
     }
   }
 }
