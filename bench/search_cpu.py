@@ -11,8 +11,8 @@ Then latencies at half of the peak, from one lean process with several connectio
 again as soon as it is answered. At half of that, questions are evenly spaced, as constant-rate load tools send them, or
 come at random moments (Poisson); a question's time counts from when it was due. Rounds of all three in turn, medians.
 Goal: p99 at most 4 times p50. In the same turns an echo on the same Flight code that uses as much processor a question is
-asked at the same moments: what it shows, too, is not the search's. Other programs on the machine make tails, and so does a host that gives a virtual machine's
-processors to others: what they took is printed.
+asked at the same moments: what it shows, too, is not the search's. Other programs on the machine make tails, and so does a
+host that gives a virtual machine's processors to others: what they took is printed.
 """
 
 from __future__ import annotations
@@ -111,9 +111,10 @@ def load(server: longbow.Server | Echo, query_file: Path, dim: int, connections:
     command = [BUILD / "search_load", server.port, server.token, SINGLE, query_file, dim, seconds, connections, *arrivals]
     start, (busy, stolen), server_used = time.monotonic(), processor_seconds(), cpu_seconds(server.pid)
     found = json.loads(subprocess.run(list(map(str, command)), check=True, capture_output=True, text=True).stdout)
-    ours = cpu_seconds(server.pid) - server_used + found["cpu_us"] * 1e-6 * found["n"]
+    server_used = cpu_seconds(server.pid) - server_used
+    ours = server_used + found["cpu_us"] * 1e-6 * found["n"]
     busy_now, stolen_now = processor_seconds()
-    found["server_us"] = (cpu_seconds(server.pid) - server_used) * 1e6 / found["n"]
+    found["server_us"] = server_used * 1e6 / found["n"]
     found["others"] = max(0.0, busy_now - busy - ours) / (time.monotonic() - start)
     found["stolen"] = (stolen_now - stolen) / (time.monotonic() - start)
     return found
