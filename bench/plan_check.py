@@ -3,7 +3,8 @@
     python bench/plan_check.py [ROWSxDIM ...]
 
 Prints planned and measured memory, disk and build time, with the error of each; ends with 1 when one is off by more than
-15 %. The build time is planned with the speed of this machine, as `longbow plan --measure` does.
+15 %. The build time is planned with the speed of this machine, as `longbow plan --measure` does, measured before
+and after.
 """
 
 from __future__ import annotations
@@ -56,9 +57,11 @@ def main() -> int:
     print(f"{'case':>14} {'':>8} {'planned':>12} {'measured':>12} {'error':>7}")
     for case in sys.argv[1:] or CASES:
         rows, dimension = (int(part) for part in case.split("x"))
-        speed = measured_speed(dimension, cores)
+        before = measured_speed(rows, dimension, cores)
+        measured = measure(rows, dimension)
+        speed = (before + measured_speed(rows, dimension, cores)) / 2
         planned = estimate(rows, dimension, cores=cores, speed=speed)
-        for name, plan, found in zip(("memory", "disk", "build s"), (planned.resident, planned.disk, planned.build_seconds), measure(rows, dimension)):
+        for name, plan, found in zip(("memory", "disk", "build s"), (planned.resident, planned.disk, planned.build_seconds), measured):
             error = plan / found - 1
             worst = max(worst, abs(error))
             scale = 1 if name == "build s" else 1e6

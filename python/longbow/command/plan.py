@@ -66,10 +66,10 @@ def node_bytes(dimension: int) -> float:
     return padded + _DEGREE * (code_bits(dimension) * padded / 8 + _EDGE_BYTES) + 112 + 0.12 * padded
 
 
-def build_seconds(rows: int, dimension: int, cores: float) -> float:
-    """How long the graph is built."""
+def build_seconds(rows: int, dimension: int, cores: float, speed: float = 1) -> float:
+    """How long the graph is built. The wait for the last rows is a timer's: it is the same on slower machines."""
     a_row: float = (_ROW_SECONDS + _DIMENSION_SECONDS * dimension) * max(1.0, rows / _FITTED_ROWS) ** _GROWTH
-    return _WAIT_SECONDS + rows * a_row / cores
+    return _WAIT_SECONDS + rows * a_row / cores / speed
 
 
 def estimate(rows: int, dimension: int, payload: int = 0, element: str = "float32", index: str = "graph", cores: float = 2, speed: float = 1) -> Plan:
@@ -90,15 +90,15 @@ def estimate(rows: int, dimension: int, payload: int = 0, element: str = "float3
         rows=rows * _ROW_BYTES,
         resident=int(accounted * (1 + _ALLOCATOR_SHARE)) + _BASE_BYTES + min(_BUFFER_BYTES, rows * (width + payload)),
         disk=blocks + int(graph * _GRAPH_FILE_SHARE) + segments * _SEGMENT_BYTES,
-        build_seconds=build_seconds(rows, dimension, cores) / speed if index == "graph" else 0,
+        build_seconds=build_seconds(rows, dimension, cores, speed) if index == "graph" else 0,
     )
 
 
-def measured_speed(dimension: int, cores: float) -> float:
-    """How this machine compares, by building a small graph twice, on servers of their own."""
+def measured_speed(rows: int, dimension: int, cores: float) -> float:
+    """How this machine compares, by building a graph of so many rows, but 5,000 to 30,000, twice, on servers of their own."""
     from longbow.server import Server
 
-    rows = 30_000
+    rows = min(max(rows, 5_000), 30_000)
     rng = np.random.default_rng(3)
     centers = rng.standard_normal((256, dimension))
     vectors = (centers[rng.integers(0, 64, rows)] + 0.5 * rng.standard_normal((rows, dimension))).astype("f4")
@@ -109,7 +109,7 @@ def measured_speed(dimension: int, cores: float) -> float:
             client.insert("plan", {"id": np.arange(rows), "vector": vectors})
             client.wait_indexed("plan", timeout=600)
             taken.append(time.perf_counter() - start)
-    return build_seconds(rows, dimension, cores) * len(taken) / sum(taken)
+    return (build_seconds(rows, dimension, cores) - _WAIT_SECONDS) / max(sum(taken) / len(taken) - _WAIT_SECONDS, 0.01)
 
 
 def count_of(text: str) -> int:
@@ -147,7 +147,7 @@ def plan(
     speed = 1.0
     if measure:
         with working("building a small index, twice", as_json):
-            speed = measured_speed(dimension, len(os.sched_getaffinity(0)))
+            speed = measured_speed(number, dimension, len(os.sched_getaffinity(0)))
     found = estimate(number, dimension, payload, element, index, cores, speed)
     if as_json:
         show({**vars(found), "rows_planned": number, "dimension": dimension, "recall": recall, "cores": cores, "speed": speed}, True)
