@@ -146,6 +146,9 @@ class VectorIndex {
 
   // The ways this index could answer, cheapest first; never empty.
   virtual std::vector<MethodCost> Methods(const SearchShape& shape) const = 0;
+  // Changes when Methods() may answer a shape otherwise than before: what was chosen from it may be kept
+  // until then.
+  virtual uint64_t methods_version() const { return 0; }
   virtual std::unique_ptr<SearchScratch> NewScratch() const = 0;
   // If k visible selected rows have a vector, k come back, unless the budget ended: then coverage is
   // kPartial.

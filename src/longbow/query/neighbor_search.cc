@@ -16,8 +16,8 @@ bool Same(const index::SearchShape& a, const index::SearchShape& b) {
 }
 
 bool Same(const PlanInput& a, const PlanInput& b) {
-  return a.index == b.index && a.exact == b.exact && a.prefix_scalars == b.prefix_scalars &&
-         a.prefixes_only == b.prefixes_only && Same(a.shape, b.shape);
+  return a.index == b.index && a.methods_version == b.methods_version && a.exact == b.exact &&
+         a.prefix_scalars == b.prefix_scalars && a.prefixes_only == b.prefixes_only && Same(a.shape, b.shape);
 }
 
 Status Choose(const PlanInput& input, ChosenPlan* chosen) {
@@ -52,6 +52,7 @@ PlanInput PlanInputOf(const NeighborSearch& search, const Workspace& workspace) 
   const index::VectorStore& store = view.Vectors(search.vector_column);
   PlanInput input;
   input.index = &view.Index(search.vector_column);
+  input.methods_version = input.index->methods_version();
   input.shape.queries = static_cast<uint32_t>(workspace.k.size());
   input.shape.k = *std::max_element(workspace.k.begin(), workspace.k.end());
   input.shape.effort = search.effort;

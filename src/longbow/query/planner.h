@@ -31,6 +31,7 @@ inline constexpr std::string_view kNoPlan = "none";  // nothing was selected
 // that choose the same rows get the same plan, however they are written.
 struct PlanInput {
   const index::VectorIndex* index = nullptr;
+  uint64_t methods_version = 0;  // of the index
   index::SearchShape shape;
   bool exact = false;           // only exact plans
   uint32_t prefix_scalars = 0;  // of `scalars` that are searched on first; 0: all

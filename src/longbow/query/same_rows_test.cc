@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <future>
 #include <random>
 
 #include "longbow/query/search.h"
@@ -157,12 +156,6 @@ class SameRows : public testing::TestWithParam<const char*> {
                               {"tags", tags.Finish().ValueOrDie()}},
                              arrow::key_value_metadata({"longbow.index"}, {GetParam()})));
   }
-  void AwaitIndex() {
-    std::promise<void> indexed;
-    database_.engine().WhenIndexed("d", [&](auto&&...) { indexed.set_value(); });
-    indexed.get_future().get();
-  }
-
   const uint64_t seed_ = std::random_device{}();
   Random random_{seed_};
   TestDatabase database_;
@@ -176,7 +169,7 @@ TEST_P(SameRows, HaveOnePlanAndOneAnswer) {
   std::vector<std::string> deleted;
   for (int64_t id = 2000; id < kRows; id += 3) deleted.push_back(std::to_string(id));
   database_.Delete("d", deleted);
-  AwaitIndex();
+  database_.WaitIndexed("d");
   arrow::Int64Builder years;
   for (const Value& year : kListed) ASSERT_TRUE(years.Append(std::get<int64_t>(year)).ok());
   ASSERT_TRUE(database_.query().allow_lists().Put("years", years.Finish().ValueOrDie()).ok());

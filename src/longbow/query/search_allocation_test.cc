@@ -57,6 +57,7 @@ TEST(SearchAllocationTest, AWarmSearchAllocatesNothingUpToItsHits) {
   std::vector<std::vector<double>> points;
   for (int i = 0; i < 5000; ++i) points.push_back({i % 7 * 1.0, i % 11 * 1.0, i % 13 * 1.0, i % 17 * 1.0});
   database.Put("d", Batch({{"id", Range(0, 5000)}, {"vector", Vectors(points, 4)}}));
+  database.WaitIndexed("d");  // a plan is chosen anew when the index has changed
   const auto view = database.engine().Pin("d").ValueOrDie();
 
   Workspace workspace;

@@ -551,5 +551,21 @@ TEST_F(SearchTest, WhatWasDoneIsCounted) {
   EXPECT_EQ(seen["hnsw_search_pool_put_total"], 4);
 }
 
+// The workspace keeps what was chosen for a shape of search; the rows are the same before and after.
+TEST_F(SearchTest, SearchesFollowTheIndexAsItIsBuilt) {
+  std::promise<void> may_build;
+  database_.builders().Post([built = may_build.get_future().share()] { built.wait(); });
+  std::mt19937_64 random(3);
+  const auto points = WholePoints(random, 5000, 64, -100, 100);
+  database_.Put("d", Batch({{"id", Range(0, 5000)}, {"vector", Vectors(points, 64)}}));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Search(database_, Ask("d", {points[static_cast<size_t>(i)]}, 10)).plan, "exact_scan");
+  }
+
+  may_build.set_value();
+  database_.WaitIndexed("d");
+  EXPECT_NE(Search(database_, Ask("d", {points[7]}, 10)).plan, "exact_scan");
+}
+
 }  // namespace
 }  // namespace longbow::query

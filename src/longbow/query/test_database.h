@@ -66,6 +66,7 @@ class TestDatabase {
   engine::Engine& engine() { return *engine_; }
   QueryEngine& query() { return *query_; }
   MemoryLedger& ledger() { return ledger_; }
+  Executor& builders() { return *builders_; }
 
   void Create(const std::string& dataset, const std::shared_ptr<arrow::Schema>& schema) {
     auto writer = engine_->OpenWriter(dataset, *schema);
@@ -97,6 +98,13 @@ class TestDatabase {
     std::promise<Status> done;
     engine_->Delete(dataset, std::move(keys),
                     [&](Result<engine::WriteAck> ack) { done.set_value(ack.status()); });
+    const Status status = done.get_future().get();
+    ASSERT_TRUE(status.ok()) << status;
+  }
+
+  void WaitIndexed(const std::string& dataset) {
+    std::promise<Status> done;
+    engine_->WhenIndexed(dataset, [&](Status status) { done.set_value(std::move(status)); });
     const Status status = done.get_future().get();
     ASSERT_TRUE(status.ok()) << status;
   }

@@ -27,6 +27,9 @@ constexpr double kNanosABlock = 8, kNanosABlockBit = 0.04, kNanosABlockByte = 0.
 // More is asked for seldom, and then of the graph.
 constexpr float kMostRecallOfCodes = 0.985f;
 
+bool MayScan(const RowCodes* codes) { return codes != nullptr && codes->coded_end() >= kLeastRowsForCodes; }
+bool MayWalk(const Graph* graph) { return graph != nullptr && graph->size() >= kLeastRowsForWalk; }
+
 }  // namespace
 
 GraphIndex::GraphIndex(const IndexInput& input, GraphOptions options)
@@ -90,12 +93,11 @@ std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   methods.push_back(ScanCost(*input_.store, shape));
   const Graph* graph = builder_.graph();
   const RowCodes* codes = builder_.codes();
-  if (codes != nullptr && codes->coded_end() >= kLeastRowsForCodes &&
-      shape.effort.recall <= kMostRecallOfCodes) {
+  if (MayScan(codes) && shape.effort.recall <= kMostRecallOfCodes) {
     methods.push_back({Method::kCodeScan, shape.queries * CodeScanNanos(shape, *codes), false});
     if (methods.back().nanos < methods.front().nanos) std::swap(methods.front(), methods.back());
   }
-  if (graph == nullptr || graph->size() < kLeastRowsForWalk || shape.k > kMostK) return methods;
+  if (!MayWalk(graph) || shape.k > kMostK) return methods;
   if (shape.has_selection && graph->LengthsDiffer()) return methods;  // it may be of short vectors
   const double share =
       shape.has_selection
@@ -115,6 +117,14 @@ std::vector<MethodCost> GraphIndex::Methods(const SearchShape& shape) const {
   std::sort(methods.begin(), methods.end(),
             [](const MethodCost& a, const MethodCost& b) { return a.nanos < b.nanos; });
   return methods;
+}
+
+uint64_t GraphIndex::methods_version() const {
+  const Graph* graph = builder_.graph();
+  const uint64_t scanned = MayScan(builder_.codes()) ? 1 : 0, walked = MayWalk(graph) ? 2 : 0;
+  const uint64_t large = graph != nullptr && graph->size() >= kSmallGraph ? 4 : 0;
+  const uint64_t lengths = graph != nullptr && graph->LengthsDiffer() ? 8 : 0;
+  return builder_.calibration().version() * 16 + lengths + large + walked + scanned;
 }
 
 std::unique_ptr<SearchScratch> GraphIndex::NewScratch() const { return std::make_unique<GraphScratch>(); }

@@ -26,6 +26,7 @@ class GraphIndex : public VectorIndex {
   RowOrdinal settled_end() const override { return builder_.settled_end(); }
   void Forget(RowOrdinal first, RowOrdinal end) override { builder_.Forget(first, end); }
   std::vector<MethodCost> Methods(const SearchShape& shape) const override;
+  uint64_t methods_version() const override;
   std::unique_ptr<SearchScratch> NewScratch() const override;
   Status Search(const SearchSpec& spec, SearchScratch* scratch, SearchHits* hits) const override;
   RowOrdinal indexed_end() const override { return builder_.indexed_end(); }

@@ -40,6 +40,7 @@ void RecallCalibration::Set(const Measured& measured) {
   store(measured.recall, &recall_);
   store(measured.reach_recall, &reach_recall_);
   store(measured.reach_hops, &reach_hops_);
+  version_.fetch_add(1, std::memory_order_release);
 }
 
 void RecallCalibration::Restore(const Measured& measured, uint64_t nodes) {

@@ -36,6 +36,9 @@ class RecallCalibration {
     std::array<float, kReach.size()> reach_recall{}, reach_hops{};
   };
   Measured measured() const;
+  uint64_t version() const {
+    return version_.load(std::memory_order_acquire);
+  }  // one more for each measurement
   // What was measured on a graph of `nodes` nodes that was saved since.
   void Restore(const Measured& measured, uint64_t nodes);
 
@@ -50,7 +53,7 @@ class RecallCalibration {
 
   std::array<std::atomic<float>, kEf.size()> recall_{};
   std::array<std::atomic<float>, kReach.size()> reach_recall_{}, reach_hops_{};
-  std::atomic<uint64_t> due_at_{kFirstNodes};
+  std::atomic<uint64_t> due_at_{kFirstNodes}, version_{0};
   std::mutex mutex_;
   std::array<uint32_t, kEf.size()> found_{};                              // guarded by mutex_
   std::array<uint32_t, kReach.size()> reach_found_{}, reach_hops_sum_{};  // guarded by mutex_
