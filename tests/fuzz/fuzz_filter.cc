@@ -69,6 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   negation.op = filter::Operator::kNot;
   negation.children = {*filter};
   const auto others = Matching(database->query(), negation);
+  if (others.contains(-1)) return 0;  // nested one level deeper than filters may be
   for (const int64_t id : others)
     fuzz::Require(!matching.contains(id), "a row does not match a filter and its negation");
   fuzz::Require(static_cast<int64_t>(matching.size() + others.size()) <= kRows, "no row comes twice");
