@@ -38,10 +38,15 @@ constexpr CommandFlag kCommandFlags[] = {{"config", true},         {"ports_file"
                                          {"help_settings", false}, {"version", false},   {"verify", false},
                                          {"repair", false},        {"export", true},     {"import", true}};
 
+// Who begins a name rightly has more often forgotten its end: `data_dir` is meant to be `data_path`.
 std::string NearestName(std::string_view name, bool with_command_flags) {
   std::string_view best;
+  const auto distance = [&](std::string_view known) {
+    const auto same = std::ranges::mismatch(name, known).in1 - name.begin();
+    return 2 * static_cast<int64_t>(EditDistance(name, known)) - static_cast<int64_t>(same);
+  };
   const auto consider = [&](std::string_view known) {
-    if (best.empty() || EditDistance(name, known) < EditDistance(name, best)) best = known;
+    if (best.empty() || distance(known) < distance(best)) best = known;
   };
   for (const SettingRow& row : SettingTable()) consider(row.name);
   if (with_command_flags) {

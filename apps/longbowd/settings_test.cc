@@ -133,6 +133,7 @@ TEST_F(SettingsTest, AnUnknownKeyInTheFileNamesItsLineAndTheNearestSetting) {
 TEST_F(SettingsTest, AnUnknownFlagNamesTheNearest) {
   EXPECT_THAT(Refused({"--listen-adr", "x"}), AllOf(HasSubstr("--listen-adr"), HasSubstr("--listen-addr")));
   EXPECT_THAT(Refused({"--hepl"}), HasSubstr("--help"));
+  EXPECT_THAT(Refused({"--data-dir", "x"}), HasSubstr("--data-path"));
   EXPECT_THAT(Refused({"serve"}), HasSubstr("unexpected argument \"serve\""));
   EXPECT_THAT(Refused({"--max-k"}), AllOf(HasSubstr("--max-k"), HasSubstr("expected a value")));
 }

@@ -81,6 +81,10 @@ class ChunkedArray {
         ->released[chunk & (kPage - 1)]
         .load(std::memory_order_acquire);
   }
+  // Elements that are there and were not released.
+  uint64_t held() const {
+    return static_cast<uint64_t>(charged_.load(std::memory_order_relaxed)) / kChunkBytes * kChunk;
+  }
   T Get(RowOrdinal i) const { return Cell(i).load(std::memory_order_acquire); }
   T GetRelaxed(RowOrdinal i) const { return Cell(i).load(std::memory_order_relaxed); }
   void Set(RowOrdinal i, T value) { Cell(i).store(value, std::memory_order_release); }

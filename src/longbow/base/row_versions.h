@@ -31,6 +31,7 @@ class RowVersions {
     born_.Release(row);
   }
   bool released(RowOrdinal row) const { return born_.released(row); }
+  uint64_t held() const { return born_.held(); }  // rows that are not forgotten, whole chunks of them
   void Prefetch(RowOrdinal row) const {
     __builtin_prefetch(born_.At(row));
     __builtin_prefetch(died_.At(row));

@@ -2,6 +2,7 @@
 // sees a dataset, a filter tree, an Arrow array or a counter of the server.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -55,6 +56,7 @@ struct SearchShape {
   uint32_t k = 10;
   Effort effort;
   uint64_t rows = 0;  // visible ones, about
+  uint64_t held = 0;  // with those that a scan goes by because they are dead and not forgotten; 0: as `rows`
   bool has_selection = false;
   uint64_t selected = 0;  // exact size of the selection, when there is one
 };
@@ -95,6 +97,10 @@ struct SearchSpec {
 
 inline uint64_t VisibleRows(const SearchSpec& spec) {
   return spec.rows > 0 ? spec.rows : spec.visibility.end;
+}
+
+inline uint64_t HeldRows(const Visibility& visibility) {
+  return std::min<uint64_t>(visibility.end, visibility.versions->held());
 }
 
 // Hits of query i: neighbors[offsets[i] .. offsets[i + 1]). Reused between searches, so it does not allocate

@@ -11,8 +11,8 @@ namespace {
 
 bool Same(const index::SearchShape& a, const index::SearchShape& b) {
   return a.queries == b.queries && a.k == b.k && a.effort.recall == b.effort.recall &&
-         a.effort.ef == b.effort.ef && a.rows == b.rows && a.has_selection == b.has_selection &&
-         a.selected == b.selected;
+         a.effort.ef == b.effort.ef && a.rows == b.rows && a.held == b.held &&
+         a.has_selection == b.has_selection && a.selected == b.selected;
 }
 
 bool Same(const PlanInput& a, const PlanInput& b) {
@@ -57,6 +57,7 @@ PlanInput PlanInputOf(const NeighborSearch& search, const Workspace& workspace) 
   input.shape.k = *std::max_element(workspace.k.begin(), workspace.k.end());
   input.shape.effort = search.effort;
   input.shape.rows = static_cast<uint64_t>(view.live_rows());
+  input.shape.held = index::HeldRows(view.visibility());
   input.shape.has_selection = search.selection != nullptr;
   input.shape.selected = search.selected;
   input.exact = search.exact;

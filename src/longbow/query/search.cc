@@ -123,6 +123,7 @@ double QueryEngine::EstimateNeighbors(const SearchRequest& request, const engine
   input.shape.k = static_cast<uint32_t>(std::clamp<int64_t>(k, 1, options_.limits.max_k));
   input.shape.effort = request.effort;
   input.shape.rows = static_cast<uint64_t>(view.live_rows());
+  input.shape.held = index::HeldRows(view.visibility());
   input.exact = request.exact || request.offset.has_value();
   input.scalars = static_cast<uint32_t>(store.scalars());
   input.prefix_scalars = std::min(request.dims, input.scalars);

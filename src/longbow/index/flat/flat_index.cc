@@ -11,7 +11,7 @@ namespace {
 // Measured with bench/kernels_bench and rounded up, since machines differ: what a row costs the first query,
 // that reads it from cache as far as the rows fit there and else from memory, and what it costs each further
 // query, that finds it in cache.
-constexpr double kNanosARow = 1.0, kNanosACachedByte = 0.012, kNanosAMemoryByte = 0.04;
+constexpr double kNanosARow = 1.0, kNanosADeadRow = 0.8, kNanosACachedByte = 0.012, kNanosAMemoryByte = 0.04;
 constexpr double kCachedBytes = 4 << 20;
 constexpr double kNanosAGatheredRow = 3.0, kNanosAGatheredByte = 0.05;
 constexpr double kNanosAMoreQuery = 0.4, kNanosAMoreQueryScalar = 0.012;
@@ -67,12 +67,14 @@ std::vector<MethodCost> FlatIndex::Methods(const SearchShape& shape) const {
 MethodCost ScanCost(const VectorStore& store, const SearchShape& shape) {
   const auto scalars = static_cast<double>(store.scalars()), bytes = static_cast<double>(store.row_bytes());
   const auto rows = static_cast<double>(shape.rows);
+  const auto held = std::max(rows, static_cast<double>(shape.held));
   if (!shape.has_selection) {
-    const double nanos = rows * kNanosARow + ReadNanos(rows * bytes) + MoreQueries(shape, rows, scalars);
+    const double nanos = rows * kNanosARow + (held - rows) * kNanosADeadRow + ReadNanos(rows * bytes) +
+                         MoreQueries(shape, rows, scalars);
     return {Method::kExactScan, nanos, true};
   }
   const auto selected = static_cast<double>(shape.selected);
-  const double nanos = rows * kNanosASelectionRow +
+  const double nanos = held * kNanosASelectionRow +
                        selected * (kNanosAGatheredRow + kNanosAGatheredByte * bytes) +
                        MoreQueries(shape, selected, scalars);
   return {Method::kSelectionScan, nanos, true};

@@ -210,6 +210,9 @@ TEST_F(FlatIndexTest, CostGrowsWithRowsAndQueriesAndASmallSelectionIsCheaper) {
   EXPECT_GT(cost(batch), cost(shape));
   EXPECT_LT(cost(batch), 100 * cost(shape));
   EXPECT_LT(cost(chosen), cost(shape) / 5);
+  SearchShape among_dead = shape;
+  among_dead.held = 1000000;
+  EXPECT_GT(cost(among_dead), 2 * cost(shape));
   EXPECT_EQ(index_.Methods(shape).front().method, Method::kExactScan);
   EXPECT_EQ(index_.Methods(chosen).front().method, Method::kSelectionScan);
 }

@@ -68,6 +68,7 @@ uint32_t GraphIndex::MostVisits(const SearchSpec& spec) const {
   SearchShape shape;
   shape.k = spec.k.empty() ? 0 : *std::max_element(spec.k.begin(), spec.k.end());
   shape.rows = VisibleRows(spec);
+  shape.held = HeldRows(spec.visibility);
   shape.has_selection = spec.selection != nullptr && spec.selected > 0;
   shape.selected = spec.selected;
   const RowCodes* codes = builder_.codes();
@@ -77,7 +78,7 @@ uint32_t GraphIndex::MostVisits(const SearchSpec& spec) const {
 
 // Nanoseconds to scan the codes for one query.
 double GraphIndex::CodeScanNanos(const SearchShape& shape, const RowCodes& codes) const {
-  const double rows = std::max<double>(static_cast<double>(shape.rows), 1);
+  const double rows = std::max<double>(static_cast<double>(std::max(shape.rows, shape.held)), 1);
   const double asked = shape.has_selection ? std::max<double>(1, static_cast<double>(shape.selected)) : rows;
   const double blocks = std::min(rows / RowCodes::kRows, asked);
   const double block = kNanosABlock + kNanosABlockBit * static_cast<double>(codes.bits() * codes.n()) +

@@ -269,6 +269,18 @@ TEST_F(GraphIndexTest, FilteredWalksAreNoLongerForTheRowsThatWereReplaced) {
   }
 }
 
+TEST_F(GraphIndexTest, ScansCostMoreWhereMostRowsAreDead) {
+  World world(1);
+  world.AppendAny(3000);
+  world.Wait();
+  SearchShape shape;
+  shape.rows = shape.held = 3000;
+  const auto cheapest = [&] { return world.index().Methods(shape).front(); };
+  EXPECT_NE(cheapest().method, Method::kWalk);
+  shape.held = 100 * shape.rows;
+  EXPECT_EQ(cheapest().method, Method::kWalk);
+}
+
 TEST_F(GraphIndexTest, NodesThatDieWhileOthersAreSweptAreSweptAfterThem) {
   World world(seed_, 2);
   world.AppendAny(3000);
