@@ -346,7 +346,7 @@ void GraphBuilder::Erase(std::span<const RowOrdinal> rows) {
     const bool present = input_.store->Present(row);
     if (!present && !chains_.placed(row)) continue;
     if (present) erased_.fetch_add(1, std::memory_order_relaxed);
-    const Slot slot = chains_.Erase(graph(), row);
+    const Slot slot = chains_.Erase(graph_, row);
     if (slot != kNoSlot) Bury(slot);
   }
   if (MaintenanceDue()) StartMaintenance();

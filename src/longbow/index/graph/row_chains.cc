@@ -30,12 +30,13 @@ RowChains::Joined RowChains::Join(Graph& graph, Slot slot, RowOrdinal like, RowO
   return Joined::kJoined;
 }
 
-Slot RowChains::Erase(Graph* graph, RowOrdinal row) {
+Slot RowChains::Erase(const std::atomic<Graph*>& graph, RowOrdinal row) {
   std::lock_guard stripe(Stripe(row));
   const Slot slot = slots_.Get(row);
   slots_.Set(row, kErasedSlot);
   if (slot == kNoSlot || slot == kErasedSlot) return kNoSlot;
-  NodeHeader& header = graph->header(slot);
+  Graph& holder = *graph.load(std::memory_order_acquire);
+  NodeHeader& header = holder.header(slot);
   NodeLock lock(header);
   const RowOrdinal before = before_.Get(row), next = next_.Get(row);
   if (next != kNoRow) before_.Set(next, before);
@@ -43,7 +44,7 @@ Slot RowChains::Erase(Graph* graph, RowOrdinal row) {
     next_.Set(before, next);
     return kNoSlot;
   }
-  graph->SetRow(slot, next);
+  holder.SetRow(slot, next);
   return next == kNoRow ? slot : kNoSlot;
 }
 

@@ -52,8 +52,8 @@ class RowChains {
   enum class Joined { kJoined, kStale, kErased };
   Joined Join(Graph& graph, Slot slot, RowOrdinal like, RowOrdinal row);
   // Takes the row out, or keeps it out if it is yet to come. The node, when it was its last row; else
-  // kNoSlot.
-  Slot Erase(Graph* graph, RowOrdinal row);
+  // kNoSlot. The graph is looked for once the row is known to be in it: it may be made beside this.
+  Slot Erase(const std::atomic<Graph*>& graph, RowOrdinal row);
 
  private:
   static constexpr Slot kErasedSlot = kNoSlot - 1;
