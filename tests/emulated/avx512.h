@@ -56,6 +56,12 @@ inline __m512i Add(__m512i a, __m512i b) {
   return As<__m512i>(As<Lanes<T>>(a) + As<Lanes<T>>(b));
 }
 
+inline __m512i AddSaturating8(__m512i a, __m512i b) {
+  return Ints<uint8_t>([x = As<Lanes<uint8_t>>(a), y = As<Lanes<uint8_t>>(b)](int i) {
+    const int sum = x[i] + y[i];
+    return sum < 255 ? sum : 255;
+  });
+}
 inline __m512i Sub16(__m512i a, __m512i b) {
   return As<__m512i>(As<Lanes<uint16_t>>(a) - As<Lanes<uint16_t>>(b));
 }
@@ -160,6 +166,7 @@ inline __m128i Narrow32To8(__m512i a) {
 #define _mm512_add_epi32 longbow::emulated::Add<uint32_t>
 #define _mm512_add_epi8 longbow::emulated::Add<uint8_t>
 #define _mm512_add_ps longbow::emulated::AddFloats
+#define _mm512_adds_epu8 longbow::emulated::AddSaturating8
 #define _mm512_and_si512 longbow::emulated::And
 #define _mm512_castsi512_si256 longbow::emulated::LowHalf
 #define _mm512_cmp_ps_mask longbow::emulated::CompareMask

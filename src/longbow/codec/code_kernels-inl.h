@@ -3,12 +3,15 @@
 // set's unnamed namespace, after LONGBOW_CODE_VECTOR, the bytes of its vectors, and its
 //   int32_t Dot(const int8_t* a, const int8_t* b, int32_t sum_b, size_t n)
 //   void BlockSums(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n, float* sums)
+//   uint32_t NearTotals(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n,
+//                       const Rooms& rooms, const float* constants, const float* inverses)
 //   uint32_t NotAbove(const float* x, float limit)
 //   uint32_t SignBits(NativeInt x)
 //   void StoreBytes(uint8_t* to, NativeInt x)
 // BlockSums giving for each of kBlock codes the sum of the entries its planes choose, plane b taken 2^b
-// times, NotAbove a bit for each of 16 values at an aligned address, SignBits one for each lane of a vector
-// (codec/native_vector-inl.h), and StoreBytes writes them, -128 to 127, in one byte each.
+// times, NearTotals a bit for each whose total has room (codec/rooms-inl.h), NotAbove one for each of 16
+// values at an aligned address, SignBits one for each lane of a vector (codec/native_vector-inl.h), and
+// StoreBytes writes their lowest bytes.
 
 constexpr size_t kParts = 64 / LONGBOW_CODE_VECTOR;
 
@@ -290,16 +293,36 @@ LONGBOW_CODE_INLINE size_t EntriesAt(size_t table) {
 // Two entries fit 8 bits together. Rounding to it errs by a tenth of what the codes themselves do, or less.
 constexpr float kMostEntry = 127;
 
-NeighborTable MakeTable(const float* query, size_t n, uint8_t* entries) {
-  float signs[4][16];
-  for (int c = 0; c < 16; ++c) {
-    for (int b = 0; b < 4; ++b) signs[b][c] = (c >> b & 1) != 0 ? 1.0f : -1.0f;
+// The signed sums of 4 dimensions, by their signs.
+struct SignedSums {
+  Float16 sign[4];
+
+  SignedSums() {
+    float signs[4][16];
+    for (int c = 0; c < 16; ++c) {
+      for (int b = 0; b < 4; ++b) signs[b][c] = (c >> b & 1) != 0 ? 1.0f : -1.0f;
+    }
+    for (int b = 0; b < 4; ++b) sign[b] = Load(signs[b]);
   }
-  const Float16 sign[4] = {Load(signs[0]), Load(signs[1]), Load(signs[2]), Load(signs[3])};
+  Float16 Of(const float* v) const {
+    return (sign[0] * v[0] + sign[1] * v[1]) + (sign[2] * v[2] + sign[3] * v[3]);
+  }
+  static float Reach(const float* v) {
+    return __builtin_fabsf(v[0]) + __builtin_fabsf(v[1]) + __builtin_fabsf(v[2]) + __builtin_fabsf(v[3]);
+  }
+};
+
+// Twice, for tables are looked up in halves of a vector.
+LONGBOW_CODE_INLINE void StoreEntries(uint8_t* at, const Float16& x) {
+  StoreBytes(at, Truncated(x));
+  __builtin_memcpy(at + 16, at, 16);
+}
+
+NeighborTable MakeTable(const float* query, size_t n, uint8_t* entries) {
+  const SignedSums sums;
   float most = 0, all = 0;
   for (size_t i = 0; i < n; i += 4) {
-    float reach = 0;
-    for (size_t j = i; j < i + 4; ++j) reach += __builtin_fabsf(query[j]);
+    const float reach = SignedSums::Reach(query + i);
     most = reach > most ? reach : most;
     all += reach;
   }
@@ -317,16 +340,23 @@ NeighborTable MakeTable(const float* query, size_t n, uint8_t* entries) {
   table.offset = -all;
   const float inverse = 1.0f / table.step;
   for (size_t i = 0; i < n; i += 4) {
-    const float* v = query + i;
-    const float reach =
-        __builtin_fabsf(v[0]) + __builtin_fabsf(v[1]) + __builtin_fabsf(v[2]) + __builtin_fabsf(v[3]);
-    const Float16 x =
-        ((sign[0] * v[0] + sign[1] * v[1]) + (sign[2] * v[2] + sign[3] * v[3]) + reach) * inverse + 0.5f;
-    uint8_t* at = entries + EntriesAt(i / 4);
-    StoreBytes(at, Truncated(x));
-    __builtin_memcpy(at + 16, at, 16);
+    const Float16 x = (sums.Of(query + i) + SignedSums::Reach(query + i)) * inverse + 0.5f;
+    StoreEntries(entries + EntriesAt(i / 4), x);
   }
   return table;
+}
+
+ScanTable MakeScanTable(const float* query, size_t n, uint32_t bits, float all, float step,
+                        uint8_t* entries) {
+  const SignedSums sums;
+  const float inverse = 1.0f / step;
+  for (size_t i = 0; i < n; i += 4) {
+    Float16 steps = (All(SignedSums::Reach(query + i)) - sums.Of(query + i)) * inverse;
+    uint8_t* at = entries + EntriesAt(i / 4);
+    for (uint32_t plane = 0; plane < bits; ++plane, at += TableBytes(n), steps = steps + steps)
+      StoreEntries(at, Min(steps + 0.5f, All(255)));
+  }
+  return {entries, step, all * static_cast<float>((1u << bits) - 1), 0, 0};
 }
 
 // A bit of each of 16 levels into a plane of a block, whose `at` is the place of the 16 dimensions.
@@ -417,6 +447,17 @@ uint32_t Estimate(const uint8_t* block, uint32_t bits, size_t n, const NeighborT
   return near;
 }
 
+void Near(const ScanBlocks& blocks, uint32_t bits, size_t n, const ScanTable& table, float limit,
+          uint32_t* near) {
+  const float inverse = 1.0f / table.step;
+  const Rooms rooms{inverse, (limit - table.base) * inverse, (table.most + table.doubt) * inverse};
+  for (size_t i = 0; i < blocks.count; ++i) {
+    const size_t at = i * blocks.stride;
+    near[i] = NearTotals(blocks.codes + at, bits, table.entries, n, rooms,
+                         blocks.constants + at / sizeof(float), blocks.inverses + at / sizeof(float));
+  }
+}
+
 uint32_t NotAboveInBlock(const float* x, float limit) {
   return NotAbove(x, limit) | NotAbove(x + 16, limit) << 16;
 }
@@ -431,5 +472,7 @@ constexpr CodeKernels StampKernels(std::string_view name) {
           &MakeTable,
           &EncodeNeighbor,
           &Estimate,
+          &MakeScanTable,
+          &Near,
           &NotAboveInBlock};
 }

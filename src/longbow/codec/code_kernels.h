@@ -18,6 +18,8 @@ inline constexpr size_t PaddedDim(size_t dim) { return (dim + kDimStep - 1) / kD
 inline constexpr size_t BlockBytes(size_t n, uint32_t bits) { return bits * n * kBlock / 8; }
 // Of a query's table for them.
 inline constexpr size_t TableBytes(size_t n) { return n * 8; }
+// Of a query's table for a scan of them.
+inline constexpr size_t ScanTableBytes(size_t n, uint32_t bits) { return bits * TableBytes(n); }
 
 // Beside a vector's code: x ~ scale * code. Everything later is said of the decoded vector, so that distances
 // between codes are a metric.
@@ -50,6 +52,25 @@ inline constexpr float StepOf(VectorCode code) {
 struct NeighborTable {
   const uint8_t* entries = nullptr;
   float step = 0, offset = 0;  // signed sum ~ step * entry + offset, offset that of all entries together
+};
+
+// A query as a scan wants it, which only asks which codes may be near: for each plane, weighted, and each 4
+// dimensions by how many steps each of the 16 signed sums falls short of the largest. So what is near has a
+// small total, and totals are kept in 8 bits that stay at 255: all beyond is far (Quick ADC, arXiv
+// 1704.07355).
+struct ScanTable {
+  const uint8_t* entries = nullptr;
+  float step = 0, most = 0;  // product ~ most - step * total
+  float base = 0;            // of the estimates
+  float doubt = 0;           // by so much a product may be larger
+};
+
+// Blocks one behind the other, `stride` bytes apart; pointers are the first one's.
+struct ScanBlocks {
+  const uint8_t* codes = nullptr;
+  const float* constants = nullptr;
+  const float* inverses = nullptr;  // of the slopes' magnitudes
+  size_t stride = 0, count = 0;
 };
 
 // With r = u - v, estimate |q - u|^2 = |q - v|^2 + constant + slope * <q, code of r>  (RaBitQ, arXiv
@@ -90,6 +111,14 @@ struct CodeKernels {
   // block; bit i of what it returns: out[i] <= limit. `out` is aligned to 64 bytes.
   uint32_t (*estimate)(const uint8_t* block, uint32_t bits, size_t n, const NeighborTable& table,
                        const EstimateTerms& terms, float limit, float* out);
+  // Entries go to `entries`, ScanTableBytes(n, bits) of them; `all` is the sum of the query's magnitudes.
+  // Base and doubt are the caller's.
+  ScanTable (*make_scan_table)(const float* query, size_t n, uint32_t bits, float all, float step,
+                               uint8_t* entries);
+  // Bit i of near[j]: base + constant - <query, code> / inverse may be <= limit for code i of block j, as
+  // nearly as the table's step allows and with its doubt.
+  void (*near)(const ScanBlocks& blocks, uint32_t bits, size_t n, const ScanTable& table, float limit,
+               uint32_t* near);
   // Bit i: x[i] <= limit, i < kBlock; x is aligned to 64 bytes.
   uint32_t (*not_above)(const float* x, float limit);
 };

@@ -210,6 +210,88 @@ TEST_F(CodeKernelsTest, AllLevelsAgreeToTheLastBit) {
   }
 }
 
+// What is nearer than the limit by more than the table rounds off is near, what is farther by more is not;
+// all levels agree in between.
+TEST_F(CodeKernelsTest, WhatMayBeNearIsToldFromTotalsThatStayAt255) {
+  constexpr uint32_t kBlocks = 3;
+  const CodeKernels& scalar = **RunnableCodeKernels().begin();
+  for (size_t n : {64u, 128u, 192u, 768u, 1024u}) {
+    for (uint32_t bits = 1; bits <= 2; ++bits) {
+      const auto q = Normal(n), centre = Normal(n);
+      float all = 0, base = 0;
+      for (size_t i = 0; i < n; ++i) {
+        all += std::abs(q[i]);
+        base += (q[i] - centre[i]) * (q[i] - centre[i]);
+      }
+      const size_t floats = 3 * kBlock, stride = floats * sizeof(float) + BlockBytes(n, bits);
+      std::vector<float> memory(kBlocks * stride / sizeof(float));
+      std::vector<float> estimates;
+      std::vector<uint8_t> table(TableBytes(n));
+      const NeighborTable exact = scalar.make_table(q.data(), n, table.data());
+      for (uint32_t b = 0; b < kBlocks; ++b) {
+        float* const block = memory.data() + b * stride / sizeof(float);
+        auto* const codes = reinterpret_cast<uint8_t*>(block + floats);
+        for (uint32_t i = 0; i < kBlock; ++i) {
+          auto row = Normal(n);
+          const float share = static_cast<float>(i) / kBlock;
+          for (size_t j = 0; j < n; ++j)
+            row[j] = centre[j] + share * (q[j] - centre[j]) + (1 - share) * row[j];
+          const auto f = scalar.encode_neighbor(centre.data(), row.data(), n, bits, i, codes);
+          block[i] = f.constant, block[kBlock + i] = f.slope, block[2 * kBlock + i] = -1 / f.slope;
+        }
+        alignas(64) float out[kBlock];
+        scalar.estimate(codes, bits, n, exact, {base, block, block + kBlock}, 0, out);
+        estimates.insert(estimates.end(), out, out + kBlock);
+      }
+      // A vector that is not there, and one that is the centre.
+      memory[5] = std::numeric_limits<float>::infinity(), memory[2 * kBlock + 5] = 1;
+      memory[6] = 0, memory[2 * kBlock + 6] = 1e30f;
+      for (const float share : {0.1f, 0.5f, 1.0f}) {
+        const float step = share * all * static_cast<float>((1u << bits) - 1) / 200, limit = estimates[20];
+        std::vector<uint8_t> entries(ScanTableBytes(n, bits)), entries2(entries.size());
+        ScanTable t = scalar.make_scan_table(q.data(), n, bits, all, step, entries.data());
+        t.base = base;
+        uint32_t near[kBlocks], near2[kBlocks];
+        const auto* first = reinterpret_cast<const uint8_t*>(memory.data() + floats);
+        const ScanBlocks blocks{first, memory.data(), memory.data() + 2 * kBlock, stride, kBlocks};
+        scalar.near(blocks, bits, n, t, limit, near);
+        for (const CodeKernels* k : RunnableCodeKernels()) {
+          SCOPED_TRACE(testing::Message() << k->name << " " << n << " " << bits << " " << share);
+          ScanTable t2 = k->make_scan_table(q.data(), n, bits, all, step, entries2.data());
+          ASSERT_EQ(entries, entries2);
+          ASSERT_EQ(t.most, t2.most);
+          t2.base = base;
+          k->near(blocks, bits, n, t2, limit, near2);
+          for (uint32_t b = 0; b < kBlocks; ++b) ASSERT_EQ(near[b], near2[b]);
+        }
+        EXPECT_EQ(near[0] >> 5 & 1, 0u);
+        EXPECT_EQ(near[0] >> 6 & 1, base <= limit ? 1u : 0u);
+        const float off =
+            step * (0.5f * static_cast<float>(bits * n) / 4 + 2) +
+            exact.step * 0.5f * static_cast<float>(n) / 4 * static_cast<float>((1u << bits) - 1);
+        int told = 0;
+        for (uint32_t i = 7; i < kBlocks * kBlock; ++i) {
+          const float slope = memory[i / kBlock * stride / sizeof(float) + kBlock + i % kBlock];
+          const float inverse = memory[i / kBlock * stride / sizeof(float) + 2 * kBlock + i % kBlock];
+          const float constant = memory[i / kBlock * stride / sizeof(float) + i % kBlock];
+          // Where a total this large is near, all are.
+          const float most = (t.most + (limit - base - constant) * inverse) / step;
+          const bool is_near = (near[i / kBlock] >> (i % kBlock) & 1) != 0;
+          if (most >= 255) {
+            EXPECT_TRUE(is_near);
+          } else if (std::abs(estimates[i] - limit) > -slope * off) {
+            EXPECT_EQ(is_near, estimates[i] < limit) << i << " " << estimates[i] << " " << limit;
+            ++told;
+          }
+        }
+        if (share == 0.5f) {
+          EXPECT_GT(told, 10) << n << " " << bits;
+        }
+      }
+    }
+  }
+}
+
 TEST_F(CodeKernelsTest, CodesOfVectorsAndTheTransformAgreeToTheLastBit) {
   const CodeKernels& scalar = **RunnableCodeKernels().begin();
   for (const CodeKernels* k : RunnableCodeKernels()) {

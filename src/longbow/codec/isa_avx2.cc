@@ -9,6 +9,7 @@ namespace longbow::codec {
 namespace {
 
 #include "longbow/codec/native_vector-inl.h"
+#include "longbow/codec/rooms-inl.h"
 
 LONGBOW_CODE_INLINE __m256i LoadInts(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
@@ -104,14 +105,43 @@ LONGBOW_CODE_INLINE void BlockSums(const uint8_t* block, uint32_t bits, const ui
   }
 }
 
+LONGBOW_CODE_INLINE __m256i LowEntries(const uint8_t* entries, __m256i code) {
+  return _mm256_shuffle_epi8(LoadInts(entries), _mm256_and_si256(code, _mm256_set1_epi8(15)));
+}
+LONGBOW_CODE_INLINE __m256i HighEntries(const uint8_t* entries, __m256i code) {
+  return LowEntries(entries, _mm256_srli_epi16(code, 4));
+}
+
+LONGBOW_CODE_INLINE __m256i PlaneTotals(const uint8_t* plane, const uint8_t* entries, size_t groups,
+                                        __m256i total) {
+  __m256i second = _mm256_setzero_si256(), third = second, fourth = second;
+#pragma GCC unroll 4
+  for (size_t group = 0; group < groups; ++group, plane += 64, entries += 128) {
+    const __m256i a = LoadInts(plane), b = LoadInts(plane + 32);
+    total = _mm256_adds_epu8(total, LowEntries(entries, a));
+    second = _mm256_adds_epu8(second, LowEntries(entries + 32, b));
+    third = _mm256_adds_epu8(third, HighEntries(entries + 64, a));
+    fourth = _mm256_adds_epu8(fourth, HighEntries(entries + 96, b));
+  }
+  return _mm256_adds_epu8(_mm256_adds_epu8(total, second), _mm256_adds_epu8(third, fourth));
+}
+
+LONGBOW_CODE_INLINE uint32_t NearTotals(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n,
+                                        const Rooms& rooms, const float* constants, const float* inverses) {
+  __m256i totals = _mm256_setzero_si256();
+  for (uint32_t bit = 0; bit < bits; ++bit)
+    totals = PlaneTotals(block + bit * BlockBytes(n, 1), entries + bit * TableBytes(n), n / 16, totals);
+  return NotAbove(totals, BlockRooms(rooms, constants, inverses));
+}
+
 LONGBOW_CODE_INLINE uint32_t SignBits(NativeInt x) {
   return static_cast<uint32_t>(_mm256_movemask_ps(reinterpret_cast<__m256>(x)));
 }
 
 LONGBOW_CODE_INLINE void StoreBytes(uint8_t* to, NativeInt x) {
-  const auto ints = reinterpret_cast<__m256i>(x);
+  const __m256i ints = _mm256_and_si256(reinterpret_cast<__m256i>(x), _mm256_set1_epi32(255));
   const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(ints), _mm256_extracti128_si256(ints, 1));
-  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(halves, halves));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(halves, halves));
 }
 
 LONGBOW_CODE_INLINE uint32_t NotAbove(const float* x, float limit) {

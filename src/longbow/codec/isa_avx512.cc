@@ -9,6 +9,7 @@ namespace longbow::codec {
 namespace {
 
 #include "longbow/codec/native_vector-inl.h"
+#include "longbow/codec/rooms-inl.h"
 
 int32_t Dot(const int8_t* a, const int8_t* b, int32_t, size_t n) {
   __m512i sum = _mm512_setzero_si512();

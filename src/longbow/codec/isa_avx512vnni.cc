@@ -9,6 +9,7 @@ namespace longbow::codec {
 namespace {
 
 #include "longbow/codec/native_vector-inl.h"
+#include "longbow/codec/rooms-inl.h"
 
 // The instruction multiplies unsigned by signed: a + 128 by b, and 128 * sum_b is taken off.
 int32_t Dot(const int8_t* a, const int8_t* b, int32_t sum_b, size_t n) {

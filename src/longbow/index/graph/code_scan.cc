@@ -14,6 +14,11 @@ constexpr size_t kPrefetched = 512;      // bytes of a row; the processor goes o
 // err together, so that one estimate gone wrong can lose all of the k.
 constexpr RowOrdinal kFewRows = 20000;
 constexpr float kDoubtOfFew = 3.5f;
+// Of the 256 totals so many are for what may be near, the others for rows farther from the centre than those
+// that were looked at.
+constexpr float kStepsOfNear = 200;
+constexpr float kMostTooWide = 1.5f, kMostTooNarrow = 1.15f;  // before a table is made anew
+constexpr float kMostRounding = 0.5f;                         // of an estimate's standard error
 
 // How many standard errors `share` of what is normally distributed stays below: the estimate of a row as near
 // as the last one wanted must.
@@ -72,6 +77,10 @@ void CodeScan::Aim(const RowCodes& codes, const GraphSpace& space, const float* 
   square_ = 0;
   for (size_t i = 0; i < n; ++i) square_ += point[i] * point[i];
   length_ = std::sqrt(square_);
+  all_ = 0;
+  for (size_t i = 0; i < n; ++i) all_ += std::abs(point[i]);
+  point_.assign(point, point + n);
+  fitted_ = 0;
   deviations_ = DeviationsFor(recall);
 }
 
@@ -99,10 +108,53 @@ struct CodeScan::Pass {
 // Bit i: row + i may be no farther than the bound.
 uint32_t CodeScan::EstimateBlock(const Pass& pass, RowOrdinal row, float bound, float* estimates) const {
   const RowCodes::Block block = pass.codes.At(row);
-  const codec::EstimateTerms terms{square_, block.constants, block.slopes, block.spreads, -pass.reach};
+  const codec::EstimateTerms terms{square_, block.constants, block.slopes, block.slopes,
+                                   pass.reach * pass.codes.error()};
   pass.work->codes += RowCodes::kRows;
   return pass.space.kernels().estimate(block.codes, pass.codes.bits(), pass.codes.n(), table_, terms, bound,
                                        estimates);
+}
+
+// A table whose totals just hold what may be near, as of the rows of one block. To ask it is far cheaper than
+// estimates are, and it rounds as finely as what is near has much in common with the query.
+void CodeScan::Fit(const Pass& pass, RowOrdinal row) {
+  const float bound = pass.bound();
+  if (!std::isfinite(bound) || !(length_ > 0)) return;
+  const RowCodes::Block block = pass.codes.At(row);
+  const uint32_t bits = pass.codes.bits();
+  const float most = all_ * static_cast<float>((1u << bits) - 1);
+  const float error = pass.codes.error() * length_, doubt = pass.codes.error() * pass.reach;
+  float shortfall = 0;
+  for (RowOrdinal i = 0; i < RowCodes::kRows; ++i) {
+    if (!(block.slopes[i] < 0)) continue;
+    const float room = most + doubt + (bound - square_ - block.constants[i]) * block.inverses[i];
+    shortfall = std::max(shortfall, std::min(room, 2 * most));
+  }
+  if (!(shortfall > 0)) return;
+  if (shortfall < fitted_ * kMostTooNarrow && shortfall * kMostTooWide > fitted_) return;
+  const float step = shortfall / kStepsOfNear;
+  // Entries, one for each 4 dimensions and plane, are rounded evenly.
+  const float rounding = step * std::sqrt(static_cast<float>(bits * pass.codes.n()) / 4 / 12);
+  fitted_ = rounding > kMostRounding * error ? 0 : shortfall;
+  if (fitted_ == 0) return;
+  scan_entries_.resize(codec::ScanTableBytes(pass.codes.n(), bits) + 63);
+  const auto address = reinterpret_cast<uintptr_t>(scan_entries_.data());
+  scan_table_ = pass.space.kernels().make_scan_table(point_.data(), pass.codes.n(), bits, all_, step,
+                                                     scan_entries_.data() + (-address & 63));
+  scan_table_.base = square_;
+  scan_table_.doubt = doubt * std::sqrt(1 + rounding * rounding / (error * error));
+}
+
+void CodeScan::FindNear(const Pass& pass, RowOrdinal row, uint32_t count) {
+  if (fitted_ == 0) {
+    for (uint32_t i = 0; i < count; ++i)
+      near_[i] = EstimateBlock(pass, row + i * RowCodes::kRows, pass.bound(), estimates_.data());
+    return;
+  }
+  const RowCodes::Block block = pass.codes.At(row);
+  pass.work->codes += count * RowCodes::kRows;
+  pass.space.kernels().near({block.codes, block.constants, block.inverses, pass.codes.block_bytes(), count},
+                            pass.codes.bits(), pass.codes.n(), scan_table_, pass.bound(), near_.data());
 }
 
 // It is looked at later: by then what is known of it has come from memory.
@@ -129,17 +181,27 @@ bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::S
   waiting_ = 0;
   budget_left_ = true;
   RowOrdinal row = ScanFirst(pass);
-  for (; row < end && budget_left_; row += RowCodes::kRows) {
+  while (row < end && budget_left_) {
     if (row % kRowsALook == 0) {
       if (spec.visibility.versions->released(row)) {
-        row += kRowsALook - RowCodes::kRows;
+        row += kRowsALook;
         continue;
       }
       Spend(pass, kRowsALook / 16);
+      Fit(pass, row);
     }
-    const uint32_t wanted = pass.Wanted(row);
-    if (wanted == 0) continue;
-    WantAll(pass, row, EstimateBlock(pass, row, pass.bound(), estimates_.data()) & wanted);
+    const uint32_t at_once =
+        spec.selection == nullptr ? kBlocksAtOnce - row / RowCodes::kRows % kBlocksAtOnce : 1;
+    const uint32_t count = std::min(at_once, (end - row + RowCodes::kRows - 1) / RowCodes::kRows);
+    if (spec.selection == nullptr || pass.Wanted(row) != 0) {
+      FindNear(pass, row, count);
+      for (uint32_t i = 0; i < count; ++i) {
+        if (near_[i] == 0) continue;
+        const RowOrdinal block = row + i * RowCodes::kRows;
+        WantAll(pass, block, near_[i] & pass.Wanted(block));
+      }
+    }
+    row += count * RowCodes::kRows;
   }
   const bool complete = row >= end;
   TakeBatch(pass);

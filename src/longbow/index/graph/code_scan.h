@@ -30,26 +30,35 @@ class CodeScan {
            RowOrdinal first, RowOrdinal end, RowOrdinal rows, TopK* top, SearchWork* work);
 
  private:
-  static constexpr size_t kBatch = 16;  // rows fetched at once, then taken exactly
+  static constexpr size_t kBatch = 16;          // rows fetched at once, then taken exactly
+  static constexpr uint32_t kBlocksAtOnce = 8;  // that the bound is the same for
 
   struct Pass;
   uint32_t EstimateBlock(const Pass& pass, RowOrdinal row, float bound, float* estimates) const;
+  // Of `count` blocks from that of `row` on, bit i of near_[j]: row i of block j may be no farther than the
+  // bound.
+  void FindNear(const Pass& pass, RowOrdinal row, uint32_t count);
+  void Fit(const Pass& pass, RowOrdinal row);
   void Want(const Pass& pass, RowOrdinal row);
   void WantAll(const Pass& pass, RowOrdinal row, uint32_t near);
   RowOrdinal ScanFirst(const Pass& pass);
   void TakeBatch(const Pass& pass);
   void Spend(const Pass& pass, int64_t distances);
 
-  std::vector<uint8_t> entries_;
+  std::vector<uint8_t> entries_, scan_entries_;
   codec::NeighborTable table_;
-  float square_ = 0, length_ = 0;  // of the point
-  float deviations_ = 0;           // standard errors that an estimate may be off
+  codec::ScanTable scan_table_;  // of what was fitted last
+  float fitted_ = 0;             // shortfall, in products, that its totals have room for; 0: none was
+  std::vector<float> point_;
+  float square_ = 0, length_ = 0, all_ = 0;  // of the point; all_ the sum of magnitudes
+  float deviations_ = 0;                     // standard errors that an estimate may be off
   alignas(64) std::array<float, kMostFirstBlocks * RowCodes::kRows> estimates_;
   std::array<float, kMostFirstBlocks> least_;      // estimate of each of the first blocks
   std::array<uint32_t, kMostFirstBlocks> others_;  // rows of it that are still to be looked at
   std::array<RowOrdinal, kBatch + RowCodes::kRows> rows_;
   std::array<const std::byte*, kBatch + RowCodes::kRows> rows_at_;
   std::array<float, kBatch + RowCodes::kRows> distances_;
+  std::array<uint32_t, kBlocksAtOnce> near_;
   size_t waiting_ = 0;
   bool budget_left_ = true;
 };

@@ -12,10 +12,12 @@ namespace {
 // Fewer bits make a faster scan until more rows have to be looked at in full than that saves.
 uint32_t BitsFor(size_t n) { return n <= 256 ? 2 : 1; }
 
-// How many times |query||row| / sqrt(n) the estimated product of query and row is off, one standard
-// deviation, for 1 to 4 bits; measured on random directions, and what theory says for one bit: sqrt(pi / 2 -
-// 1).
-constexpr float kDeviation[] = {0.76f, 0.36f, 0.19f, 0.1f};
+// Measured on random directions; for one bit what theory says, sqrt(pi / 2 - 1) of a code's share. The levels
+// of a code count 1, or 1 and 3.
+constexpr float kErrors[] = {0.61f, 0.58f};
+
+// In place of the inverse of a slope of 0: of a row that is the centre.
+constexpr float kNoSlope = 1e30f;
 
 size_t BlockBytes(size_t n) { return 3 * RowCodes::kRows * sizeof(float) + codec::BlockBytes(n, BitsFor(n)); }
 
@@ -31,6 +33,8 @@ RowCodes::RowCodes(const GraphSpace* space, const VectorStore* store, MemoryLedg
       vector_(space->scratch_doubles()),
       point_(n_),
       origin_(n_) {}
+
+float RowCodes::error() const { return kErrors[bits_ - 1]; }
 
 int64_t RowCodes::RowBytes(size_t n) { return static_cast<int64_t>(BlockBytes(n) / kRows); }
 
@@ -76,16 +80,16 @@ void RowCodes::CodeRow(RowOrdinal row, std::byte* block) {
   auto* codes = reinterpret_cast<uint8_t*>(block) + 3 * kRows * sizeof(float);
   if (!store_->Present(row)) {
     floats[0] = std::numeric_limits<float>::infinity();  // never near
-    floats[kRows] = floats[2 * kRows] = 0;
+    floats[kRows] = 0;
+    floats[2 * kRows] = 1;
     return;
   }
-  const float reach = 2 * kDeviation[bits_ - 1] / std::sqrt(static_cast<float>(n_));
   const float bias = space_->PlaceRow(row, vector_.data(), point_.data());
   const codec::NeighborFactors factors =
       space_->kernels().encode_neighbor(origin_.data(), point_.data(), n_, bits_, i, codes);
   floats[0] = factors.constant + (space_->biased() ? bias : 0);
   floats[kRows] = factors.slope;
-  floats[2 * kRows] = reach * std::sqrt(factors.square);
+  floats[2 * kRows] = factors.slope < 0 ? std::min(-1 / factors.slope, kNoSlope) : kNoSlope;
 }
 
 }  // namespace longbow::index

@@ -16,9 +16,10 @@
 
 namespace longbow::index {
 
-// Blocks of codec::kBlock rows: constants, slopes and spreads of the rows, then their codes as the estimating
-// kernel reads them (RaBitQ, arXiv 2405.12497, with the centre of the space as the centroid). One writer at a
-// time; readers may read rows below the coded_end() they saw: the last block is still written behind it.
+// Blocks of codec::kBlock rows: constants, slopes and their inverses of the rows, then their codes as the
+// estimating kernel reads them (RaBitQ, arXiv 2405.12497, with the centre of the space as the centroid). One
+// writer at a time; readers may read rows below the coded_end() they saw: the last block is still written
+// behind it.
 class RowCodes {
  public:
   RowCodes(const GraphSpace* space, const VectorStore* store, MemoryLedger* ledger);
@@ -39,11 +40,13 @@ class RowCodes {
   struct Block {
     const float* constants;
     const float* slopes;
-    // A row's estimate is off by spread * |query|, one standard error.
-    const float* spreads;
+    const float* inverses;  // of the slopes' magnitudes
     const uint8_t* codes;
   };
-  // The block that holds `row`.
+  // What an estimated product of a row's code and a query is off by, one standard error, in lengths of the
+  // query.
+  float error() const;
+  // The block that holds `row`; those of 256 rows from a multiple of 256 lie one behind the other.
   Block At(RowOrdinal row) const { return View(blocks_.At(row / kRows)); }
 
   static constexpr RowOrdinal kRows = codec::kBlock;

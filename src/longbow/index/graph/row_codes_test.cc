@@ -47,7 +47,7 @@ TEST_F(RowCodesTest, GiveBackWhatIsForgottenWhetherItWasCodedBeforeOrNot) {
   EXPECT_EQ(codes_.At(9000).constants[8], 0);
   codes_.Code(kRows, 4096);
   const auto block = codes_.At(kRows - 1);
-  EXPECT_TRUE(std::all_of(block.spreads, block.spreads + RowCodes::kRows, [](float x) { return x > 0; }));
+  EXPECT_TRUE(std::all_of(block.inverses, block.inverses + RowCodes::kRows, [](float x) { return x > 0; }));
 }
 
 }  // namespace
