@@ -68,28 +68,28 @@ LONGBOW_CODE_INLINE void BlockSums(const uint8_t* block, uint32_t bits, const ui
 }
 
 // Both halves of a vector hold the same neighbours here, too.
-LONGBOW_CODE_INLINE __m512i PlaneTotals(const uint8_t* plane, const uint8_t* entries, size_t groups,
-                                        __m512i total) {
+template <size_t kQueries>
+LONGBOW_CODE_INLINE void NearTotals(const uint8_t* block, uint32_t bits, const RoomsOf<kQueries>& queries,
+                                    size_t n, const float* constants, const float* inverses, uint32_t* near) {
   const __m512i low = _mm512_set1_epi8(15);
-  __m512i second = _mm512_setzero_si512();
+  __m512i totals[kQueries], others[kQueries];  // two sums each, so that one need not wait for the other
+  for (size_t q = 0; q < kQueries; ++q) totals[q] = others[q] = _mm512_setzero_si512();
+  for (size_t at = 0; at < bits * BlockBytes(n, 1); at += 64) {
+    const __m512i code = _mm512_loadu_si512(block + at);
+    const __m512i first = _mm512_and_si512(code, low),
+                  second = _mm512_and_si512(_mm512_srli_epi16(code, 4), low);
 #pragma GCC unroll 4
-  for (size_t group = 0; group < groups; ++group, plane += 64, entries += 128) {
-    const __m512i code = _mm512_loadu_si512(plane);
-    total = _mm512_adds_epu8(total,
-                             _mm512_shuffle_epi8(_mm512_loadu_si512(entries), _mm512_and_si512(code, low)));
-    second = _mm512_adds_epu8(second, _mm512_shuffle_epi8(_mm512_loadu_si512(entries + 64),
-                                                          _mm512_and_si512(_mm512_srli_epi16(code, 4), low)));
+    for (size_t q = 0; q < kQueries; ++q) {
+      const uint8_t* entries = queries.entries[q] + 2 * at;
+      totals[q] = _mm512_adds_epu8(totals[q], _mm512_shuffle_epi8(_mm512_loadu_si512(entries), first));
+      others[q] = _mm512_adds_epu8(others[q], _mm512_shuffle_epi8(_mm512_loadu_si512(entries + 64), second));
+    }
   }
-  return _mm512_adds_epu8(total, second);
-}
-
-LONGBOW_CODE_INLINE uint32_t NearTotals(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n,
-                                        const Rooms& rooms, const float* constants, const float* inverses) {
-  __m512i totals = _mm512_setzero_si512();
-  for (uint32_t bit = 0; bit < bits; ++bit)
-    totals = PlaneTotals(block + bit * BlockBytes(n, 1), entries + bit * TableBytes(n), n / 16, totals);
-  const __m256i both = _mm256_adds_epu8(_mm512_castsi512_si256(totals), _mm512_extracti64x4_epi64(totals, 1));
-  return NotAbove(both, BlockRooms(rooms, constants, inverses));
+  for (size_t q = 0; q < kQueries; ++q) {
+    const __m512i all = _mm512_adds_epu8(totals[q], others[q]);
+    near[q] = NotAbove(_mm256_adds_epu8(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1)),
+                       BlockRooms(queries.rooms[q], constants, inverses));
+  }
 }
 
 LONGBOW_CODE_INLINE uint32_t NotAbove(const float* x, float limit) {

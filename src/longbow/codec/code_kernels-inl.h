@@ -3,15 +3,15 @@
 // set's unnamed namespace, after LONGBOW_CODE_VECTOR, the bytes of its vectors, and its
 //   int32_t Dot(const int8_t* a, const int8_t* b, int32_t sum_b, size_t n)
 //   void BlockSums(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n, float* sums)
-//   uint32_t NearTotals(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n,
-//                       const Rooms& rooms, const float* constants, const float* inverses)
+//   template <size_t kQueries> void NearTotals(const uint8_t* block, uint32_t bits, const RoomsOf<kQueries>&
+//       queries, size_t n, const float* constants, const float* inverses, uint32_t* near)
 //   uint32_t NotAbove(const float* x, float limit)
 //   uint32_t SignBits(NativeInt x)
 //   void StoreBytes(uint8_t* to, NativeInt x)
 // BlockSums giving for each of kBlock codes the sum of the entries its planes choose, plane b taken 2^b
-// times, NearTotals a bit for each whose total has room (codec/rooms-inl.h), NotAbove one for each of 16
-// values at an aligned address, SignBits one for each lane of a vector (codec/native_vector-inl.h), and
-// StoreBytes writes their lowest bytes.
+// times, NearTotals for each query a bit for each whose total has room (codec/rooms-inl.h), NotAbove one for
+// each of 16 values at an aligned address, SignBits one for each lane of a vector
+// (codec/native_vector-inl.h), and StoreBytes writes their lowest bytes.
 
 constexpr size_t kParts = 64 / LONGBOW_CODE_VECTOR;
 
@@ -447,15 +447,28 @@ uint32_t Estimate(const uint8_t* block, uint32_t bits, size_t n, const NeighborT
   return near;
 }
 
-void Near(const ScanBlocks& blocks, uint32_t bits, size_t n, const ScanTable& table, float limit,
-          uint32_t* near) {
-  const float inverse = 1.0f / table.step;
-  const Rooms rooms{inverse, (limit - table.base) * inverse, (table.most + table.doubt) * inverse};
+template <size_t kQueries>
+void NearOf(const ScanBlocks& blocks, uint32_t bits, size_t n, const ScanQuery* queries) {
+  RoomsOf<kQueries> of;
+  for (size_t q = 0; q < kQueries; ++q) {
+    const ScanTable& table = *queries[q].table;
+    const float inverse = 1.0f / table.step;
+    of.entries[q] = table.entries;
+    of.rooms[q] = {inverse, (queries[q].limit - table.base) * inverse, (table.most + table.doubt) * inverse};
+  }
   for (size_t i = 0; i < blocks.count; ++i) {
     const size_t at = i * blocks.stride;
-    near[i] = NearTotals(blocks.codes + at, bits, table.entries, n, rooms,
-                         blocks.constants + at / sizeof(float), blocks.inverses + at / sizeof(float));
+    uint32_t near[kQueries];
+    NearTotals<kQueries>(blocks.codes + at, bits, of, n, blocks.constants + at / sizeof(float),
+                         blocks.inverses + at / sizeof(float), near);
+    for (size_t q = 0; q < kQueries; ++q) queries[q].near[i] = near[q];
   }
+}
+
+void Near(const ScanBlocks& blocks, uint32_t bits, size_t n, const ScanQuery* queries, size_t count) {
+  for (; count >= 4; queries += 4, count -= 4) NearOf<4>(blocks, bits, n, queries);
+  if (count >= 2) NearOf<2>(blocks, bits, n, queries), queries += 2, count -= 2;
+  if (count > 0) NearOf<1>(blocks, bits, n, queries);
 }
 
 uint32_t NotAboveInBlock(const float* x, float limit) {

@@ -65,6 +65,12 @@ struct ScanTable {
   float doubt = 0;           // by so much a product may be larger
 };
 
+struct ScanQuery {
+  const ScanTable* table = nullptr;
+  float limit = 0;
+  uint32_t* near = nullptr;  // one a block
+};
+
 // Blocks one behind the other, `stride` bytes apart; pointers are the first one's.
 struct ScanBlocks {
   const uint8_t* codes = nullptr;
@@ -115,10 +121,10 @@ struct CodeKernels {
   // Base and doubt are the caller's.
   ScanTable (*make_scan_table)(const float* query, size_t n, uint32_t bits, float all, float step,
                                uint8_t* entries);
-  // Bit i of near[j]: base + constant - <query, code> / inverse may be <= limit for code i of block j, as
-  // nearly as the table's step allows and with its doubt.
-  void (*near)(const ScanBlocks& blocks, uint32_t bits, size_t n, const ScanTable& table, float limit,
-               uint32_t* near);
+  // Of each query bit i of near[j]: base + constant - <query, code> / inverse may be <= limit for code i of
+  // block j, as nearly as its table's step allows and with its doubt. Four queries take half as long as four
+  // times one.
+  void (*near)(const ScanBlocks& blocks, uint32_t bits, size_t n, const ScanQuery* queries, size_t count);
   // Bit i: x[i] <= limit, i < kBlock; x is aligned to 64 bytes.
   uint32_t (*not_above)(const float* x, float limit);
 };

@@ -251,18 +251,28 @@ TEST_F(CodeKernelsTest, WhatMayBeNearIsToldFromTotalsThatStayAt255) {
         std::vector<uint8_t> entries(ScanTableBytes(n, bits)), entries2(entries.size());
         ScanTable t = scalar.make_scan_table(q.data(), n, bits, all, step, entries.data());
         t.base = base;
-        uint32_t near[kBlocks], near2[kBlocks];
+        uint32_t near[kBlocks];
         const auto* first = reinterpret_cast<const uint8_t*>(memory.data() + floats);
         const ScanBlocks blocks{first, memory.data(), memory.data() + 2 * kBlock, stride, kBlocks};
-        scalar.near(blocks, bits, n, t, limit, near);
+        const ScanQuery one{&t, limit, near};
+        scalar.near(blocks, bits, n, &one, 1);
         for (const CodeKernels* k : RunnableCodeKernels()) {
           SCOPED_TRACE(testing::Message() << k->name << " " << n << " " << bits << " " << share);
           ScanTable t2 = k->make_scan_table(q.data(), n, bits, all, step, entries2.data());
           ASSERT_EQ(entries, entries2);
           ASSERT_EQ(t.most, t2.most);
           t2.base = base;
-          k->near(blocks, bits, n, t2, limit, near2);
-          for (uint32_t b = 0; b < kBlocks; ++b) ASSERT_EQ(near[b], near2[b]);
+          // As many queries together as there are ways to take them, with limits of their own.
+          constexpr size_t kQueries = 7;
+          uint32_t near2[kQueries][kBlocks];
+          std::vector<ScanQuery> queries;
+          for (size_t j = 0; j < kQueries; ++j)
+            queries.push_back({&t2, j % 2 == 0 ? limit : -std::numeric_limits<float>::max(), near2[j]});
+          k->near(blocks, bits, n, queries.data(), kQueries);
+          for (uint32_t b = 0; b < kBlocks; ++b) {
+            for (size_t j = 0; j < kQueries; ++j)
+              ASSERT_EQ(near2[j][b], j % 2 == 0 ? near[b] : 0u) << b << " " << j;
+          }
         }
         EXPECT_EQ(near[0] >> 5 & 1, 0u);
         EXPECT_EQ(near[0] >> 6 & 1, base <= limit ? 1u : 0u);

@@ -32,8 +32,8 @@ void BlockSums(const uint8_t* block, uint32_t bits, const uint8_t* entries, size
   for (size_t i = 0; i < kBlock; ++i) sums[i] = static_cast<float>(chosen[i]);
 }
 
-uint32_t NearTotals(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n, const Rooms& rooms,
-                    const float* constants, const float* inverses) {
+uint32_t NearTotalsOfOne(const uint8_t* block, uint32_t bits, const uint8_t* entries, size_t n,
+                         const Rooms& rooms, const float* constants, const float* inverses) {
   uint32_t totals[kBlock] = {};
   for (uint32_t bit = 0; bit < bits; ++bit) {
     const uint8_t* plane = block + bit * BlockBytes(n, 1);
@@ -52,6 +52,13 @@ uint32_t NearTotals(const uint8_t* block, uint32_t bits, const uint8_t* entries,
     near |= static_cast<uint32_t>((totals[i] < 255 ? totals[i] : 255) <= most) << i;
   }
   return near;
+}
+
+template <size_t kQueries>
+void NearTotals(const uint8_t* block, uint32_t bits, const RoomsOf<kQueries>& queries, size_t n,
+                const float* constants, const float* inverses, uint32_t* near) {
+  for (size_t q = 0; q < kQueries; ++q)
+    near[q] = NearTotalsOfOne(block, bits, queries.entries[q], n, queries.rooms[q], constants, inverses);
 }
 
 uint32_t NotAbove(const float* x, float limit) {

@@ -6,6 +6,13 @@ struct Rooms {
   float inverse_step, room, spare;
 };
 
+// Of queries that are looked for together.
+template <size_t kQueries>
+struct RoomsOf {
+  const uint8_t* entries[kQueries];
+  Rooms rooms[kQueries];
+};
+
 #if defined(__AVX2__)
 LONGBOW_CODE_INLINE __m256i EightRooms(const Rooms& rooms, const float* constants, const float* inverses) {
   const __m256 rest =

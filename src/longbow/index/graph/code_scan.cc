@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include "longbow/base/check.h"
+
 namespace longbow::index {
 namespace {
 
@@ -69,47 +71,42 @@ uint32_t SelectedBits(const RowSelection* selection, RowOrdinal first) {
 
 }  // namespace
 
-void CodeScan::Aim(const RowCodes& codes, const GraphSpace& space, const float* point, float recall) {
+void CodeScan::Aim(const RowCodes& codes, const GraphSpace& space, const Query& query, float recall) {
   const size_t n = codes.n();
+  query_ = query.data;
+  point_.assign(query.point, query.point + n);
+  scale_ = query.scale;
+  top_ = query.top;
   entries_.resize(codec::TableBytes(n) + 63);
   const auto address = reinterpret_cast<uintptr_t>(entries_.data());
-  table_ = space.kernels().make_table(point, n, entries_.data() + (-address & 63));
-  square_ = 0;
-  for (size_t i = 0; i < n; ++i) square_ += point[i] * point[i];
+  table_ = space.kernels().make_table(point_.data(), n, entries_.data() + (-address & 63));
+  square_ = all_ = 0;
+  for (const float x : point_) square_ += x * x, all_ += std::abs(x);
   length_ = std::sqrt(square_);
-  all_ = 0;
-  for (size_t i = 0; i < n; ++i) all_ += std::abs(point[i]);
-  point_.assign(point, point + n);
   fitted_ = 0;
   deviations_ = DeviationsFor(recall);
 }
 
-// What one scan is of.
+// What scans are of.
 struct CodeScan::Pass {
   const RowCodes& codes;
   const GraphSpace& space;
-  const GraphSpace::Scale scale;
   const VectorStore& store;
   const distance::KernelSet& kernels;
   const SearchSpec& spec;
-  const std::byte* const query;
   const RowOrdinal first, end;
-  const float reach;
-  TopK* const top;
   SearchWork* const work;
 
   uint32_t Wanted(RowOrdinal block) const {
     return SelectedBits(spec.selection, block) & BitsBetween(block, first, end);
   }
-  // In the space of the codes.
-  float bound() const { return scale.shift + scale.stretch * top->threshold(); }
 };
 
 // Bit i: row + i may be no farther than the bound.
 uint32_t CodeScan::EstimateBlock(const Pass& pass, RowOrdinal row, float bound, float* estimates) const {
   const RowCodes::Block block = pass.codes.At(row);
   const codec::EstimateTerms terms{square_, block.constants, block.slopes, block.slopes,
-                                   pass.reach * pass.codes.error()};
+                                   reach_ * pass.codes.error()};
   pass.work->codes += RowCodes::kRows;
   return pass.space.kernels().estimate(block.codes, pass.codes.bits(), pass.codes.n(), table_, terms, bound,
                                        estimates);
@@ -118,16 +115,16 @@ uint32_t CodeScan::EstimateBlock(const Pass& pass, RowOrdinal row, float bound, 
 // A table whose totals just hold what may be near, as of the rows of one block. To ask it is far cheaper than
 // estimates are, and it rounds as finely as what is near has much in common with the query.
 void CodeScan::Fit(const Pass& pass, RowOrdinal row) {
-  const float bound = pass.bound();
-  if (!std::isfinite(bound) || !(length_ > 0)) return;
+  const float limit = bound();
+  if (!std::isfinite(limit) || !(length_ > 0)) return;
   const RowCodes::Block block = pass.codes.At(row);
   const uint32_t bits = pass.codes.bits();
   const float most = all_ * static_cast<float>((1u << bits) - 1);
-  const float error = pass.codes.error() * length_, doubt = pass.codes.error() * pass.reach;
+  const float error = pass.codes.error() * length_, doubt = pass.codes.error() * reach_;
   float shortfall = 0;
   for (RowOrdinal i = 0; i < RowCodes::kRows; ++i) {
     if (!(block.slopes[i] < 0)) continue;
-    const float room = most + doubt + (bound - square_ - block.constants[i]) * block.inverses[i];
+    const float room = most + doubt + (limit - square_ - block.constants[i]) * block.inverses[i];
     shortfall = std::max(shortfall, std::min(room, 2 * most));
   }
   if (!(shortfall > 0)) return;
@@ -145,16 +142,24 @@ void CodeScan::Fit(const Pass& pass, RowOrdinal row) {
   scan_table_.doubt = doubt * std::sqrt(1 + rounding * rounding / (error * error));
 }
 
-void CodeScan::FindNear(const Pass& pass, RowOrdinal row, uint32_t count) {
-  if (fitted_ == 0) {
-    for (uint32_t i = 0; i < count; ++i)
-      near_[i] = EstimateBlock(pass, row + i * RowCodes::kRows, pass.bound(), estimates_.data());
-    return;
+void CodeScan::FindNear(std::span<CodeScan> scans, const Pass& pass, RowOrdinal row, uint32_t count) {
+  std::array<codec::ScanQuery, kMostTogether> queries;
+  size_t fitted = 0;
+  for (CodeScan& scan : scans) {
+    if (scan.from_ > row) continue;
+    if (scan.fitted_ > 0) {
+      queries[fitted++] = {&scan.scan_table_, scan.bound(), scan.near_.data()};
+      continue;
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+      scan.near_[i] =
+          scan.EstimateBlock(pass, row + i * RowCodes::kRows, scan.bound(), scan.estimates_.data());
+    }
   }
   const RowCodes::Block block = pass.codes.At(row);
-  pass.work->codes += count * RowCodes::kRows;
+  pass.work->codes += static_cast<int64_t>(fitted * count * RowCodes::kRows);
   pass.space.kernels().near({block.codes, block.constants, block.inverses, pass.codes.block_bytes(), count},
-                            pass.codes.bits(), pass.codes.n(), scan_table_, pass.bound(), near_.data());
+                            pass.codes.bits(), pass.codes.n(), queries.data(), fitted);
 }
 
 // It is looked at later: by then what is known of it has come from memory.
@@ -171,42 +176,61 @@ void CodeScan::WantAll(const Pass& pass, RowOrdinal row, uint32_t near) {
   if (waiting_ >= kBatch) TakeBatch(pass);
 }
 
-bool CodeScan::Run(const RowCodes& codes, const GraphSpace& space, GraphSpace::Scale scale,
+bool CodeScan::Run(std::span<CodeScan> scans, const RowCodes& codes, const GraphSpace& space,
                    const VectorStore& store, const distance::KernelSet& kernels, const SearchSpec& spec,
-                   const std::byte* query, RowOrdinal first, RowOrdinal end, RowOrdinal rows, TopK* top,
-                   SearchWork* work) {
-  const float reach = length_ * (rows <= kFewRows ? std::max(deviations_, kDoubtOfFew) : deviations_);
-  const Pass pass{codes, space, scale, store, kernels, spec, query, first, end, reach, top, work};
+                   RowOrdinal first, RowOrdinal end, RowOrdinal rows, SearchWork* work) {
+  LB_CHECK(scans.size() <= kMostTogether);
+  const Pass pass{codes, space, store, kernels, spec, first, end, work};
   const int64_t codes_before = work->codes;
-  waiting_ = 0;
-  budget_left_ = true;
-  RowOrdinal row = ScanFirst(pass);
-  while (row < end && budget_left_) {
+  bool budget_left = true;
+  RowOrdinal row = end;
+  for (CodeScan& scan : scans) {
+    scan.Begin(pass, rows);
+    budget_left = budget_left && scan.budget_left_;
+    row = std::min(row, scan.from_);
+  }
+  while (row < end && budget_left) {
     if (row % kRowsALook == 0) {
       if (spec.visibility.versions->released(row)) {
         row += kRowsALook;
         continue;
       }
-      Spend(pass, kRowsALook / 16);
-      Fit(pass, row);
+      for (CodeScan& scan : scans) {
+        scan.Spend(pass, kRowsALook / 16);
+        budget_left = budget_left && scan.budget_left_;
+        scan.Fit(pass, row);
+      }
     }
     const uint32_t at_once =
         spec.selection == nullptr ? kBlocksAtOnce - row / RowCodes::kRows % kBlocksAtOnce : 1;
-    const uint32_t count = std::min(at_once, (end - row + RowCodes::kRows - 1) / RowCodes::kRows);
+    uint32_t count = std::min(at_once, (end - row + RowCodes::kRows - 1) / RowCodes::kRows);
+    for (const CodeScan& scan : scans) {
+      if (scan.from_ > row) count = std::min(count, (scan.from_ - row) / RowCodes::kRows);
+    }
     if (spec.selection == nullptr || pass.Wanted(row) != 0) {
-      FindNear(pass, row, count);
-      for (uint32_t i = 0; i < count; ++i) {
-        if (near_[i] == 0) continue;
-        const RowOrdinal block = row + i * RowCodes::kRows;
-        WantAll(pass, block, near_[i] & pass.Wanted(block));
+      FindNear(scans, pass, row, count);
+      for (CodeScan& scan : scans) {
+        if (scan.from_ > row) continue;
+        for (uint32_t i = 0; i < count; ++i) {
+          if (scan.near_[i] == 0) continue;
+          const RowOrdinal block = row + i * RowCodes::kRows;
+          scan.WantAll(pass, block, scan.near_[i] & pass.Wanted(block));
+        }
+        budget_left = budget_left && scan.budget_left_;
       }
     }
     row += count * RowCodes::kRows;
   }
-  const bool complete = row >= end;
-  TakeBatch(pass);
+  for (CodeScan& scan : scans) scan.TakeBatch(pass);
   work->bytes += (work->codes - codes_before) / RowCodes::kRows * static_cast<int64_t>(codes.block_bytes());
-  return complete;
+  return row >= end;
+}
+
+void CodeScan::Begin(const Pass& pass, RowOrdinal rows) {
+  reach_ = length_ * (rows <= kFewRows ? std::max(deviations_, kDoubtOfFew) : deviations_);
+  waiting_ = 0;
+  budget_left_ = true;
+  ScanFirst(pass);
 }
 
 void CodeScan::Spend(const Pass& pass, int64_t distances) {
@@ -215,13 +239,13 @@ void CodeScan::Spend(const Pass& pass, int64_t distances) {
 
 // While nothing is known, every row is near. So of many blocks the nearest row of each is known first, by its
 // estimate, and the nearest of those are taken: the k-th is not much farther than the k-th of all these rows.
-// Where the scan goes on from.
-RowOrdinal CodeScan::ScanFirst(const Pass& pass) {
+void CodeScan::ScanFirst(const Pass& pass) {
   const RowOrdinal first = pass.first / RowCodes::kRows * RowCodes::kRows;
+  from_ = first;
   const auto blocks = std::min<uint32_t>((pass.end - first) / RowCodes::kRows, kMostFirstBlocks);
   if (pass.spec.visibility.versions->released(first) || pass.spec.selection != nullptr ||
-      blocks < kLeastFirstBlocks || pass.top->size() > 0)
-    return first;
+      blocks < kLeastFirstBlocks || top_->size() > 0)
+    return;
   constexpr float kAnything = std::numeric_limits<float>::infinity();
   Spend(pass, int64_t{blocks} * RowCodes::kRows / 16);
   for (uint32_t i = 0; i < blocks; ++i) {
@@ -231,7 +255,7 @@ RowOrdinal CodeScan::ScanFirst(const Pass& pass) {
     others_[i] = pass.Wanted(row);
     least_[i] = Least(estimates);
   }
-  const float near = NthLeast({least_.data(), blocks}, pass.top->k() + pass.top->k() / 2);
+  const float near = NthLeast({least_.data(), blocks}, top_->k() + top_->k() / 2);
   for (uint32_t i = 0; i < blocks; ++i) {
     if (least_[i] > near) continue;
     const uint32_t nearest = static_cast<uint32_t>(
@@ -245,9 +269,9 @@ RowOrdinal CodeScan::ScanFirst(const Pass& pass) {
   for (; seen < blocks && budget_left_; ++seen) {
     const float* const estimates = estimates_.data() + seen * RowCodes::kRows;
     WantAll(pass, first + seen * RowCodes::kRows,
-            pass.space.kernels().not_above(estimates, pass.bound()) & others_[seen]);
+            pass.space.kernels().not_above(estimates, bound()) & others_[seen]);
   }
-  return first + seen * RowCodes::kRows;
+  from_ = first + seen * RowCodes::kRows;
 }
 
 void CodeScan::TakeBatch(const Pass& pass) {
@@ -260,8 +284,8 @@ void CodeScan::TakeBatch(const Pass& pass) {
   waiting_ = 0;
   if (count == 0) return;
   for (size_t i = 0; i < count; ++i) rows_at_[i] = pass.store.Row(rows_[i]);
-  pass.kernels.gather(pass.query, rows_at_.data(), count, pass.store.scalars(), distances_.data());
-  pass.top->OfferAll(distances_.data(), count, [this](size_t i) { return rows_[i]; });
+  pass.kernels.gather(query_, rows_at_.data(), count, pass.store.scalars(), distances_.data());
+  top_->OfferAll(distances_.data(), count, [this](size_t i) { return rows_[i]; });
   pass.work->distances += static_cast<int64_t>(count);
   Spend(pass, static_cast<int64_t>(count));
   pass.work->bytes += static_cast<int64_t>(count * pass.store.row_bytes());

@@ -84,14 +84,14 @@ void GraphSearch::ScanGroup(uint32_t first, uint32_t count, SearchHits* hits) {
     ends[i + 1] = ends[i] + std::min(spec_.k[first + i], spec_.visibility.end);
   scratch_.heap_.resize(ends[count]);
   if (scratch_.scans_.size() < count) scratch_.scans_.resize(count);
-  std::array<GraphSpace::Scale, kScansAtOnce> scales;
   std::vector<TopK>& tops = scratch_.tops_;
   tops.clear();
+  tops.reserve(count);  // scans point into it
   for (uint32_t i = 0; i < count; ++i) {
     tops.emplace_back(scratch_.heap_.data() + ends[i], ends[i + 1] - ends[i], NeighborOrder(spec_.ties));
     PlaceQuery(QueryAt(first + i));
-    scales[i] = scale_;
-    scratch_.scans_[i].Aim(*codes_, graph_->space(), scratch_.point_.data(), ScanRecall());
+    scratch_.scans_[i].Aim(*codes_, graph_->space(),
+                           {QueryAt(first + i), scratch_.point_.data(), scale_, &tops[i]}, ScanRecall());
   }
   const RowOrdinal rows_end = spec_.visibility.end, coded_end = std::min(codes_->coded_end(), rows_end);
   bool complete = true;
@@ -101,9 +101,10 @@ void GraphSearch::ScanGroup(uint32_t first, uint32_t count, SearchHits* hits) {
   }
   for (RowOrdinal row = 0; row < coded_end && complete; row += std::min(kRowsATile, coded_end - row)) {
     const RowOrdinal end = row + std::min(kRowsATile, coded_end - row);
-    for (uint32_t i = 0; i < count && complete; ++i) {
-      complete = scratch_.scans_[i].Run(*codes_, graph_->space(), scales[i], store_, kernels_, spec_,
-                                        QueryAt(first + i), row, end, coded_end, &tops[i], &hits->work);
+    for (uint32_t i = 0; i < count && complete; i += CodeScan::kMostTogether) {
+      const size_t together = std::min<size_t>(CodeScan::kMostTogether, count - i);
+      complete = CodeScan::Run({&scratch_.scans_[i], together}, *codes_, graph_->space(), store_, kernels_,
+                               spec_, row, end, coded_end, &hits->work);
     }
   }
   partial_ = partial_ || !complete;
@@ -141,9 +142,9 @@ bool GraphSearch::ScanFrom(const std::byte* query, RowOrdinal first, TopK* top, 
     return false;
   if (coded_end <= first) return true;
   CodeScan& scan = scratch_.scans_.front();
-  scan.Aim(*codes_, graph_->space(), scratch_.point_.data(), ScanRecall());
-  return scan.Run(*codes_, graph_->space(), scale_, store_, kernels_, spec_, query, first, coded_end,
-                  coded_end - first, top, work);
+  scan.Aim(*codes_, graph_->space(), {query, scratch_.point_.data(), scale_, top}, ScanRecall());
+  return CodeScan::Run({&scan, 1}, *codes_, graph_->space(), store_, kernels_, spec_, first, coded_end,
+                       coded_end - first, work);
 }
 
 // Looks harder while that costs less than a scan.
