@@ -129,6 +129,41 @@ TEST_P(CodeScanTest, FillsKFromAHandfulOfRows) {
   for (size_t i = 0; i < hits.neighbors.size(); ++i) EXPECT_EQ(hits.neighbors[i].row, exact.neighbors[i].row);
 }
 
+// Four are looked for together, so 23 are five times four and three; each wants another number of rows.
+TEST_P(CodeScanTest, FindsForManyQueriesWhatAnExactScanFinds) {
+  constexpr uint32_t kTogether = 23;
+  const size_t scalars = queries_[0].size();
+  std::vector<float> together;
+  std::vector<uint32_t> k;
+  for (uint32_t q = 0; q < kTogether; ++q) {
+    together.insert(together.end(), queries_[q].begin(), queries_[q].end());
+    k.push_back(1 + q * 3 % 17);
+  }
+  for (RowOrdinal row = 0; row < kRows; row += 21) versions_.SetDied(row, 5);
+  SearchSpec spec;
+  spec.queries = reinterpret_cast<const std::byte*>(together.data());
+  spec.query_stride = scalars * sizeof(float);
+  spec.query_count = kTogether;
+  spec.k = k;
+  spec.visibility = {&versions_, 6, kRows};
+  SearchHits exact, scanned;
+  const auto scratch = index_->NewScratch();
+  spec.method = Method::kExactScan;
+  ASSERT_TRUE(index_->Search(spec, scratch.get(), &exact).ok());
+  spec.method = Method::kCodeScan;
+  ASSERT_TRUE(index_->Search(spec, scratch.get(), &scanned).ok());
+  ASSERT_EQ(scanned.offsets, exact.offsets);
+  int found = 0;
+  for (uint32_t q = 0; q < kTogether; ++q) {
+    const float farthest = exact.neighbors[exact.offsets[q + 1] - 1].distance;
+    for (uint32_t i = scanned.offsets[q]; i < scanned.offsets[q + 1]; ++i) {
+      found += scanned.neighbors[i].distance <= farthest;
+      EXPECT_NE(scanned.neighbors[i].row % 21, 0u);
+    }
+  }
+  EXPECT_GE(found, 0.98 * static_cast<double>(exact.neighbors.size()));
+}
+
 INSTANTIATE_TEST_SUITE_P(Spaces, CodeScanTest,
                          testing::Values(Case{Metric::kL2, 32}, Case{Metric::kL2, 128},
                                          Case{Metric::kCosine, 200}, Case{Metric::kInnerProduct, 128},
