@@ -20,6 +20,7 @@
 
 #include "ann/machine.h"
 #include "ann/measures.h"
+#include "longbow/codec/code_kernels.h"
 
 namespace longbow::bench {
 
@@ -136,6 +137,7 @@ int Run(int argc, char** argv) {
               {"queries", data.queries.rows},
               {"times_last_level_cache", share},
               {"processor", ProcessorName()},
+              {"simd", codec::BestCodeKernels().name},
               {"cores", std::thread::hardware_concurrency()}};
   result.update(measure->second(data, options));
   if (options.json.empty()) return 0;

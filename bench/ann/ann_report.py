@@ -307,7 +307,8 @@ def report(directory: pathlib.Path, page: pathlib.Path | None) -> None:
     if page is None:
         return
     machine = results.all[0]
-    text = INTRODUCTION + f"\nThe machine: {machine['cores']} cores of {machine['processor']}, shared with others.\n"
+    kernels = f", kernels for {machine['simd']}" if "simd" in machine else ""
+    text = INTRODUCTION + f"\nThe machine: {machine['cores']} cores of {machine['processor']}, shared with others{kernels}.\n"
     for title, section in (("The bars", table(head, rows)), ("Searching", search_section(results)),
                            ("Building and memory", build_section(results)), ("Updates", updates_section(results)),
                            ("Filters", filter_section(results)), ("The scan of codes", scan_section(results))):

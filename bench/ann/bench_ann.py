@@ -171,6 +171,7 @@ def main() -> int:
     parser.add_argument("--generations", type=int, default=0, help="of churn; default: 100, with --quick 10")
     parser.add_argument("--work-dir", default=str(ROOT / "build" / "bench-ann"), help="data sets and indexes")
     parser.add_argument("--results-dir", default="", help="default: results in --work-dir")
+    parser.add_argument("--page", default="docs/benchmarks/ann.md", help="what report writes, seen from the project's root")
     parser.add_argument("--keep-indexes", action="store_true", help="do not remove them after they were searched")
     parser.add_argument("--prepare-with", default="", help="put before commands that prepare")
     parser.add_argument("--measure-with", default="", help="put before commands that measure")
@@ -192,7 +193,7 @@ def main() -> int:
         for chosen in sets:
             bench.run_set(chosen, options.steps)
     if "report" in options.steps:
-        ann_report.report(bench.results, ROOT / "docs" / "benchmarks" / "ann.md" if not options.quick else None)
+        ann_report.report(bench.results, ROOT / options.page if not options.quick else None)
     for command in bench.failed:
         print("bench-ann: FAILED:", command)
     return 1 if bench.failed else 0

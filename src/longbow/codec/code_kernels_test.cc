@@ -294,7 +294,7 @@ TEST_F(CodeKernelsTest, WhatMayBeNearIsToldFromTotalsThatStayAt255) {
             ++told;
           }
         }
-        if (share == 0.5f) {
+        if (share == 0.5f && n <= 256) {  // the most that many entries may round is much
           EXPECT_GT(told, 10) << n << " " << bits;
         }
       }

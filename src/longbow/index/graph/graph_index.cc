@@ -22,7 +22,7 @@ constexpr double kVisitsAnUnwanted = 2.2;     // row that is nearer than the las
 constexpr double kOwnCodesAHop = 12;          // neighbours not heard of before
 constexpr double kLeastFilteredShare = 0.02;  // below, few nodes that pass have neighbours that pass
 
-constexpr double kNanosABlock = 6, kNanosABlockBit = 0.025, kNanosABlockByte = 0.01, kNanosAnExactRow = 5,
+constexpr double kNanosABlock = 8, kNanosABlockBit = 0.04, kNanosABlockByte = 0.01, kNanosAnExactRow = 5,
                  kNanosAnExactByte = 0.05;
 // More is asked for seldom, and then of the graph.
 constexpr float kMostRecallOfCodes = 0.985f;
