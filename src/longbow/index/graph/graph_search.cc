@@ -27,7 +27,7 @@ GraphWalk::Filtered FilteredEffort(uint32_t ef, uint32_t k, float share, uint32_
   GraphWalk::Filtered effort;
   effort.rank =
       static_cast<uint32_t>(std::max(kRankOfEf * static_cast<float>(ef), kRankOfK * static_cast<float>(k)));
-  effort.least = ef + ef / 4;
+  effort.least = ef + ef / 2;  // where much around the query passes
   effort.keep = std::max(bits == 1 ? 3 * k + 10 : 2 * k + 8, effort.rank + k / 2);
   effort.hops = std::max(effort.least, static_cast<uint32_t>(static_cast<float>(effort.rank) / share));
   effort.most = std::min(2 * effort.hops, kMostFilteredVisits);
