@@ -243,7 +243,9 @@ TEST(BlockPlan, HoldsEveryVisibleRowExactlyOnce) {
       }
       for (const RowRange& range : rewrite.written) {
         for (RowOrdinal row = range.first; row < range.end; ++row) {
-          if (shelf.Lives(row)) ASSERT_TRUE(written.insert(row).second) << row;
+          if (shelf.Lives(row)) {
+            ASSERT_TRUE(written.insert(row).second) << row;
+          }
         }
       }
       ASSERT_EQ(written, replaced);

@@ -101,7 +101,9 @@ TEST_P(Concurrency, ViewsShowWholeBatchesWhateverRunsBeside) {
       EXPECT_TRUE(engine.Put(name, BatchOfWriter(0, i, kind)).ok());
       const auto view = engine->Pin(name);
       EXPECT_TRUE(engine.Drop(name).ok());
-      if (view.ok()) EXPECT_EQ((*view)->live_rows(), kRows);
+      if (view.ok()) {
+        EXPECT_EQ((*view)->live_rows(), kRows);
+      }
     }
   });
   for (auto& thread : threads) thread.join();

@@ -170,11 +170,15 @@ TEST_P(Forgetting, ChurnLosesNothingAndStopsGrowing) {
     for (int i = 0; i < 50; ++i) gone.push_back(put[random() % put.size()]);
     ASSERT_NO_FATAL_FAILURE(Delete(gone));
     if (batch % 10 == 0) {
-      if (old != nullptr) ASSERT_NO_FATAL_FAILURE(Check(*old, old_model)) << "batch " << batch;
+      if (old != nullptr) {
+        ASSERT_NO_FATAL_FAILURE(Check(*old, old_model)) << "batch " << batch;
+      }
       old = batch % 40 == 30 ? nullptr : *engine_->Pin("d");
       old_model = model_;
     }
-    if (batch % 25 == 24) ASSERT_NO_FATAL_FAILURE(CheckNow()) << "batch " << batch;
+    if (batch % 25 == 24) {
+      ASSERT_NO_FATAL_FAILURE(CheckNow()) << "batch " << batch;
+    }
   }
   ASSERT_TRUE(engine_.WaitIndexed().ok());
   old = nullptr;
@@ -199,7 +203,9 @@ TEST_P(Forgetting, AStartNeedsNoMemoryForRowsThatDiedInTheLog) {
       for (const auto& [key, number] : model_) gone.push_back(key);
       std::vector<int64_t> put = hidden() ? Fresh(2000) : gone;
       if (put.empty()) put = Fresh(2000);
-      if (hidden() && !gone.empty()) ASSERT_NO_FATAL_FAILURE(Delete(gone));
+      if (hidden() && !gone.empty()) {
+        ASSERT_NO_FATAL_FAILURE(Delete(gone));
+      }
       ASSERT_NO_FATAL_FAILURE(Put(put));
     }
   };

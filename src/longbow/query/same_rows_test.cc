@@ -145,7 +145,9 @@ class SameRows : public testing::TestWithParam<const char*> {
       } else {
         ASSERT_TRUE(tags.Append().ok());
         ASSERT_TRUE(texts->Append("t" + std::to_string(Pick(random_, 0, 4))).ok());
-        if (year % 2 == 0) ASSERT_TRUE(texts->Append("even").ok());
+        if (year % 2 == 0) {
+          ASSERT_TRUE(texts->Append("even").ok());
+        }
       }
       points.push_back({});
       for (int d = 0; d < 6; ++d) points.back().push_back(static_cast<double>(Pick(random_, -50, 50)));
